@@ -1,0 +1,237 @@
+"""The layers of the network: partial convolution, and padding to what the pools can halve."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+PACKAGE = "unetpred"
+
+
+def _pair(value: int | tuple[int, int], name: str) -> tuple[int, int]:
+    pair = (value, value) if isinstance(value, int) else tuple(value)
+    if len(pair) != 2 or any(not isinstance(v, int) or v < 1 for v in pair):
+        raise ValueError(f"{name} must be a positive integer or two of them, got {value!r}")
+    return pair
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class PConv2D(keras.layers.Layer):
+    """Partial convolution with the per-operation mask update [1]_.
+
+    For a window W of k*k*C cells, features x and mask m (1 = visible, 0 = missing)::
+
+        s  = sum of m over W                     (zero padding counts as missing)
+        y  = (kernel * (x m)) * (k k C / s) + b  where s > 0,   b  where s = 0     ([1]_, eq. 1)
+        m' = 1 where s > 0, else 0                                                 ([1]_, eq. 2)
+
+    Inputs are pairs of features and mask, ``[x1, m1, x2, m2, ...]``. The layer convolves the
+    concatenation of all x. A mask has one channel, shared by all channels of its features, or
+    one per channel of its features; a batch axis of 1 is shared by the whole batch. Keeping a
+    mask per pair means that no mask is ever repeated over channels: the sum over a window is
+    the sum of ``C_i * box(m_i)``.
+
+    Parameters
+    ----------
+    filters : int
+        Number of output channels.
+    kernel_size, strides, dilation_rate : int or tuple of two int
+        As in `keras.layers.Conv2D`.
+    padding : {"same", "valid"}
+        As in `keras.layers.Conv2D`. A call may override it, ``layer(inputs, padding="valid")``,
+        which lets a part of an image be computed with the weights of the whole.
+    activation : str or callable, optional
+        Applied to y.
+    use_bias : bool
+        Whether there is a bias b.
+    kernel_initializer, bias_initializer
+        As in `keras.layers.Conv2D`.
+
+    Returns
+    -------
+    [y, m'] : y (N, H', W', filters) in the compute dtype, m' (N or 1, H', W', 1) float32.
+
+    Raises
+    ------
+    ValueError
+        If the inputs are not pairs, or a mask's channels fit neither of the two forms.
+
+    References
+    ----------
+    .. [1] G. Liu et al., "Image inpainting for irregular holes using partial convolutions",
+       ECCV 2018, arXiv:1804.07723.
+
+    Examples
+    --------
+    >>> y, new_mask = PConv2D(8, 3)([x, mask])     # x (N,H,W,C), mask (N,H,W,1)
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | tuple[int, int] = 3,
+        strides: int | tuple[int, int] = 1,
+        padding: str = "same",
+        dilation_rate: int | tuple[int, int] = 1,
+        activation=None,
+        use_bias: bool = True,
+        kernel_initializer="he_normal",
+        bias_initializer="zeros",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if keras.config.image_data_format() == "channels_first":
+            raise ValueError(
+                'image_data_format="channels_first" is not supported: set it to "channels_last" '
+                "in keras.json or with keras.config.set_image_data_format"
+            )
+        if not isinstance(filters, int) or filters < 1:
+            raise ValueError(f"filters must be a positive integer, got {filters!r}")
+        if padding not in ("same", "valid"):
+            raise ValueError(f'padding must be "same" or "valid", got {padding!r}')
+        self.filters = filters
+        self.kernel_size = _pair(kernel_size, "kernel_size")
+        self.strides = _pair(strides, "strides")
+        self.padding = padding
+        self.dilation_rate = _pair(dilation_rate, "dilation_rate")
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ValueError(
+                f"strides {self.strides} and dilation_rate {self.dilation_rate} "
+                "cannot both be more than 1"
+            )
+        self.activation = keras.activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+
+    def build(self, inputs_shape):
+        if len(inputs_shape) % 2 or not inputs_shape:
+            raise ValueError(
+                f"PConv2D takes pairs [x, mask, ...], got {len(inputs_shape)} input(s) of shapes "
+                f"{inputs_shape}"
+            )
+        for x, m in zip(inputs_shape[0::2], inputs_shape[1::2], strict=True):
+            if len(x) != 4 or len(m) != 4 or m[-1] not in (1, x[-1]):
+                raise ValueError(
+                    f"mask of shape {tuple(m)} does not fit features of shape {tuple(x)}: both "
+                    f"need 4 axes, and the mask 1 or {x[-1]} channels"
+                )
+        self.channels = sum(shape[-1] for shape in inputs_shape[0::2])
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(*self.kernel_size, self.channels, self.filters),
+            initializer=self.kernel_initializer,
+        )
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias", shape=(self.filters,), initializer=self.bias_initializer
+            )
+        self.built = True
+
+    def call(self, inputs, padding=None):
+        features, masks = inputs[0::2], inputs[1::2]
+        padding = padding or self.padding
+
+        hidden = [x * ops.cast(m, x.dtype) for x, m in zip(features, masks, strict=True)]
+        joined = hidden[0] if len(hidden) == 1 else ops.concatenate(hidden, axis=-1)
+        y = self._convolve(joined, self.kernel, padding)
+
+        ratio, new_mask = self._mask_branch(features, masks, padding)
+        y = y * ops.cast(ratio, y.dtype)
+        if self.use_bias:
+            y = y + ops.cast(self.bias, y.dtype)
+        return [self.activation(y), new_mask]
+
+    def _convolve(self, x, kernel, padding):
+        return ops.conv(
+            x,
+            ops.cast(kernel, x.dtype),
+            strides=self.strides,
+            padding=padding,
+            dilation_rate=self.dilation_rate,
+            data_format="channels_last",
+        )
+
+    def _mask_branch(self, features, masks, padding):
+        # float32 throughout and no epsilon: in half precision an empty window would give inf * 0
+        total = 0.0
+        for x, m in zip(features, masks, strict=True):
+            m = ops.cast(m, "float32")
+            ones = ops.ones((*self.kernel_size, m.shape[-1], 1), dtype="float32")
+            total = total + self._convolve(m, ones, padding) * (x.shape[-1] // m.shape[-1])
+        window = float(self.kernel_size[0] * self.kernel_size[1] * self.channels)
+        new_mask = ops.cast(total > 0.5, "float32")
+        return new_mask * window / ops.maximum(total, 1.0), new_mask
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            "dilation_rate": self.dilation_rate,
+            "activation": keras.activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+        }
+
+
+def _margins(size, multiple):
+    """How much is missing from `size` to a multiple, and how much of that goes before it."""
+    extra = -size % multiple
+    return extra // 2, extra - extra // 2
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class PadToMultiple(keras.layers.Layer):
+    """Pad arrays (N,H,W,C) with zeros until H and W are multiples of a number.
+
+    Half of the padding goes to either side, the odd pixel to the bottom and the right. In a mask
+    zeros are missing pixels, so what is beyond the border of an image counts as missing.
+
+    Parameters
+    ----------
+    multiple : int
+        What H and W shall be multiples of.
+    """
+
+    def __init__(self, multiple: int, **kwargs):
+        super().__init__(**kwargs)
+        self.multiple = multiple
+
+    def call(self, inputs):
+        _, height, width, _ = ops.shape(inputs[0])
+        rows, columns = _margins(height, self.multiple), _margins(width, self.multiple)
+        return [ops.pad(x, ((0, 0), rows, columns, (0, 0))) for x in inputs]
+
+    def compute_output_spec(self, inputs):
+        def padded(size):
+            return None if size is None else size + sum(_margins(size, self.multiple))
+
+        return [
+            keras.KerasTensor(
+                (x.shape[0], padded(x.shape[1]), padded(x.shape[2]), x.shape[3]), dtype=x.dtype
+            )
+            for x in inputs
+        ]
+
+    def get_config(self):
+        return {**super().get_config(), "multiple": self.multiple}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class CropLike(keras.layers.Layer):
+    """Undo `PadToMultiple`: ``[y, x] -> y`` cut around its middle to the height and width of x."""
+
+    def call(self, inputs):
+        y, reference = inputs
+        _, padded_height, padded_width, _ = ops.shape(y)
+        _, height, width, _ = ops.shape(reference)
+        top, left = (padded_height - height) // 2, (padded_width - width) // 2
+        return y[:, top : top + height, left : left + width, :]
+
+    def compute_output_spec(self, inputs):
+        y, reference = inputs
+        return keras.KerasTensor((*reference.shape[:3], y.shape[3]), dtype=y.dtype)

@@ -1,0 +1,323 @@
+"""The network: a VGG-16 encoder and a nearest-neighbour decoder of partial convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, astuple, dataclass
+from typing import NamedTuple
+
+import keras
+from keras import ops
+
+from unetpred.layers import PACKAGE, CropLike, PadToMultiple, PConv2D
+
+ENCODER = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # filters, convolutions: VGG-16
+DECODER = ((512, 6), (512, 7), (256, 8), (128, 9), (64, 10))  # filters, number of the block
+VARIANTS = ("paper", "released")
+
+
+@dataclass(frozen=True)
+class Config:
+    """What determines the graph; kept beside every weights file.
+
+    Attributes
+    ----------
+    variant : {"paper", "released"}
+        "paper" pools after all five encoder blocks and has five decoder blocks; "released", the
+        original's code and weights, pools after four and has four.
+    width : float
+        Factor on every number of filters but the three of the output.
+    """
+
+    variant: str = "paper"
+    width: float = 1.0
+
+    def __post_init__(self):
+        if self.variant not in VARIANTS:
+            raise ValueError(f"variant must be one of {VARIANTS}, got {self.variant!r}")
+        if not self.width > 0:
+            raise ValueError(f"width must be positive, got {self.width!r}")
+
+    @property
+    def levels(self) -> int:
+        """Number of poolings."""
+        return 5 if self.variant == "paper" else 4
+
+    @property
+    def multiple(self) -> int:
+        """What both sides are padded to a multiple of, inside the network."""
+        return 2**self.levels
+
+    def filters(self, full: int) -> int:
+        """Filters of a layer that has `full` of them at width 1."""
+        return max(1, round(full * self.width))
+
+    def as_dict(self) -> dict:
+        """The configuration as plain values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Window:
+    """Rows top..bottom-1 and columns left..right-1 of a grid of height x width positions."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+    height: int
+    width: int
+
+    def grown(self, margin: int = 1) -> Window:
+        """What a "same" convolution of 2*margin+1 taps needs to give this window."""
+        return Window(
+            max(self.top - margin, 0),
+            max(self.left - margin, 0),
+            min(self.bottom + margin, self.height),
+            min(self.right + margin, self.width),
+            self.height,
+            self.width,
+        )
+
+    def halved(self) -> Window:
+        """The part of the grid one level down whose upsampling covers this window."""
+        return Window(
+            self.top // 2,
+            self.left // 2,
+            -(-self.bottom // 2),
+            -(-self.right // 2),
+            self.height // 2,
+            self.width // 2,
+        )
+
+    def doubled(self) -> Window:
+        """This window after upsampling by two."""
+        return Window(*(2 * value for value in astuple(self)))
+
+    def whole(self) -> Window:
+        """The window that is the whole grid."""
+        return Window(0, 0, self.height, self.width, self.height, self.width)
+
+    def cut(self, x, have: Window):
+        """This window out of an array (N,h,w,C) that covers the window `have`."""
+        if self == have:
+            return x
+        return x[
+            :,
+            self.top - have.top : self.bottom - have.top,
+            self.left - have.left : self.right - have.left,
+            :,
+        ]
+
+    def rim(self) -> tuple[tuple[int, int], ...]:
+        """How many positions a 3x3 window centred in this one reaches beyond the grid."""
+        return (
+            (0, 0),
+            (int(self.top == 0), int(self.bottom == self.height)),
+            (int(self.left == 0), int(self.right == self.width)),
+            (0, 0),
+        )
+
+
+Pairs = list  # [x1, m1, x2, m2, ...]: features (N,h,w,C) each with its mask (N or 1,h,w,1)
+Convolve = Callable[..., list]
+
+
+def make_convolve(config: Config, layers: dict, normalise: bool = False) -> Convolve:
+    """A function that convolves pairs with the layer of a given name.
+
+    Layers are made at first use and kept in `layers`, so that a second graph built with the same
+    dictionary shares the weights of the first.
+    """
+
+    def layer(name: str, make: Callable):
+        if name not in layers:
+            layers[name] = make(name)
+        return layers[name]
+
+    def convolve(name, pairs: Pairs, filters: int | None, window: Window | None = None) -> list:
+        # filters is None for the output layer: three channels, linear, never normalised
+        hidden = filters is not None
+        conv = layer(
+            name,
+            lambda name: PConv2D(
+                config.filters(filters) if hidden else 3,
+                use_bias=not (hidden and normalise),
+                activation="relu" if hidden and not normalise else None,
+                name=name,
+            ),
+        )
+        if window is None:
+            y, m = conv(pairs)
+        else:
+            # beyond the image's border is missing: zeros in features and mask
+            rim = window.rim()
+            if any(before or after for before, after in rim):
+                pairs = [ops.pad(p, rim) for p in pairs]
+            y, m = conv(pairs, padding="valid")
+        if hidden and normalise:
+            norm = layer(f"{name}_norm", lambda name: keras.layers.BatchNormalization(name=name))
+            y = ops.relu(norm(y))
+        return [y, m]
+
+    return convolve
+
+
+def encode(image, mask, convolve: Convolve, config: Config) -> tuple[list, Pairs]:
+    """The encoder: the skips of every block, and the features below the last pooling."""
+    pair, skips = [image, mask], []
+    for block, (filters, count) in enumerate(ENCODER, start=1):
+        for i in range(1, count + 1):
+            pair = convolve(f"vblock{block}_conv_{i}", pair, filters)
+        skips.append(pair)
+        if block <= config.levels:
+            pair = [ops.max_pool(x, 2, strides=2) for x in pair]
+    return skips[: config.levels], pair
+
+
+def decode(
+    image, mask, skips: list, bottom: Pairs, convolve: Convolve, window: Window | None = None
+):
+    """The decoder and the output layer, over the whole image or over one window of it.
+
+    Parameters
+    ----------
+    image, mask : tensors (N,H,W,3), (N,H,W,1 or 3)
+    skips, bottom
+        What `encode` returned for them.
+    convolve : callable
+        From `make_convolve`.
+    window : Window, optional
+        The part of the output that is wanted; only what it depends on is computed.
+
+    Returns
+    -------
+    Tensor (N,H,W,3), or (N,bottom-top,right-left,3) of the window.
+    """
+    levels = len(skips)
+    if window is not None:
+        needs = _needed(window, levels)
+        bottom = [needs[-1].source.cut(p, needs[-1].source.whole()) for p in bottom]
+    # the released variant has no block 6, so its decoder starts with the second entry
+    for level, (filters, block) in zip(
+        reversed(range(levels)), DECODER[-levels:], strict=True
+    ):
+        upsampled, skip, need = [upsample(p) for p in bottom], skips[level], _NO_NEED
+        if window is not None:
+            need, grown = needs[level], needs[level].first.grown()
+            upsampled = [grown.cut(p, need.source.doubled()) for p in upsampled]
+            skip = [grown.cut(p, grown.whole()) for p in skip]
+        bottom = convolve(f"vblock{block}_conv_1", upsampled + skip, filters, need.first)
+        bottom = convolve(f"vblock{block}_conv_2", bottom, filters, need.second)
+    if window is not None:
+        image, mask = (window.grown().cut(x, window.whole()) for x in (image, mask))
+    y, _ = convolve("block10", [*bottom, image, mask], None, window)
+    return y
+
+
+class Need(NamedTuple):
+    """What one decoder block must compute for a window of the output."""
+
+    source: Window | None  # of the features below, before upsampling
+    first: Window | None  # of the first convolution's output
+    second: Window | None  # of the second convolution's output
+
+
+_NO_NEED = Need(None, None, None)
+
+
+def _needed(window: Window, levels: int) -> list[Need]:
+    needs, second = [], window.grown()
+    for _ in range(levels):
+        first = second.grown()
+        source = first.grown().halved()
+        needs.append(Need(source, first, second))
+        second = source
+    return needs
+
+
+def upsample(x):
+    """Nearest-neighbour upsampling by two: (N,h,w,C) -> (N,2h,2w,C)."""
+    return keras.layers.UpSampling2D(2)(x)
+
+
+def build_unetpred(
+    variant: str = "paper",
+    width: float = 1.0,
+    mask_channels: int = 1,
+    vgg_weights: str | None = None,
+    name: str = "unetpred",
+) -> keras.Model:
+    """U-Net-Pred [1]_ with random weights.
+
+    Parameters
+    ----------
+    variant : {"paper", "released"}
+        See `Config`. 31,971,796 and 24,892,884 parameters at width 1.
+    width : float
+        Factor on the filters of every layer but the output; the `lite` preset has 0.25.
+    mask_channels : {1, 3}
+        1 for one mask for all colours, 3 for a mask per colour channel.
+    vgg_weights : str, optional
+        Start the encoder from VGG-16: "imagenet" (downloaded and hash-checked by Keras) or a
+        VGG-16 (no top) weights file, legacy or native. Needs ``width=1``.
+    name : str
+        Name of the model.
+
+    Returns
+    -------
+    keras.Model
+        ``[image, mask] -> output``. image (N,H,W,3): BGR, 0..255 minus (103.939, 116.779,
+        123.68); mask (N,H,W,mask_channels): 1 = visible, 0 = missing; output (N,H,W,3) in the
+        units of the image, over the whole image, not clipped.
+
+        H and W are free. Sides that are no multiple of 32 (16 for "released") are padded to the
+        next one inside the network, half of it on either side, with pixels that are *missing*;
+        the output is cut back to H x W. Nothing is ever resized.
+
+    Raises
+    ------
+    ValueError
+        For a variant, width or number of mask channels that does not exist.
+    InputError
+        If VGG-16 weights were asked for and cannot be had.
+
+    References
+    ----------
+    .. [1] C. Uran et al., "Predictive coding of natural images by V1 firing rates and rhythmic
+       synchronization", Neuron 110 (2022).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> model = build_unetpred(width=0.25)
+    >>> image, mask = np.zeros((1, 100, 150, 3)), np.ones((1, 100, 150, 1))
+    >>> model([image, mask]).shape
+    (1, 100, 150, 3)
+    """
+    config = Config(variant, width)
+    if mask_channels not in (1, 3):
+        raise ValueError(f"mask_channels must be 1 or 3, got {mask_channels!r}")
+    if vgg_weights is not None and width != 1:
+        raise ValueError(f"VGG-16 weights fit only width=1, got width={width}")
+    image = keras.Input((None, None, 3), name="image")
+    mask = keras.Input((None, None, mask_channels), name="mask")
+    padded = PadToMultiple(config.multiple, name="pad")([image, mask])
+    convolve = make_convolve(config, {})
+    skips, bottom = encode(*padded, convolve, config)
+    output = decode(*padded, skips, bottom, convolve)
+    output = CropLike(name="output")([output, image])
+    model = keras.Model([image, mask], output, name=name)
+    if vgg_weights is not None:
+        _load_encoder(model, vgg_weights)
+    return model
+
+
+def _load_encoder(model: keras.Model, vgg_weights: str) -> None:
+    from unetpred.vgg import read_vgg
+
+    vgg = read_vgg(None if vgg_weights == "imagenet" else vgg_weights)
+    for block, (_, count) in enumerate(ENCODER, start=1):
+        for i in range(1, count + 1):
+            kernel, bias = vgg[f"block{block}_conv{i}"]
+            model.get_layer(f"vblock{block}_conv_{i}").set_weights([kernel, bias])

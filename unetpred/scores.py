@@ -1,0 +1,248 @@
+"""Scores of a prediction: how much of what was hidden the network got right.
+
+Two scores with opposite directions (Uran et al. 2022, Neuron 110:1240-1257):
+
+* structure, a correlation: higher = more predictable;
+* content, a distance of VGG-16 features: higher = *less* predictable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from unetpred.colour import to_network
+from unetpred.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
+
+#: Pixels whose standard deviation (0..255) is below this count as constant. It is some ten times
+#: the rounding of float32 at 255, and a tenth of the least variation of a 16-bit image.
+CONSTANT_STD = 1e-6 * 255
+#: The shorter side of a patch, px, below which VGG-16's four poolings leave nothing of it.
+CONTENT_MIN_SIDE = 16
+
+#: A hole's bounding box (top, bottom, left, right), px: rows top..bottom-1, columns left..right-1.
+Box = tuple[int, int, int, int]
+
+
+class Score(NamedTuple):
+    """A score and, where it is undefined, why.
+
+    Attributes
+    ----------
+    value : float
+        The score; NaN where it is undefined.
+    reason : str
+        Why the score is undefined; empty where it is defined.
+    """
+
+    value: float
+    reason: str = ""
+
+
+class Content(NamedTuple):
+    """Content scores, in total and by layer, and, where they are undefined, why.
+
+    Attributes
+    ----------
+    total : numpy.ndarray, (N,) float64
+        Mean over the layers; NaN where undefined. () for one image's holes.
+    layers : numpy.ndarray, (N, 5) float64
+        The distances at `unetpred.vgg.CONTENT_LAYERS`. (5,) for one image's holes.
+    reason : str
+        Why the scores are undefined; empty where they are defined.
+    """
+
+    total: np.ndarray
+    layers: np.ndarray
+    reason: str = ""
+
+
+def structure(prediction: np.ndarray, original: np.ndarray, mask: np.ndarray) -> Score:
+    """Correlate prediction and original over the missing pixels.
+
+    Pearson's r of all missing values of all three channels together, in float64; the structure
+    score of Uran et al. (2022). Higher = more predictable. Both images have to be in the same
+    channel order and clipped to 0..255 already.
+
+    Parameters
+    ----------
+    prediction, original : array_like, (H, W, 3)
+        0..255.
+    mask : array_like, (H, W), (H, W, 1) or (H, W, 3)
+        0 = missing, anything else = visible. With three channels, those values count that are
+        missing in their own channel.
+
+    Returns
+    -------
+    Score
+        r in -1..1. NaN with the reason where it is undefined: where prediction or original is
+        constant over the hole (standard deviation below `CONSTANT_STD`) or not finite. Constant
+        means that all values of all channels are the same: the channels of an evenly coloured
+        patch differ, and have a correlation.
+
+    Raises
+    ------
+    InputError
+        If the shapes do not fit, or nothing is missing.
+    """
+    prediction, original, mask = np.asarray(prediction), np.asarray(original), np.asarray(mask)
+    if prediction.shape != original.shape or original.ndim != 3:
+        raise InputError(
+            f"prediction {prediction.shape} and original {original.shape} must both be (H,W,3)"
+        )
+    if mask.ndim == 2:
+        mask = mask[..., None]
+    if mask.ndim != 3 or mask.shape[:2] != original.shape[:2] or mask.shape[2] not in (1, 3):
+        raise InputError(
+            f"mask {mask.shape} does not fit the image {original.shape}; (H,W) or (H,W,3) would"
+        )
+    missing = np.broadcast_to(mask == 0, original.shape)
+    if not missing.any():
+        raise InputError("the mask has no missing pixel (0), so there is nothing to score")
+    return _pearson(prediction[missing].astype(np.float64), original[missing].astype(np.float64))
+
+
+def _pearson(prediction: np.ndarray, original: np.ndarray) -> Score:
+    """Pearson's r of two float64 vectors."""
+    for name, values in (("prediction", prediction), ("original", original)):
+        if not np.isfinite(values).all():
+            return Score(float("nan"), f"NaN or infinity in the {name}")
+    for name, values in (("original", original), ("prediction", prediction)):
+        if values.std() < CONSTANT_STD:
+            return Score(float("nan"), f"constant patch ({name})")
+    x, y = prediction - prediction.mean(), original - original.mean()
+    r = np.sum(x * y) / np.sqrt(np.sum(x * x) * np.sum(y * y))
+    return Score(float(np.clip(r, -1.0, 1.0)))
+
+
+def content(
+    prediction: np.ndarray,
+    original: np.ndarray,
+    vgg: keras.Model,
+    subtract_mean: bool = False,
+    batch_size: int = 8,
+) -> Content:
+    """Measure how far apart the VGG-16 features of prediction and original are.
+
+    At each layer the features are divided by their norm over channels, sqrt(sum of squares +
+    eps) with the eps of float32; their squared differences are averaged over space and summed
+    over channels. The score is the mean over the layers: the content score of Uran et al. (2022),
+    which is LPIPS (Zhang et al. 2018, eq. 1) without calibration, and the mean where LPIPS has the
+    sum. Higher = less predictable.
+
+    Parameters
+    ----------
+    prediction, original : array_like, (N, h, w, 3)
+        Patches, RGB 0..255.
+    vgg : keras.Model
+        `unetpred.vgg.vgg_model(path, CONTENT_LAYERS)`.
+    subtract_mean : bool
+        Whether VGG-16 gets mean-subtracted BGR, as in its training. The original feeds RGB
+        0..255 as it is, and its numbers depend on that; so does the default here.
+    batch_size : int
+        Patches per pass; bounds the memory and changes no score.
+
+    Returns
+    -------
+    Content
+        `total` (N,) and `layers` (N, 5), 0 or more. All NaN, with the reason, for patches with a
+        side below `CONTENT_MIN_SIDE`. A pair with a value that is not finite is NaN by itself.
+
+    Raises
+    ------
+    InputError
+        If the shapes do not fit.
+    """
+    prediction = np.asarray(prediction, np.float32)
+    original = np.asarray(original, np.float32)
+    if prediction.shape != original.shape or original.ndim != 4 or original.shape[-1] != 3:
+        raise InputError(
+            f"prediction {prediction.shape} and original {original.shape} must both be (N,h,w,3)"
+        )
+    count, height, width = original.shape[:3]
+    layers = np.full((count, len(vgg.outputs)), np.nan)
+    if min(height, width) < CONTENT_MIN_SIDE:
+        reason = (
+            f"patch of {width}x{height} px is too small for content "
+            f"(below {CONTENT_MIN_SIDE} px a side)"
+        )
+        return Content(layers.mean(axis=1), layers, reason)
+    if subtract_mean:
+        prediction, original = to_network(prediction), to_network(original)
+
+    for start in range(0, count, batch_size):
+        part = slice(start, start + batch_size)
+        layers[part] = _layer_distances(prediction[part], original[part], vgg)
+    return Content(layers.mean(axis=1), layers)
+
+
+def content_of_holes(
+    filled: np.ndarray,
+    original: np.ndarray,
+    boxes: Sequence[Box],
+    vgg: keras.Model,
+    subtract_mean: bool = False,
+) -> Content:
+    """Average the content score over the bounding boxes of one image's holes.
+
+    Parameters
+    ----------
+    filled : array_like, (H, W, 3)
+        The filled-in image, RGB 0..255: the prediction where pixels are missing, else the
+        original's.
+    original : array_like, (H, W, 3)
+        RGB 0..255.
+    boxes : sequence of (top, bottom, left, right)
+        The bounding box of each hole, px: rows top..bottom-1, columns left..right-1.
+    vgg, subtract_mean
+        As for `content`.
+
+    Returns
+    -------
+    Content
+        `total` () and `layers` (5,). NaN with the reason where any of the holes has a side below
+        `CONTENT_MIN_SIDE`, or the filled-in image is not finite.
+
+    Raises
+    ------
+    InputError
+        If there is no box, or one lies outside of the image.
+    """
+    filled, original = np.asarray(filled, np.float32), np.asarray(original, np.float32)
+    if not boxes:
+        raise InputError("no hole's bounding box was given, so there is nothing to score")
+    scores = []
+    for top, bottom, left, right in boxes:
+        if not (0 <= top < bottom <= original.shape[0] and 0 <= left < right <= original.shape[1]):
+            raise InputError(
+                f"box of rows {top}..{bottom - 1}, columns {left}..{right - 1} lies outside of "
+                f"the image of {original.shape[0]} rows and {original.shape[1]} columns"
+            )
+        patch = (slice(top, bottom), slice(left, right))
+        scores.append(content(filled[patch][None], original[patch][None], vgg, subtract_mean))
+    layers = np.concatenate([score.layers for score in scores]).mean(axis=0)  # (5,)
+    reason = next((score.reason for score in scores if score.reason), "")
+    if not reason and not np.isfinite(layers).all():
+        reason = "NaN or infinity in the features"
+    return Content(layers.mean(), layers, reason)
+
+
+def _layer_distances(prediction: np.ndarray, original: np.ndarray, vgg: keras.Model) -> np.ndarray:
+    """Give the distance of each pair (N) at each layer (L) of `vgg`, (N,L)."""
+    from keras import ops
+
+    eps = float(np.finfo(np.float32).eps)
+    count = len(prediction)
+    both = vgg(np.concatenate([prediction, original]), training=False)  # L x (2N,h,w,C)
+    distances = []
+    for features in both:
+        norm = ops.sqrt(ops.sum(ops.square(features), axis=-1, keepdims=True) + eps)
+        unit = features / norm
+        difference = ops.square(unit[:count] - unit[count:])  # (N,h,w,C)
+        distances.append(ops.sum(ops.mean(difference, axis=(1, 2)), axis=-1))  # (N,)
+    return np.stack([ops.convert_to_numpy(d) for d in distances], axis=1)  # (N,L)

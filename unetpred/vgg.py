@@ -1,0 +1,232 @@
+"""VGG-16 without its top: read from a file or downloaded, and cut at chosen layers."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import zipfile
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unetpred.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
+
+#: Convolutions per block and their filters (Simonyan & Zisserman 2015, configuration D).
+VGG_BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
+#: The layers of the content score; the last convolution of each block.
+CONTENT_LAYERS = tuple(f"block{b}_conv{n}" for b, (n, _) in enumerate(VGG_BLOCKS, start=1))
+#: The layers of the upstream loss.
+LOSS_LAYERS = CONTENT_LAYERS[:4]
+
+_LAYER = re.compile(r"block\d+_conv\d+")
+_LEAVES = {"kernel": 0, "kernel:0": 0, "bias": 1, "bias:0": 1}
+
+
+def vgg_shapes() -> dict[str, tuple[int, int, int, int]]:
+    """Give the kernel shape (3, 3, C_in, C_out) of each of the 13 convolutions, input first."""
+    shapes = {}
+    channels = 3
+    for block, (count, filters) in enumerate(VGG_BLOCKS, start=1):
+        for index in range(1, count + 1):
+            shapes[f"block{block}_conv{index}"] = (3, 3, channels, filters)
+            channels = filters
+    return shapes
+
+
+def read_vgg(path: str | os.PathLike | None = None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Read the kernels and biases of VGG-16's 13 convolutions.
+
+    Parameters
+    ----------
+    path : path-like, optional
+        Weights of VGG-16: a Keras 2 or whole-model `.h5`, a Keras 3 `.weights.h5` or a `.keras`.
+        Which of them it is, is told by the content, not by the ending. Layers beyond the 13
+        convolutions are ignored. Without a path the ImageNet weights of `keras.applications` are
+        taken: Keras downloads them once and checks their hash.
+
+    Returns
+    -------
+    dict of str to (kernel, bias)
+        `block1_conv1` .. `block5_conv3` in the order of the network; float32 kernels
+        (3, 3, C_in, C_out) and biases (C_out,).
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is no such file, lacks layers or has other shapes than VGG-16; or
+        if there is neither a file nor a network to download from.
+    """
+    if path is None:
+        return _download()
+    path = Path(path)
+    if not path.is_file():
+        problem = "is a folder" if path.is_dir() else "no such file"
+        raise InputError(f"{path}: {problem}; --vgg_weights takes the weights of VGG-16 (.h5)")
+    return _check(path, _arrays(path))
+
+
+def vgg_model(
+    path: str | os.PathLike | None = None, layers: Sequence[str] = CONTENT_LAYERS
+) -> keras.Model:
+    """Build VGG-16 up to the deepest of the layers wanted.
+
+    The model takes what it is given: turning RGB into mean-subtracted BGR, where that is wanted,
+    is the caller's business (`unetpred.colour.to_network`). It computes in float32 whatever the
+    global dtype policy says, and is not trainable.
+
+    Parameters
+    ----------
+    path : path-like, optional
+        As for `read_vgg`.
+    layers : sequence of str
+        Names `block{b}_conv{i}` of the layers whose features are wanted.
+
+    Returns
+    -------
+    keras.Model
+        From images (N,H,W,3) to the list of the features (N,h,w,C) of `layers`, in that order,
+        after ReLU. A layer of block b has h = H // 2**(b-1), w = W // 2**(b-1).
+
+    Raises
+    ------
+    InputError
+        If a layer is not VGG-16's, or as for `read_vgg`.
+    """
+    names = list(vgg_shapes())
+    unknown = [name for name in layers if name not in names]
+    if unknown or not layers:
+        raise InputError(
+            f"VGG layers {', '.join(unknown) or 'none'}: not in VGG-16; it has {', '.join(names)}"
+        )
+    weights = read_vgg(path)
+
+    import keras
+
+    x = inputs = keras.Input((None, None, 3), dtype="float32", name="image")
+    features = {}
+    deepest = max(names.index(name) for name in layers)
+    for name in names[: deepest + 1]:
+        kernel, bias = weights[name]
+        if name.endswith("_conv1") and name != names[0]:
+            x = keras.layers.MaxPooling2D(
+                2, data_format="channels_last", dtype="float32", name=f"pool_before_{name}"
+            )(x)
+        convolution = keras.layers.Conv2D(
+            kernel.shape[-1],
+            3,
+            padding="same",
+            activation="relu",
+            data_format="channels_last",
+            dtype="float32",
+            trainable=False,
+            name=name,
+        )
+        x = features[name] = convolution(x)
+        convolution.set_weights([kernel, bias])
+    model = keras.Model(inputs, [features[name] for name in layers], name="vgg16")
+    model.trainable = False
+    return model
+
+
+def _download() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Take ImageNet's weights from `keras.applications`."""
+    import sys
+
+    import keras
+
+    try:
+        # Keras reports the download on stdout, which is kept for results.
+        with redirect_stdout(sys.stderr):
+            model = keras.applications.VGG16(weights="imagenet", include_top=False)
+    # Keras raises a plain Exception where the download fails, ValueError for a wrong hash.
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"VGG-16's ImageNet weights could not be downloaded ({reason}): connect to the "
+            "internet for the download, or give --vgg_weights FILE"
+        ) from error
+    return {name: tuple(model.get_layer(name).get_weights()) for name in vgg_shapes()}
+
+
+def _arrays(path: Path) -> dict[str, dict[int, np.ndarray]]:
+    """Collect {layer: {0: kernel, 1: bias}} of whichever layers the file holds."""
+    import h5py
+
+    source: Any = path
+    if not h5py.is_hdf5(path):
+        problem = "not a file of VGG-16 weights (neither HDF5 nor .keras)"
+        if not zipfile.is_zipfile(path):
+            raise InputError(f"{path}: {problem}; give weights saved by Keras")
+        try:
+            with zipfile.ZipFile(path) as archive:
+                source = io.BytesIO(archive.read("model.weights.h5"))
+        except (KeyError, zipfile.BadZipFile):
+            raise InputError(f"{path}: {problem}; give weights saved by Keras") from None
+
+    arrays: dict[str, dict[int, np.ndarray]] = {}
+    try:
+        with h5py.File(source, "r") as file:
+            file.visititems(lambda name, item: _collect(arrays, name, item))
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"{path}: damaged HDF5 file ({error}); get it again") from None
+    if not any(_LAYER.fullmatch(name) for name in arrays):
+        arrays = _named_by_order(arrays)
+    return arrays
+
+
+def _collect(arrays: dict[str, dict[int, np.ndarray]], name: str, item: Any) -> None:
+    """Take `item` at path `name` of an HDF5 file into `arrays`, if it is a convolution's."""
+    *folders, leaf = name.split("/")
+    if not hasattr(item, "shape") or "optimizer" in name:
+        return
+    if folders and folders[-1] == "vars" and leaf in ("0", "1"):
+        # Keras 3 calls the group after the layer's class and keeps the layer's name beside it.
+        layer = item.parent.attrs.get("name", folders[-2] if len(folders) > 1 else "")
+        layer = layer.decode() if isinstance(layer, bytes) else str(layer)
+        arrays.setdefault(layer, {})[int(leaf)] = item[()]
+    elif leaf in _LEAVES:
+        layer = next((f for f in reversed(folders) if _LAYER.fullmatch(f)), None)
+        if layer:
+            arrays.setdefault(layer, {})[_LEAVES[leaf]] = item[()]
+
+
+def _named_by_order(arrays: dict[str, dict[int, np.ndarray]]) -> dict[str, dict[int, np.ndarray]]:
+    """Name the layers of files of early Keras 3, which knows them as conv2d, conv2d_1, ..."""
+    numbered = ["conv2d", *(f"conv2d_{index}" for index in range(1, 13))]
+    return {
+        name: arrays[number]
+        for name, number in zip(vgg_shapes(), numbered, strict=True)
+        if number in arrays
+    }
+
+
+def _check(
+    path: Path, arrays: dict[str, dict[int, np.ndarray]]
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Give the arrays as float32 pairs once all 13 are there in VGG-16's shapes."""
+    shapes = vgg_shapes()
+    missing = [name for name in shapes if set(arrays.get(name, ())) != {0, 1}]
+    if missing:
+        raise InputError(
+            f"{path}: not the weights of VGG-16, it lacks kernel or bias of {', '.join(missing)}"
+        )
+    weights = {}
+    for name, shape in shapes.items():
+        kernel, bias = arrays[name][0], arrays[name][1]
+        if kernel.shape != shape or bias.shape != shape[-1:]:
+            raise InputError(
+                f"{path}: {name} has shapes {kernel.shape} and {bias.shape}; "
+                f"VGG-16 has {shape} and {shape[-1:]}"
+            )
+        kernel, bias = kernel.astype(np.float32), bias.astype(np.float32)
+        if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
+            raise InputError(f"{path}: {name} holds NaN or infinity; get the file again")
+        weights[name] = (kernel, bias)
+    return weights
