@@ -235,3 +235,39 @@ def _l2(true: Any, pred: Any) -> Any:
     from keras import ops
 
     return ops.sum(ops.mean(ops.square(pred - true), axis=(1, 2, 3)))
+
+
+def hole_loss(y_true: Any, y_pred: Any, correlation: float = 0.5) -> Any:
+    """Compute the loss our weights are trained with: L1 and 1 - r in the hole.
+
+    Parameters
+    ----------
+    y_true : tensor, (N, H, W, 4)
+        The target, and as fourth channel 1 where it was missing, 0 where it was visible.
+    y_pred : tensor, (N, H, W, 3)
+        The prediction, in the units of the target.
+    correlation : float
+        Weight of 1 - r, where r is Pearson's correlation of all missing values of one image: the
+        structure score, with 0.03 added to both standard deviations (in quadrature), so that
+        patches that are all but constant do not dominate the gradient.
+
+    Returns
+    -------
+    tensor, ()
+        Mean over the batch of (mean absolute error over the missing values) + `correlation` *
+        (1 - r).
+    """
+    from keras import ops
+
+    y_true, y_pred = ops.cast(y_true, "float32"), ops.cast(y_pred, "float32")
+    true, hidden = y_true[..., :3], y_true[..., 3:]
+    count = 3 * ops.sum(hidden, axis=(1, 2, 3), keepdims=True)
+
+    def mean(x: Any) -> Any:
+        return ops.sum(x * hidden, axis=(1, 2, 3), keepdims=True) / count
+
+    total = mean(ops.abs(true - y_pred))
+    true, pred = true - mean(true), y_pred - mean(y_pred)
+    spread = (mean(true**2) + 1e-3) * (mean(pred**2) + 1e-3)
+    r = mean(true * pred) / ops.sqrt(spread)
+    return ops.mean(total + correlation * (1 - r))

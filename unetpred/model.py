@@ -156,11 +156,19 @@ def make_convolve(config: Config, layers: dict, normalise: bool = False) -> Conv
                 pairs = [ops.pad(p, rim) for p in pairs]
             y, m = conv(pairs, padding="valid")
         if hidden and normalise:
-            norm = layer(f"{name}_norm", lambda name: keras.layers.BatchNormalization(name=name))
+            norm = layer(f"{name}_norm", _normalisation)
             y = ops.relu(norm(y))
         return [y, m]
 
     return convolve
+
+
+def _normalisation(name: str) -> keras.layers.Layer:
+    if keras.config.backend() == "torch":
+        from unetpred.torch_norm import TorchBatchNormalization
+
+        return TorchBatchNormalization(name=name)
+    return keras.layers.BatchNormalization(name=name)
 
 
 def encode(image, mask, convolve: Convolve, config: Config) -> tuple[list, Pairs]:
@@ -321,3 +329,45 @@ def _load_encoder(model: keras.Model, vgg_weights: str) -> None:
         for i in range(1, count + 1):
             kernel, bias = vgg[f"block{block}_conv{i}"]
             model.get_layer(f"vblock{block}_conv_{i}").set_weights([kernel, bias])
+
+
+def build_hole_model(
+    model: keras.Model, height: int, width: int, box: tuple[int, int, int, int]
+) -> keras.Model:
+    """The part of a network that gives one window of its output, with the same weights.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `build_unetpred`.
+    height, width : int
+        Size of the images.
+    box : (top, left, bottom, right)
+        The window of the output, half-open.
+
+    Returns
+    -------
+    keras.Model
+        ``[image (N,height,width,3), mask] -> (N,bottom-top,right-left,3)``: equal to the same
+        window of the whole output, computed from what it depends on alone.
+    """
+    config = config_of(model)
+    layers = {layer.name: layer for layer in model.layers}
+    image = keras.Input((height, width, 3), name="image")
+    mask = keras.Input((height, width, model.inputs[1].shape[-1]), name="mask")
+    padded = PadToMultiple(config.multiple, name="pad")
+    inputs = padded([image, mask])
+    above, left = ((-size % config.multiple) // 2 for size in (height, width))
+    window = Window(
+        box[0] + above, box[1] + left, box[2] + above, box[3] + left, *inputs[0].shape[1:3]
+    )
+    convolve = make_convolve(config, layers)
+    skips, bottom = encode(*inputs, convolve, config)
+    return keras.Model([image, mask], decode(*inputs, skips, bottom, convolve, window))
+
+
+def config_of(model: keras.Model) -> Config:
+    """The configuration that a network of `build_unetpred` was built with, read off its layers."""
+    names = {layer.name for layer in model.layers}
+    variant = "paper" if "vblock6_conv_1" in names else "released"
+    return Config(variant, model.get_layer("vblock1_conv_1").filters / ENCODER[0][0])

@@ -15,6 +15,7 @@ import numpy as np
 
 from unetpred.colour import to_network
 from unetpred.errors import InputError
+from unetpred.vgg import CONTENT_LAYERS
 
 if TYPE_CHECKING:
     import keras
@@ -91,16 +92,16 @@ def structure(prediction: np.ndarray, original: np.ndarray, mask: np.ndarray) ->
         If the shapes do not fit, or nothing is missing.
     """
     prediction, original, mask = np.asarray(prediction), np.asarray(original), np.asarray(mask)
-    if prediction.shape != original.shape or original.ndim != 3:
+    if prediction.shape != original.shape or original.shape[2:] != (3,):
         raise InputError(
             f"prediction {prediction.shape} and original {original.shape} must both be (H,W,3)"
         )
-    if mask.ndim == 2:
-        mask = mask[..., None]
-    if mask.ndim != 3 or mask.shape[:2] != original.shape[:2] or mask.shape[2] not in (1, 3):
+    if mask.shape not in {original.shape[:2] + tail for tail in ((), (1,), (3,))}:
         raise InputError(
             f"mask {mask.shape} does not fit the image {original.shape}; (H,W) or (H,W,3) would"
         )
+    if mask.ndim == 2:
+        mask = mask[..., None]
     missing = np.broadcast_to(mask == 0, original.shape)
     if not missing.any():
         raise InputError("the mask has no missing pixel (0), so there is nothing to score")
@@ -156,7 +157,7 @@ def content(
     Raises
     ------
     InputError
-        If the shapes do not fit.
+        If the shapes do not fit, or `vgg` has other layers.
     """
     prediction = np.asarray(prediction, np.float32)
     original = np.asarray(original, np.float32)
@@ -164,8 +165,13 @@ def content(
         raise InputError(
             f"prediction {prediction.shape} and original {original.shape} must both be (N,h,w,3)"
         )
+    if len(vgg.outputs) != len(CONTENT_LAYERS):
+        raise InputError(
+            f"the VGG model gives {len(vgg.outputs)} layers; build it by "
+            "vgg_model(path, CONTENT_LAYERS)"
+        )
     count, height, width = original.shape[:3]
-    layers = np.full((count, len(vgg.outputs)), np.nan)
+    layers = np.full((count, len(CONTENT_LAYERS)), np.nan)
     if min(height, width) < CONTENT_MIN_SIDE:
         reason = (
             f"patch of {width}x{height} px is too small for content "

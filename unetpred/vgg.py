@@ -92,7 +92,8 @@ def vgg_model(
     -------
     keras.Model
         From images (N,H,W,3) to the list of the features (N,h,w,C) of `layers`, in that order,
-        after ReLU. A layer of block b has h = H // 2**(b-1), w = W // 2**(b-1).
+        after ReLU; with one layer, its features themselves. A layer of block b has
+        h = H // 2**(b-1), w = W // 2**(b-1).
 
     Raises
     ------
@@ -125,6 +126,8 @@ def vgg_model(
             activation="relu",
             data_format="channels_last",
             dtype="float32",
+            # Replaced below; the default would draw 15 million random numbers first.
+            kernel_initializer="zeros",
             trainable=False,
             name=name,
         )

@@ -1,0 +1,80 @@
+"""The example pictures are those that their script makes."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unetpred.baselines import biharmonic_fill, telea_fill
+
+FOLDER = Path(__file__).parents[1] / "examples"
+
+
+@pytest.fixture(scope="module")
+def script():
+    spec = importlib.util.spec_from_file_location("make_examples", FOLDER / "make_examples.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def samples() -> np.ndarray:
+    return np.load(FOLDER / "samples.npy", allow_pickle=False)
+
+
+def test_running_the_script_again_gives_the_same_pixels(script, samples, tmp_path):
+    script.main(["--output_dir", str(tmp_path / "new")])
+    np.testing.assert_array_equal(np.load(tmp_path / "new/samples.npy"), samples)
+    again, kept = (
+        np.asarray(Image.open(folder / "sample_img.png")) for folder in (tmp_path / "new", FOLDER)
+    )
+    np.testing.assert_array_equal(again, kept)
+
+
+def test_form_and_size(samples):
+    assert samples.shape == (10, 224, 224, 3)
+    assert samples.dtype == np.uint8
+    with Image.open(FOLDER / "sample_img.png") as picture:
+        assert (picture.mode, picture.size) == ("RGB", (224, 224))
+    assert (FOLDER / "samples.npy").stat().st_size < 2e6
+
+
+def test_crops_are_block_means_of_the_named_photographs(script, samples):
+    import skimage.data
+
+    np.testing.assert_array_equal(samples[0], skimage.data.coffee()[40:264, 20:244])
+    grass = skimage.data.grass()[30:478, 30:478].astype(float)
+    mean = (grass[::2, ::2] + grass[1::2, ::2] + grass[::2, 1::2] + grass[1::2, 1::2]) / 4
+    assert np.abs(samples[9][..., 0] - mean).max() <= 0.5
+    assert (samples[9] == samples[9][..., :1]).all()
+
+
+def test_a_crop_beyond_the_photograph_is_an_error(script):
+    with pytest.raises(ValueError, match="leaves its photograph"):
+        script.cut(script.Crop("too far", "coffee", 500, 0, 1))
+
+
+def test_every_photograph_has_its_licence(script):
+    used = {crop.source for crop in (script.SAMPLE, *script.SAMPLES)}
+    assert used == set(script.LICENCES)
+
+
+def test_order_is_from_easy_to_hard_for_simple_fillings(samples):
+    mask = np.ones((224, 224))
+    mask[86:138, 86:138] = 0
+    hole = mask == 0
+    scores = [
+        np.mean(
+            [
+                np.corrcoef(image[hole].ravel(), fill(image, mask)[hole].ravel())[0, 1]
+                for fill in (biharmonic_fill, telea_fill)
+            ]
+        )
+        for image in samples
+    ]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[1] > 0.9
+    assert scores[-1] < 0.2

@@ -1,0 +1,208 @@
+"""VGG-16 from every kind of file, against a NumPy forward pass."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from unetpred.errors import InputError
+from unetpred.vgg import CONTENT_LAYERS, LOSS_LAYERS, read_vgg, vgg_model, vgg_shapes
+
+DATA = Path(__file__).parent / "data"
+VGG_FILE = DATA / "vgg16_notop_random.h5"
+
+
+@pytest.fixture(scope="module")
+def weights():
+    return read_vgg(VGG_FILE)
+
+
+def numpy_features(image, weights):
+    """Give every layer's features of one image (H,W,3), in float64, by shifted products."""
+    x = image.astype(np.float64)
+    features = {}
+    for name, (kernel, bias) in weights.items():
+        if name.endswith("conv1") and name != "block1_conv1":
+            h, w, c = x.shape
+            x = x[: h // 2 * 2, : w // 2 * 2].reshape(h // 2, 2, w // 2, 2, c).max(axis=(1, 3))
+        h, w = x.shape[:2]
+        padded = np.pad(x, ((1, 1), (1, 1), (0, 0)))
+        y = bias.astype(np.float64)
+        for i in range(3):
+            for j in range(3):
+                y = y + padded[i : i + h, j : j + w] @ kernel[i, j].astype(np.float64)
+        x = features[name] = np.maximum(y, 0)
+    return features
+
+
+def write_legacy(path, arrays, root="", leaves=("kernel:0", "bias:0")):
+    """Write {layer: (kernel, bias)} as Keras 2 does, under the group `root`."""
+    with h5py.File(path, "w") as file:
+        for name, values in arrays.items():
+            for leaf, value in zip(leaves, values, strict=True):
+                file[f"{root}{name}/{name}/{leaf}"] = value
+
+
+def write_native(path, arrays, names=True):
+    """Write as Keras 3 does: groups by class, the layers' names beside them, or not (early)."""
+    with h5py.File(path, "w") as file:
+        for index, (name, values) in enumerate(arrays.items()):
+            group = file.create_group(f"layers/conv2d{f'_{index}' if index else ''}/vars")
+            if names:
+                group.attrs["name"] = name
+            for leaf, value in enumerate(values):
+                group[str(leaf)] = value
+
+
+def assert_same(found, expected):
+    assert list(found) == list(expected)
+    for name, (kernel, bias) in expected.items():
+        assert found[name][0].dtype == found[name][1].dtype == np.float32
+        np.testing.assert_array_equal(found[name][0], kernel)
+        np.testing.assert_array_equal(found[name][1], bias)
+
+
+def test_reads_what_the_legacy_file_holds(weights):
+    assert list(weights) == list(vgg_shapes())
+    with h5py.File(VGG_FILE) as file:
+        for name, (kernel, bias) in weights.items():
+            np.testing.assert_array_equal(kernel, file[f"{name}/{name}/kernel:0"])
+            np.testing.assert_array_equal(bias, file[f"{name}/{name}/bias:0"])
+
+
+@pytest.mark.parametrize("kind", ["whole model", "keras 3 names", "native", "early native"])
+def test_reads_every_layout_whatever_the_ending(kind, weights, tmp_path):
+    path = tmp_path / "weights.bin"
+    if kind == "whole model":
+        write_legacy(path, weights, root="model_weights/")
+    elif kind == "keras 3 names":
+        write_legacy(path, weights, root="model_weights/", leaves=("kernel", "bias"))
+    else:
+        write_native(path, weights, names=kind == "native")
+    assert_same(read_vgg(path), weights)
+
+
+def test_reads_files_that_keras_writes(weights, tmp_path):
+    import keras
+
+    model = keras.applications.VGG16(weights=None, include_top=False)
+    for name, values in weights.items():
+        model.get_layer(name).set_weights(values)
+    model.save_weights(tmp_path / "a.weights.h5")
+    assert_same(read_vgg(tmp_path / "a.weights.h5"), weights)
+    with zipfile.ZipFile(tmp_path / "b.keras", "w") as archive:
+        archive.write(tmp_path / "a.weights.h5", "model.weights.h5")
+    assert_same(read_vgg(tmp_path / "b.keras"), weights)
+
+
+def test_names_what_is_wrong_with_a_file(weights, tmp_path):
+    def message(path):
+        with pytest.raises(InputError) as caught:
+            read_vgg(path)
+        text = str(caught.value)
+        assert str(path) in text and "\n" not in text
+        return text
+
+    assert "no such file" in message(tmp_path / "absent.h5")
+    assert "folder" in message(tmp_path)
+    (tmp_path / "text.h5").write_text("kernel")
+    assert "HDF5" in message(tmp_path / "text.h5")
+    (tmp_path / "cut.h5").write_bytes(VGG_FILE.read_bytes()[:100_000])
+    assert "damaged" in message(tmp_path / "cut.h5")
+    with zipfile.ZipFile(tmp_path / "other.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+    assert "HDF5" in message(tmp_path / "other.keras")
+
+    bad = tmp_path / "bad.h5"
+    write_legacy(bad, {name: w for name, w in weights.items() if "block3" not in name})
+    text = message(bad)
+    assert all(f"block3_conv{i}" in text for i in (1, 2, 3)) and "block2_conv1" not in text
+    kernel, bias = weights["block1_conv2"]
+    write_legacy(bad, {**weights, "block1_conv2": (kernel[..., :32], bias[:32])})
+    assert "block1_conv2" in message(bad) and "(3, 3, 64, 32)" in message(bad)
+    write_legacy(bad, {**weights, "block1_conv2": (kernel, np.full_like(bias, np.nan))})
+    assert "NaN" in message(bad)
+
+
+def test_without_file_and_network_both_ways_out_are_named(monkeypatch, capsys):
+    import keras
+
+    def no_network(*args, **kwargs):
+        print("Downloading data")
+        raise Exception("URL fetch failure\non https://example.org")
+
+    monkeypatch.setattr(keras.applications, "VGG16", no_network)
+    with pytest.raises(InputError, match=r"internet.*--vgg_weights FILE"):
+        read_vgg()
+    assert capsys.readouterr().out == ""
+
+
+def test_without_file_keras_own_weights_are_taken(weights, monkeypatch):
+    import keras
+
+    build = keras.applications.VGG16
+
+    def downloaded(weights, include_top):
+        assert weights == "imagenet" and include_top is False
+        return build(weights=None, include_top=False)
+
+    monkeypatch.setattr(keras.applications, "VGG16", downloaded)
+    found = read_vgg()
+    assert {name: kernel.shape for name, (kernel, _) in found.items()} == vgg_shapes()
+
+
+def test_model_equals_numpy_at_every_layer(weights):
+    from keras import ops
+
+    names = list(vgg_shapes())
+    model = vgg_model(VGG_FILE, names)
+    assert model.trainable_variables == []
+    rng = np.random.default_rng(0)
+    for height, width in ((19, 34), (16, 16)):
+        images = rng.uniform(0, 255, (2, height, width, 3)).astype(np.float32)
+        found = [ops.convert_to_numpy(features) for features in model(images)]
+        for index, image in enumerate(images):
+            expected = numpy_features(image, weights)
+            for name, features in zip(names, found, strict=True):
+                scale = np.abs(expected[name]).max()
+                assert scale > 0
+                np.testing.assert_allclose(features[index], expected[name], atol=1e-5 * scale)
+
+
+def test_model_is_as_deep_as_wanted_and_keeps_the_order():
+    model = vgg_model(VGG_FILE, ("block2_conv2", "block1_conv1"))
+    assert [output.shape[-1] for output in model.outputs] == [128, 64]
+    assert model.layers[-1].name == "block2_conv2"
+    one = vgg_model(VGG_FILE, ("block1_conv1",))(np.zeros((1, 8, 9, 3)))
+    assert tuple(one.shape) == (1, 8, 9, 64)
+    with pytest.raises(InputError, match="block9_conv1"):
+        vgg_model(VGG_FILE, ("block9_conv1",))
+
+
+def test_layers_of_score_and_loss():
+    assert CONTENT_LAYERS == (
+        "block1_conv2",
+        "block2_conv2",
+        "block3_conv3",
+        "block4_conv3",
+        "block5_conv3",
+    )
+    assert CONTENT_LAYERS[:4] == LOSS_LAYERS
+
+
+def test_importing_needs_no_backend():
+    code = (
+        "import sys, unetpred.vgg, unetpred.scores, unetpred.losses, unetpred.colour;"
+        "print(sorted({'keras', 'tensorflow', 'jax', 'torch', 'h5py'} & set(sys.modules)))"
+    )
+    root = Path(__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

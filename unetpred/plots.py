@@ -1,0 +1,353 @@
+"""Pictures of what goes in and what comes out.
+
+Every function gives a `matplotlib.figure.Figure`. They are made without pyplot, so no backend is
+chosen, no window opens and nothing has to be closed; `save` writes one as a file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unetpred.errors import InputError
+from unetpred.files import atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Laid out in whole pixels at a fixed dpi: only so does a pixel of a photograph cover whole
+# pixels of the figure, and a seam that is seen is one of the filling.
+DPI = 100
+PAD = 10
+LINE = 20
+FONT = "DejaVu Sans"  # comes with matplotlib, so that every machine breaks lines alike
+POINTS = 9.5
+INK = "#222222"
+HOLE_GREY = 128
+
+#: Okabe and Ito's colours, which stay apart for colour-blind readers.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+
+
+def triptych(image: np.ndarray, mask: np.ndarray, filled: np.ndarray, caption: str = "") -> Figure:
+    """Show an image, what is left of it, and how it was filled in, side by side.
+
+    Small images are enlarged a whole number of times, those above 1024 px a side reduced by
+    block means.
+
+    Parameters
+    ----------
+    image, filled : array (H,W,3)
+        RGB, 0..255. Values beyond are clipped.
+    mask : array (H,W)
+        1 = visible, 0 = missing; what is missing is shown mid grey.
+    caption : str
+        Text below, taken literally. A line too long for the figure loses its middle, so that
+        both the beginning of a path and the scores after it stay.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If the shapes do not fit.
+    """
+    original, result = _levels(image, "image"), _levels(filled, "filled")
+    hole = np.asarray(mask) == 0
+    for name, shape in (("mask", hole.shape), ("filled", result.shape[:2])):
+        if shape != original.shape[:2]:
+            raise InputError(f"{name}: shape {shape} does not fit image {original.shape[:2]}")
+    masked = np.where(hole[..., None], np.uint8(HOLE_GREY), original)
+    side = max(original.shape[:2])
+    panels = [_fit(panel, max(448, min(side, 1024))) for panel in (original, masked, result)]
+    height, width = panels[0].shape[:2]
+    lines = caption.splitlines()
+    below = PAD // 2 + LINE * len(lines) if lines else 0
+    sheet = _Sheet(4 * PAD + 3 * width, 2 * PAD + LINE + height + below)
+    for column, (panel, title) in enumerate(
+        zip(panels, ("original", "masked", "filled in"), strict=True)
+    ):
+        left = PAD + column * (width + PAD)
+        sheet.text(left, PAD, width, title)
+        sheet.picture(left, PAD + LINE, panel)
+    for row, line in enumerate(lines):
+        top = PAD + LINE + height + PAD // 2 + row * LINE
+        sheet.text(PAD, top, sheet.width - 2 * PAD, line)
+    return sheet.figure
+
+
+def gallery(
+    rows: Sequence[Sequence[tuple[np.ndarray, str]]], titles: Sequence[str], side: int = 224
+) -> Figure:
+    """Show many images, one a row, with what became of them in columns.
+
+    Parameters
+    ----------
+    rows : sequence of rows
+        Each a sequence of (image, text) with one pair per title: an array (H,W,3), RGB 0..255,
+        and what to write under it, such as its score; "" for nothing.
+    titles : sequence of str
+        Heads of the columns.
+    side : int
+        Largest side of a picture in pixels. Smaller images are enlarged a whole number of
+        times, larger ones reduced by block means.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If there is no row, or a row has not as many pictures as there are titles.
+    """
+    if not rows or not titles:
+        raise InputError("gallery: nothing to show; give at least one row and one title")
+    for index, row in enumerate(rows):
+        if len(row) != len(titles):
+            raise InputError(
+                f"gallery: row {index} has {len(row)} pictures for {len(titles)} titles"
+            )
+    cells = [[_fit(_levels(image, "image"), side) for image, _ in row] for row in rows]
+    width = max(cell.shape[1] for row in cells for cell in row)
+    heights = [max(cell.shape[0] for cell in row) for row in cells]
+    below = [LINE if any(text for _, text in row) else 0 for row in rows]
+    sheet = _Sheet(
+        PAD + len(titles) * (width + PAD),
+        PAD + LINE + sum(heights) + sum(below) + PAD * len(rows),
+    )
+    for column, title in enumerate(titles):
+        sheet.text(PAD + column * (width + PAD), PAD, width, title, weight="bold")
+    top = PAD + LINE
+    for row, pictures, height, text_height in zip(rows, cells, heights, below, strict=True):
+        for column, ((_, text), cell) in enumerate(zip(row, pictures, strict=True)):
+            left = PAD + column * (width + PAD)
+            inset = (width - cell.shape[1]) // 2, (height - cell.shape[0]) // 2
+            sheet.picture(left + inset[0], top + inset[1], cell)
+            if text:
+                sheet.text(left, top + height, width, text)
+        top += height + text_height + PAD
+    return sheet.figure
+
+
+def training_curves(
+    history: Mapping[str, Sequence] | Sequence[Mapping[str, Any]],
+    baselines: Mapping[str, Mapping[str, float]] | None = None,
+) -> Figure:
+    """Plot how training went: loss, and what was measured on held-out images.
+
+    Parameters
+    ----------
+    history : mapping of columns, or sequence of rows
+        `step`, and any of `loss` (of the training crops), `structure` (held-out r, -1..1) and
+        `l1` (held-out mean absolute error in the hole, 0..255). Numbers or their text, as read
+        from a csv file; None, "" and NaN are steps at which a value was not measured.
+    baselines : mapping, optional
+        Per name of a filling its `structure` and `l1` on the same held-out images: dashed lines.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If there is no `step`, or none of the curves.
+    """
+    columns = _columns(history)
+    labels = {
+        "loss": "training loss",
+        "structure": "held-out structure r  (higher is better)",
+        "l1": "held-out L1 in the hole, grey levels  (lower is better)",
+    }
+    shown = [name for name in labels if name in columns and np.isfinite(columns[name]).any()]
+    if "step" not in columns or not shown:
+        raise InputError(
+            f"history: has {', '.join(columns) or 'nothing'}; "
+            "give 'step' and some of 'loss', 'structure', 'l1'"
+        )
+    figure_class = _figure_class()
+    from matplotlib.ticker import EngFormatter, FuncFormatter
+
+    figure = figure_class(figsize=(3.5 * len(shown), 2.9), dpi=200, layout="constrained")
+    text = {"fontsize": 8, "color": INK, "family": FONT}
+    for index, name in enumerate(shown):
+        shared = figure.axes[0] if index else None
+        axes = figure.add_subplot(1, len(shown), index + 1, sharex=shared)
+        known = np.isfinite(columns[name]) & np.isfinite(columns["step"])
+        steps, values = columns["step"][known], columns[name][known]
+        # Dots make a held-out curve of few points visible; a loss of thousands has none.
+        marker = "o" if len(steps) <= 40 else None
+        axes.plot(steps, values, color=COLOURS[0], lw=1.5, marker=marker, ms=3, label="U-Net-Pred")
+        if name == "loss" and values.min() > 0 and values.max() > 20 * values.min():
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        dashes = ((5, 2), (2, 1.5), (6, 1.5, 1, 1.5), (1, 1))
+        for number, (label, scores) in enumerate((baselines or {}).items()):
+            if np.isfinite(scores.get(name, np.nan)):
+                colour = COLOURS[1 + number % (len(COLOURS) - 1)]
+                style = (0, dashes[number % len(dashes)])
+                axes.axhline(scores[name], color=colour, lw=1.3, ls=style, label=label)
+        axes.set_title(labels[name], loc="left", **text)
+        axes.set_xlabel("step", **text)
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.tick_params(labelsize=7.5, labelfontfamily=FONT, which="both")
+        axes.grid(color="#dddddd", lw=0.6)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        if len(axes.get_lines()) > 1:
+            axes.legend(prop={"family": FONT, "size": 7.5}, frameon=False)
+    return figure
+
+
+def save(figure: Figure, path: str | os.PathLike) -> None:
+    """Write a figure, whole or not at all, in the format its ending names.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Written pixel for pixel, whatever matplotlib's settings crop or scale.
+    path : path-like
+        `.png`, or another ending that matplotlib knows.
+
+    Raises
+    ------
+    InputError
+        If the folder is missing or not writable, or the ending is unknown.
+    """
+    from matplotlib import rc_context
+
+    ending = os.path.splitext(path)[1].lstrip(".").lower()
+    if ending not in figure.canvas.get_supported_filetypes():
+        raise InputError(f"{path}: pictures of this kind cannot be written; give a .png")
+    with rc_context({"savefig.bbox": None}), atomic_path(path) as temporary:
+        figure.savefig(temporary, format=ending, dpi=figure.dpi)
+
+
+class _Sheet:
+    """A figure of so many pixels on which pictures and lines of text have their place.
+
+    Places are in pixels from the top left, as in images.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        figure_class = _figure_class()
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        self.width, self.height = width, height
+        # A hundredth more than whole: Agg cuts off the fraction, and 7.04 * 100 is below 704.
+        inches = (width + 0.01) / DPI, (height + 0.01) / DPI
+        self.figure = figure_class(figsize=inches, dpi=DPI, facecolor="white")
+        self._renderer = FigureCanvasAgg(self.figure).get_renderer()
+
+    def picture(self, left: int, top: int, levels: np.ndarray) -> None:
+        """Put an image (H,W,3), uint8, one pixel on one pixel."""
+        height, width = levels.shape[:2]
+        box = (
+            left / (self.width + 0.01),
+            1 - (top + height) / (self.height + 0.01),
+            width / (self.width + 0.01),
+            height / (self.height + 0.01),
+        )
+        axes = self.figure.add_axes(box)
+        axes.set_axis_off()
+        axes.imshow(levels, interpolation="nearest", aspect="auto")
+
+    def text(self, left: int, top: int, width: int, line: str, weight: str = "normal") -> None:
+        """Write one line into a strip `LINE` high, shortened in the middle to fit `width`."""
+        entry = self.figure.text(
+            left / self.width,
+            1 - (top + LINE / 2) / self.height,
+            "",
+            family=FONT,
+            size=POINTS,
+            weight=weight,
+            color=INK,
+            va="center_baseline",
+            parse_math=False,
+        )
+        line = _drawable(line)
+
+        def fits(kept: int) -> bool:
+            entry.set_text(_shortened(line, kept))
+            return entry.get_window_extent(self._renderer).width <= width
+
+        low, high = 1, len(line)
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if fits(middle) else (low, middle - 1)
+        entry.set_text(_shortened(line, low))
+
+
+def _figure_class() -> type:
+    """Import matplotlib's Figure, or say how to get it."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise InputError(
+            "pictures need matplotlib, which is not installed: pip install matplotlib"
+        ) from None
+    return Figure
+
+
+def _shortened(line: str, kept: int) -> str:
+    """Keep so many characters of a line, an ellipsis counted, by cutting in its middle."""
+    if kept >= len(line):
+        return line
+    # The end is worth more: there are a file's own name and the scores.
+    head = (kept - 1) // 3
+    return f"{line[:head]}…{line[len(line) - (kept - 1 - head) :]}"
+
+
+def _drawable(line: str) -> str:
+    """Put a box where the font has no sign, which would be drawn so with a warning."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    signs = get_font(findfont(FontProperties(family=FONT))).get_charmap()
+    return "".join(sign if ord(sign) in signs else "□" for sign in line)
+
+
+def _levels(image: np.ndarray, name: str) -> np.ndarray:
+    """Give an image (H,W,3) in whole levels, uint8."""
+    image = np.asarray(image)
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise InputError(f"{name}: shape {image.shape} cannot be shown; give (H,W,3)")
+    if image.dtype == np.uint8:
+        return image
+    return np.clip(np.rint(np.nan_to_num(image)), 0, 255).astype("uint8")
+
+
+def _fit(levels: np.ndarray, side: int) -> np.ndarray:
+    """Enlarge or reduce by a whole factor so that the larger side is at most `side`."""
+    height, width = levels.shape[:2]
+    larger = max(height, width)
+    if larger <= side:
+        return levels.repeat(side // larger, axis=0).repeat(side // larger, axis=1)
+    factor = -(-larger // side)
+    height, width = max(1, height // factor), max(1, width // factor)
+    blocks = levels[: height * factor, : width * factor]
+    blocks = blocks.reshape(height, -1, width, blocks.shape[1] // width, 3)
+    return np.rint(blocks.mean(axis=(1, 3))).astype("uint8")
+
+
+def _columns(history: Mapping[str, Sequence] | Sequence[Mapping[str, Any]]) -> dict:
+    """Give columns of floats, NaN where nothing was measured."""
+
+    def number(value: Any) -> float:
+        return float("nan") if value is None or value == "" else float(value)
+
+    wanted = ("step", "loss", "structure", "l1")
+    if isinstance(history, Mapping):
+        present = {name: history[name] for name in wanted if name in history}
+    else:
+        present = {
+            name: [row.get(name) for row in history]
+            for name in wanted
+            if any(name in row for row in history)
+        }
+    return {name: np.array([number(v) for v in column]) for name, column in present.items()}
