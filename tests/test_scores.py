@@ -165,22 +165,22 @@ def test_content_of_small_patches_is_undefined(vgg):
 
 def test_content_of_holes_is_the_mean_over_boxes(vgg):
     prediction, original = images(8, (60, 50, 3))
-    boxes = [(0, 20, 1, 18), (30, 60, 20, 50)]
+    boxes = [(0, 1, 20, 18), (30, 20, 60, 50)]
     score = content_of_holes(prediction, original, boxes, vgg)
     alone = [
         content(prediction[None, t:b, le:r], original[None, t:b, le:r], vgg)
-        for t, b, le, r in boxes
+        for t, le, b, r in boxes
     ]
     np.testing.assert_allclose(score.layers, np.mean([a.layers[0] for a in alone], axis=0))
     assert score.total == pytest.approx(np.mean([a.total[0] for a in alone]))
     assert score.reason == ""
 
-    small = content_of_holes(prediction, original, [*boxes, (0, 10, 0, 20)], vgg)
+    small = content_of_holes(prediction, original, [*boxes, (0, 0, 10, 20)], vgg)
     assert np.isnan(small.total) and "20x10" in small.reason
     prediction[0, 1] = np.nan
     assert content_of_holes(prediction, original, boxes, vgg).reason
     with pytest.raises(InputError, match="outside"):
-        content_of_holes(prediction, original, [(30, 61, 0, 20)], vgg)
+        content_of_holes(prediction, original, [(30, 0, 61, 20)], vgg)
     with pytest.raises(InputError, match="no hole"):
         content_of_holes(prediction, original, [], vgg)
 

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from threading import Lock
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from unetpred.arrays import rgb255
+from unetpred.augment import colour_matrix
+from unetpred.decode import IMAGE_ENDINGS, decode_image
 from unetpred.errors import InputError
 from unetpred.holes import random_mask
 
 logger = logging.getLogger(__name__)
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+T = TypeVar("T")
 
-# RGB -> YIQ: luma weights of ITU-R BT.601, and the two axes of colour that a change of hue rotates
-_YIQ = np.array(
-    [[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]], "float64"
-)
+SMALLEST = 16  # px; photographs with a shorter side would be little but enlargement
+LARGEST = 1024  # px; of a shorter side: larger photographs are shrunk, to be cached by the hundred
 
 
 class Batch(NamedTuple):
@@ -33,8 +37,22 @@ class Batch(NamedTuple):
     files: list[str]
 
 
-def list_photographs(folder: str | Path) -> list[Path]:
-    """All image files below a folder, sorted.
+def list_photographs(
+    folder: str | os.PathLike, without: list[str | os.PathLike] | None = None
+) -> list[Path]:
+    """Find all image files below a folder.
+
+    Parameters
+    ----------
+    folder : path-like
+        Searched with the folders within it.
+    without : list of path-like, optional
+        Folders within it that are left out.
+
+    Returns
+    -------
+    list of pathlib.Path
+        Sorted. Names that start with "." are left out.
 
     Raises
     ------
@@ -44,16 +62,32 @@ def list_photographs(folder: str | Path) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: is not a folder; give one that holds photographs")
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in ENDINGS and p.is_file())
+    left_out = [Path(other).resolve() for other in without or []]
+    files = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in IMAGE_ENDINGS
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and not any(path.resolve().is_relative_to(other) for other in left_out)
+        and path.is_file()
+    )
     if not files:
-        raise InputError(f"{folder}: holds no photographs ({', '.join(ENDINGS)}), nor its folders")
+        raise InputError(
+            f"{folder}: neither it nor its folders hold photographs ({', '.join(IMAGE_ENDINGS)})"
+        )
     return files
 
 
 def split(files: list[Path], fraction: float, seed: int) -> tuple[list[Path], list[Path]]:
-    """Training and held-out files: at least one in each, by seed."""
+    """Divide photographs into training and held-out ones, at least one in each, by seed.
+
+    Raises
+    ------
+    InputError
+        If there is but one.
+    """
     if len(files) < 2:
-        raise InputError(f"{files[0]}: one photograph cannot be split; give --val_dir")
+        raise InputError(f"{files[0]}: one photograph cannot be split; give more, or --val_dir")
     held_out = min(max(1, round(fraction * len(files))), len(files) - 1)
     order = np.random.default_rng([seed, 1]).permutation(len(files))
     return (
@@ -62,36 +96,15 @@ def split(files: list[Path], fraction: float, seed: int) -> tuple[list[Path], li
     )
 
 
-def colour_matrix(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A random affine map of colours: ``rgb @ matrix.T + offset``, for values 0..255.
-
-    Each with probability 0.5, as in the original's training: brightness, contrast by a factor
-    U(0, 1) about mid-grey, hue by up to 0.1 turns (a rotation of the colour plane of YIQ),
-    saturation by a factor U(0, 1), grey. Brightness is U(-32, 32) levels here; in the original a
-    range meant for 0..1 was added to 0..255 values, so that it did nothing.
-    """
-    yiq, back = _YIQ, np.linalg.inv(_YIQ)
-    brightness, contrast, hue, saturation, grey = rng.random(5) < 0.5
-    offset = rng.uniform(-32, 32) if brightness else 0.0
-    factor = rng.uniform(0.2, 1) if contrast else 1.0
-    angle = rng.uniform(-0.1, 0.1) * 2 * np.pi if hue else 0.0
-    vividness = 0.0 if grey else rng.uniform(0, 1) if saturation else 1.0
-    turn = np.eye(3)
-    turn[1:, 1:] = vividness * np.array(
-        [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-    )
-    matrix = factor * (back @ turn @ yiq)
-    return matrix, np.full(3, 127.5 * (1 - factor) + offset)
-
-
 @dataclass
 class Photographs:
-    """Batches of random crops with random holes: batch number `step` is a function of the seed.
+    """Batches of random crops with random holes, each a function of the seed and its number.
 
     Parameters
     ----------
     files : list of Path
-        The photographs. One that cannot be read is named in a warning and skipped from then on.
+        The photographs. One that cannot be read is named in a warning, once, and another one
+        takes its place. Those with a shorter side above `LARGEST` px are shrunk to it.
     size : int
         Side of the square crops in px. Smaller photographs are enlarged to it.
     batch_size : int
@@ -99,7 +112,7 @@ class Photographs:
     seed : int
         Everything random comes from it.
     window : (top, left, bottom, right), optional
-        Part of the crop that the holes lie in.
+        Part of the crop that the holes lie in, see `random_mask`.
     zoom : float
         Half of the crops are taken from a part up to this many times as large, and shrunk.
     augment : bool
@@ -117,14 +130,20 @@ class Photographs:
     augment: bool = True
     cache: int = 4 << 30
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._decoded: dict[Path, np.ndarray] = {}
         self._bytes = 0
         self._broken: set[Path] = set()
-        self._order: tuple[int, np.ndarray] | None = None
+        self._lock = Lock()
 
     def batch(self, step: int) -> Batch:
-        """Batch number `step`, counted from 0."""
+        """Give batch number `step`, counted from 0; may be called from several threads.
+
+        Raises
+        ------
+        InputError
+            If none of the photographs can be read.
+        """
         images = np.empty((self.batch_size, self.size, self.size, 3), "float32")
         masks = np.empty((self.batch_size, self.size, self.size, 1), "float32")
         names = []
@@ -136,24 +155,10 @@ class Photographs:
             names.append(str(file))
         return Batch(images, masks, names)
 
-    def batches(self, first: int, last: int, workers: int = 1) -> Iterator[Batch]:
-        """Batches first..last-1, made ahead in threads."""
-        with ThreadPoolExecutor(max(1, workers)) as pool:
-            ahead: deque = deque()
-            try:
-                for step in range(first, last):
-                    ahead.append(pool.submit(self.batch, step))
-                    if len(ahead) > 2 * max(1, workers):
-                        yield ahead.popleft().result()
-                while ahead:
-                    yield ahead.popleft().result()
-            finally:
-                for waiting in ahead:
-                    waiting.cancel()
-
     def _photograph(self, position: int) -> tuple[Path, np.ndarray]:
+        """Give the photograph at a position in the endless sequence of shuffled passes."""
         count = len(self.files)
-        order = np.random.default_rng([self.seed, 3, position // count]).permutation(count)
+        order = _shuffled(self.seed, position // count, count)
         for i in range(count):
             file = self.files[order[(position + i) % count]]
             if file in self._broken:
@@ -161,22 +166,23 @@ class Photographs:
             try:
                 return file, self._read(file)
             except InputError as error:
-                logger.warning("%s; skipped", error)
-                self._broken.add(file)
+                with self._lock:
+                    if file not in self._broken:
+                        logger.warning("%s; skipped", error)
+                        self._broken.add(file)
         raise InputError(f"{self.files[0].parent}: none of its {count} photographs can be read")
 
     def _read(self, file: Path) -> np.ndarray:
         pixels = self._decoded.get(file)
         if pixels is None:
-            pixels = read_photograph(file)
-            if self._bytes + pixels.nbytes <= self.cache:
-                self._decoded[file] = pixels
-                self._bytes += pixels.nbytes
+            pixels = at_most(read_photograph(file), LARGEST)
+            with self._lock:
+                if file not in self._decoded and self._bytes + pixels.nbytes <= self.cache:
+                    self._decoded[file] = pixels
+                    self._bytes += pixels.nbytes
         return pixels
 
     def _crop(self, photograph: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        from PIL import Image
-
         photograph = at_least(photograph, self.size)
         height, width, _ = photograph.shape
         side = self.size
@@ -186,48 +192,98 @@ class Photographs:
         top, left = rng.integers(0, height - side + 1), rng.integers(0, width - side + 1)
         crop = photograph[top : top + side, left : left + side]
         if side != self.size:
-            shrunk = Image.fromarray(crop).resize((self.size, self.size), Image.Resampling.BICUBIC)
-            crop = np.asarray(shrunk)
+            crop = _resized(crop, self.size, self.size)
+        crop = crop.astype("float32")
         if self.augment:
             if rng.random() < 0.5:
                 crop = crop[:, ::-1]
-            matrix, offset = colour_matrix(rng)
-            crop = crop.astype("float32") @ matrix.T.astype("float32") + offset.astype("float32")
-            crop = np.clip(crop, 0, 255)
-        return crop
+            matrix, offset = (value.astype("float32") for value in colour_matrix(rng))
+            crop = (crop.reshape(-1, 3) @ matrix.T + offset).reshape(crop.shape)
+        return np.clip(crop, 0, 255)
+
+
+@lru_cache(maxsize=4)
+def _shuffled(seed: int, number: int, count: int) -> np.ndarray:
+    return np.random.default_rng([seed, 3, number]).permutation(count)
+
+
+def ahead(make: Callable[[int], T], first: int, last: int, workers: int = 1) -> Iterator[T]:
+    """Give make(first) .. make(last - 1) in order, made ahead in threads.
+
+    Parameters
+    ----------
+    make : callable
+        What it returns must depend on its argument alone.
+    first, last : int
+        As for `range`.
+    workers : int
+        Number of threads, at least 1; each has at most two results waiting.
+    """
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque = deque()
+        try:
+            for number in range(first, last):
+                waiting.append(pool.submit(make, number))
+                if len(waiting) > 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def read_photograph(file: Path) -> np.ndarray:
-    """(H,W,3) uint8 RGB of an image file, upright.
+    """Read an image file: (H,W,3) uint8, RGB, upright.
 
     Raises
     ------
     InputError
-        If the file is no image or is cut short.
+        If the file is no image, is cut short, or has a side below `SMALLEST` px.
     """
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(file) as image:
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{file}: cannot be read as an image ({error})") from None
+    pixels, _ = decode_image(file)
+    if min(pixels.shape[:2]) < SMALLEST:
+        raise InputError(
+            f"{file}: is {pixels.shape[1]}x{pixels.shape[0]} px (width x height); "
+            f"at least {SMALLEST} px a side are needed"
+        )
+    if pixels.dtype == np.uint8 and pixels.ndim == 3:
+        return pixels
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        raise InputError(f"{file}: has NaN or infinite values")
+    scale = {"f": 255.0, "b": 255.0}.get(pixels.dtype.kind, 1.0)
+    if pixels.dtype == np.uint16:
+        scale = 1 / 257
+    return np.round(rgb255(pixels * np.float32(scale))).astype("uint8")
 
 
 def at_least(photograph: np.ndarray, side: int) -> np.ndarray:
-    """The photograph (H,W,3) uint8, enlarged if a side is shorter than `side` px."""
+    """Give the photograph (H,W,3) uint8, enlarged if a side is shorter than `side` px."""
+    return _scaled(photograph, side) if min(photograph.shape[:2]) < side else photograph
+
+
+def at_most(photograph: np.ndarray, side: int) -> np.ndarray:
+    """Give the photograph (H,W,3) uint8, shrunk if both sides are longer than `side` px."""
+    return _scaled(photograph, side) if min(photograph.shape[:2]) > side else photograph
+
+
+def _scaled(photograph: np.ndarray, shorter: int) -> np.ndarray:
+    height, width, _ = photograph.shape
+    factor = shorter / min(height, width)
+    return _resized(
+        photograph, max(shorter, round(height * factor)), max(shorter, round(width * factor))
+    )
+
+
+def _resized(photograph: np.ndarray, height: int, width: int) -> np.ndarray:
     from PIL import Image
 
-    height, width, _ = photograph.shape
-    if min(height, width) >= side:
-        return photograph
-    factor = side / min(height, width)
-    shape = max(side, round(width * factor)), max(side, round(height * factor))
-    return np.asarray(Image.fromarray(photograph).resize(shape, Image.Resampling.BICUBIC))
+    image = Image.fromarray(np.ascontiguousarray(photograph))
+    return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
 
 
 def central_crops(files: list[Path], side: int = 224) -> Iterator[tuple[Path, np.ndarray]]:
-    """The middle (side,side,3) uint8 of each photograph; unreadable ones are warned of."""
+    """Give the middle (side,side,3) uint8 of each photograph; unreadable ones are warned of."""
     for file in files:
         try:
             photograph = at_least(read_photograph(file), side)

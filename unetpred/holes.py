@@ -4,90 +4,120 @@ from __future__ import annotations
 
 import numpy as np
 
-KINDS = ("score", "square", "disc", "ellipse", "strokes", "several")
-SHARES = (0.4, 0.2, 0.1, 0.1, 0.1, 0.1)
+from unetpred.masks import DEFAULT_HOLE
+
+#: Kinds of holes and how often each is drawn.
+SHARES = {
+    "score": 0.4,
+    "square": 0.2,
+    "disc": 0.1,
+    "ellipse": 0.1,
+    "strokes": 0.1,
+    "several": 0.1,
+}
 
 
 def random_mask(
-    rng: np.random.Generator,
+    rng: np.random.Generator | int,
     size: tuple[int, int],
     window: tuple[int, int, int, int] | None = None,
     sizes: tuple[int, int] = (16, 104),
+    kind: str | None = None,
 ) -> np.ndarray:
-    """A mask with one kind of random hole, independent of any image.
+    """Make a mask with a random hole, independent of any image.
 
-    The kinds and their shares: the centred 52 px square of the score (0.4), a square anywhere
-    (0.2), a disc (0.1), an ellipse of any orientation (0.1), one to four free strokes (0.1), two
-    to four smaller squares or discs (0.1).
+    The kinds, drawn by `SHARES`:
+
+    * "score": the 52 px square of the score, in the middle of the mask;
+    * "square", "disc": anywhere, of a side or diameter from `sizes`;
+    * "ellipse": of any orientation, the long axis from `sizes`, the short one 0.3 to 1 of it;
+    * "strokes": one to four winding strokes, each up to 1.5 times a size from `sizes` long;
+    * "several": two to four squares and discs of half a size from `sizes`; some may touch.
 
     Parameters
     ----------
-    rng : numpy.random.Generator
-        Where all randomness comes from.
+    rng : numpy.random.Generator or int
+        Where all randomness comes from, or the seed of it.
     size : (height, width)
-        Of the mask.
+        Of the mask, px.
     window : (top, left, bottom, right), optional
-        Holes lie inside this part; the whole mask but a margin of an eighth if not given.
+        Holes lie inside this part, the last two exclusive; the whole mask but a margin of an
+        eighth if not given.
     sizes : (smallest, largest)
-        Side or diameter of the holes in px, limited to the window.
+        Side or diameter of the holes in px, both limited to the window.
+    kind : str, optional
+        A kind of `SHARES`, if it shall not be drawn.
 
     Returns
     -------
     numpy.ndarray
         (H,W) float32, 1 = visible, 0 = missing. At least one pixel is missing.
     """
+    rng = np.random.default_rng(rng)
     height, width = size
     if window is None:
         window = (height // 8, width // 8, height - height // 8, width - width // 8)
     top, left, bottom, right = window
     room = min(bottom - top, right - left)
     small, large = min(sizes[0], room), min(sizes[1], room)
-    rows, columns = np.mgrid[:height, :width].astype("float32")
+    hole = np.zeros(size, bool)
 
     def somewhere(side: float) -> tuple[float, float]:
         half = side / 2
         return rng.uniform(top + half, bottom - half), rng.uniform(left + half, right - half)
 
-    def square(side: int) -> np.ndarray:
+    def add_square(side: int) -> None:
         y, x = somewhere(side)
         t, l = round(y - side / 2), round(x - side / 2)  # noqa: E741
-        return (rows >= t) & (rows < t + side) & (columns >= l) & (columns < l + side)
+        hole[t : t + side, l : l + side] = True
 
-    def ellipse(diameter: float, ratio: float = 1.0) -> np.ndarray:
-        y, x = somewhere(diameter)
-        angle = rng.uniform(0, np.pi)
-        u = (columns + 0.5 - x) * np.cos(angle) + (rows + 0.5 - y) * np.sin(angle)
-        v = (rows + 0.5 - y) * np.cos(angle) - (columns + 0.5 - x) * np.sin(angle)
-        return u**2 + (v / ratio) ** 2 < (diameter / 2) ** 2
+    def add_ellipse(y: float, x: float, diameter: float, ratio: float = 1.0, angle=0.0) -> None:
+        t, l = int(y - diameter / 2), int(x - diameter / 2)  # noqa: E741
+        reach = int(diameter) + 2
+        part = hole[t : t + reach, l : l + reach]
+        rows, columns = np.ogrid[: part.shape[0], : part.shape[1]]
+        dy, dx = rows + (t + 0.5 - y), columns + (l + 0.5 - x)
+        along = dx * np.cos(angle) + dy * np.sin(angle)
+        across = dy * np.cos(angle) - dx * np.sin(angle)
+        part |= along**2 + (across / ratio) ** 2 < (diameter / 2) ** 2
 
-    def stroke(length: float) -> np.ndarray:
-        radius = rng.uniform(3, max(4, length / 8))
+    def add_stroke(length: float) -> None:
+        radius = min(room / 2, rng.uniform(3, max(4, length / 8)))
         y, x = somewhere(2 * radius)
-        angle, hole = rng.uniform(0, 2 * np.pi), np.zeros(size, bool)
+        angle = rng.uniform(0, 2 * np.pi)
         for _ in range(int(length / radius) + 1):
-            hole |= (columns + 0.5 - x) ** 2 + (rows + 0.5 - y) ** 2 < radius**2
+            add_ellipse(y, x, 2 * radius)
             angle += rng.normal(0, 0.4)
             x = np.clip(x + radius * np.cos(angle), left + radius, right - radius)
             y = np.clip(y + radius * np.sin(angle), top + radius, bottom - radius)
-        return hole
 
-    kind = rng.choice(KINDS, p=SHARES)
+    if kind is None:
+        kind = rng.choice(list(SHARES), p=list(SHARES.values()))
     side = int(rng.integers(small, large + 1))
     if kind == "score":
-        side = min(52, room)
-        t, l = height // 2 - side // 2, width // 2 - side // 2  # noqa: E741
-        hole = np.zeros(size, bool)
+        side = min(DEFAULT_HOLE, room)
+        t = int(np.clip(height // 2 - side // 2, top, bottom - side))
+        l = int(np.clip(width // 2 - side // 2, left, right - side))  # noqa: E741
         hole[t : t + side, l : l + side] = True
     elif kind == "square":
-        hole = square(side)
+        add_square(side)
     elif kind == "disc":
-        hole = ellipse(side)
+        add_ellipse(*somewhere(side), side)
     elif kind == "ellipse":
-        hole = ellipse(side, rng.uniform(0.3, 1))
+        ratio, angle = rng.uniform(0.3, 1), rng.uniform(0, np.pi)
+        add_ellipse(*somewhere(side), side, ratio, angle)
     elif kind == "strokes":
-        hole = np.any([stroke(1.5 * side) for _ in range(rng.integers(1, 5))], axis=0)
-    else:
+        for _ in range(rng.integers(1, 5)):
+            add_stroke(1.5 * side)
+    elif kind == "several":
         part = max(small, side // 2)
-        shapes = [square if rng.random() < 0.5 else ellipse for _ in range(rng.integers(2, 5))]
-        hole = np.any([shape(part) for shape in shapes], axis=0)
+        for _ in range(rng.integers(2, 5)):
+            if rng.random() < 0.5:
+                add_square(part)
+            else:
+                add_ellipse(*somewhere(part), part)
+    else:
+        raise ValueError(f"kind {kind!r} is unknown; there are {', '.join(SHARES)}")
+    if not hole.any():  # an ellipse thinner than a pixel may lie between their centres
+        hole[(top + bottom) // 2, (left + right) // 2] = True
     return 1 - hole.astype("float32")

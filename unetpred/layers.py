@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
@@ -13,6 +15,35 @@ def _pair(value: int | tuple[int, int], name: str) -> tuple[int, int]:
     if len(pair) != 2 or any(not isinstance(v, int) or v < 1 for v in pair):
         raise ValueError(f"{name} must be a positive integer or two of them, got {value!r}")
     return pair
+
+
+def _padding(padding: str) -> str:
+    if padding not in ("same", "valid"):
+        raise ValueError(f'padding must be "same" or "valid", got {padding!r}')
+    return padding
+
+
+def _check_pairs(shapes: Sequence | None) -> None:
+    """Raise unless these are the shapes of features and mask in turn."""
+    shapes = shapes or []  # Keras gives None for no inputs, and a lone tensor's shape bare
+    if shapes and not isinstance(shapes[0], list | tuple):
+        shapes = [shapes]
+    if len(shapes) % 2 or not shapes:
+        raise ValueError(
+            f"PConv2D takes pairs [x, mask, ...], got {len(shapes)} input(s) of shapes "
+            f"{[tuple(shape) for shape in shapes]}"
+        )
+    for x, m in zip(shapes[0::2], shapes[1::2], strict=True):
+        if (
+            len(x) != 4
+            or len(m) != 4
+            or m[-1] not in (1, x[-1])
+            or any(a != b for a, b in zip(x[1:3], m[1:3], strict=True) if a and b)
+        ):
+            raise ValueError(
+                f"PConv2D: mask of shape {tuple(m)} does not fit features of shape {tuple(x)}: "
+                f"both need 4 axes and the same height and width, the mask 1 or {x[-1]} channels"
+            )
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -54,7 +85,7 @@ class PConv2D(keras.layers.Layer):
     Raises
     ------
     ValueError
-        If the inputs are not pairs, or a mask's channels fit neither of the two forms.
+        If the inputs are not pairs, or a mask fits its features in neither of the two forms.
 
     References
     ----------
@@ -87,12 +118,10 @@ class PConv2D(keras.layers.Layer):
             )
         if not isinstance(filters, int) or filters < 1:
             raise ValueError(f"filters must be a positive integer, got {filters!r}")
-        if padding not in ("same", "valid"):
-            raise ValueError(f'padding must be "same" or "valid", got {padding!r}')
         self.filters = filters
         self.kernel_size = _pair(kernel_size, "kernel_size")
         self.strides = _pair(strides, "strides")
-        self.padding = padding
+        self.padding = _padding(padding)
         self.dilation_rate = _pair(dilation_rate, "dilation_rate")
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(
@@ -105,17 +134,7 @@ class PConv2D(keras.layers.Layer):
         self.bias_initializer = keras.initializers.get(bias_initializer)
 
     def build(self, inputs_shape):
-        if len(inputs_shape) % 2 or not inputs_shape:
-            raise ValueError(
-                f"PConv2D takes pairs [x, mask, ...], got {len(inputs_shape)} input(s) of shapes "
-                f"{inputs_shape}"
-            )
-        for x, m in zip(inputs_shape[0::2], inputs_shape[1::2], strict=True):
-            if len(x) != 4 or len(m) != 4 or m[-1] not in (1, x[-1]):
-                raise ValueError(
-                    f"mask of shape {tuple(m)} does not fit features of shape {tuple(x)}: both "
-                    f"need 4 axes, and the mask 1 or {x[-1]} channels"
-                )
+        _check_pairs(inputs_shape)
         self.channels = sum(shape[-1] for shape in inputs_shape[0::2])
         self.kernel = self.add_weight(
             name="kernel",
@@ -129,8 +148,17 @@ class PConv2D(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs, padding=None):
+        padding = self.padding if padding is None else _padding(padding)
+        # again after build: a mask of another size would broadcast, and no backend would object
+        listed = inputs if isinstance(inputs, list | tuple) else [inputs]
+        shapes = [tuple(x.shape) for x in listed]
+        _check_pairs(shapes)
+        channels = sum(shape[-1] for shape in shapes[0::2])
+        if channels != self.channels:
+            raise ValueError(
+                f"PConv2D got features of {channels} channels, but was built for {self.channels}"
+            )
         features, masks = inputs[0::2], inputs[1::2]
-        padding = padding or self.padding
 
         hidden = [x * ops.cast(m, x.dtype) for x, m in zip(features, masks, strict=True)]
         joined = hidden[0] if len(hidden) == 1 else ops.concatenate(hidden, axis=-1)
@@ -199,6 +227,8 @@ class PadToMultiple(keras.layers.Layer):
 
     def __init__(self, multiple: int, **kwargs):
         super().__init__(**kwargs)
+        if not isinstance(multiple, int) or multiple < 1:
+            raise ValueError(f"multiple must be a positive integer, got {multiple!r}")
         self.multiple = multiple
 
     def call(self, inputs):

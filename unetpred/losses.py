@@ -27,6 +27,11 @@ UPSTREAM_WEIGHTS = {
     "l2": 0.0,
 }
 
+#: Weights of the loss that our own weights are trained with.
+HOLE_WEIGHTS = {"l1": 1.0, "correlation": 0.5}
+#: What keeps the correlation of all but constant patches from counting, in units of 64 levels.
+HOLE_STD = 1e-3**0.5
+
 _VGG_TERMS = ("fft_content", "fft_style", "content_l2")
 _FFT_PARTS = ("fft_abs", "fft_log", "fft_phase")
 _FFT_EPS = 1e-7
@@ -91,13 +96,7 @@ def upstream_loss(
 
     if terms not in ("all", "weighted"):
         raise InputError(f"terms={terms!r} is unknown; 'all' or 'weighted' would be right")
-    unknown = set(weights or {}) - set(UPSTREAM_WEIGHTS)
-    if unknown:
-        raise InputError(
-            f"unknown loss weights {', '.join(sorted(unknown))}; there are "
-            f"{', '.join(UPSTREAM_WEIGHTS)}"
-        )
-    weights = {**UPSTREAM_WEIGHTS, **(weights or {})}
+    weights = _weights(weights, UPSTREAM_WEIGHTS)
     wanted = {
         name
         for name in UPSTREAM_WEIGHTS
@@ -237,37 +236,56 @@ def _l2(true: Any, pred: Any) -> Any:
     return ops.sum(ops.mean(ops.square(pred - true), axis=(1, 2, 3)))
 
 
-def hole_loss(y_true: Any, y_pred: Any, correlation: float = 0.5) -> Any:
+def hole_loss(y_true: Any, y_pred: Any, weights: Mapping[str, float] | None = None) -> Any:
     """Compute the loss our weights are trained with: L1 and 1 - r in the hole.
+
+    r is Pearson's correlation of all missing values of one image, the structure score, with
+    `HOLE_STD` added to both standard deviations in quadrature, so that patches that are all but
+    constant do not dominate the gradient.
 
     Parameters
     ----------
     y_true : tensor, (N, H, W, 4)
-        The target, and as fourth channel 1 where it was missing, 0 where it was visible.
+        The target, BGR, mean-subtracted, divided by 64; and as fourth channel 1 where it was
+        missing, 0 where it was visible.
     y_pred : tensor, (N, H, W, 3)
         The prediction, in the units of the target.
-    correlation : float
-        Weight of 1 - r, where r is Pearson's correlation of all missing values of one image: the
-        structure score, with 0.03 added to both standard deviations (in quadrature), so that
-        patches that are all but constant do not dominate the gradient.
+    weights : mapping of str to float, optional
+        Weights that shall differ from `HOLE_WEIGHTS`, by the names there.
 
     Returns
     -------
     tensor, ()
-        Mean over the batch of (mean absolute error over the missing values) + `correlation` *
-        (1 - r).
+        Mean over the batch of l1 * (mean absolute error over the missing values) +
+        correlation * (1 - r). An image without missing values counts as correlation * 1.
+
+    Raises
+    ------
+    InputError
+        If a weight's name is unknown.
     """
     from keras import ops
 
+    weights = _weights(weights, HOLE_WEIGHTS)
     y_true, y_pred = ops.cast(y_true, "float32"), ops.cast(y_pred, "float32")
     true, hidden = y_true[..., :3], y_true[..., 3:]
-    count = 3 * ops.sum(hidden, axis=(1, 2, 3), keepdims=True)
+    count = ops.maximum(3 * ops.sum(hidden, axis=(1, 2, 3), keepdims=True), 1.0)
 
     def mean(x: Any) -> Any:
         return ops.sum(x * hidden, axis=(1, 2, 3), keepdims=True) / count
 
-    total = mean(ops.abs(true - y_pred))
+    error = mean(ops.abs(true - y_pred))
     true, pred = true - mean(true), y_pred - mean(y_pred)
-    spread = (mean(true**2) + 1e-3) * (mean(pred**2) + 1e-3)
-    r = mean(true * pred) / ops.sqrt(spread)
-    return ops.mean(total + correlation * (1 - r))
+    variances = (mean(true**2) + HOLE_STD**2) * (mean(pred**2) + HOLE_STD**2)
+    r = mean(true * pred) / ops.sqrt(variances)
+    return ops.mean(weights["l1"] * error + weights["correlation"] * (1 - r))
+
+
+def _weights(changes: Mapping[str, float] | None, defaults: Mapping[str, float]) -> dict:
+    """Give the default weights with the changes."""
+    unknown = set(changes or {}) - set(defaults)
+    if unknown:
+        raise InputError(
+            f"unknown loss weights {', '.join(sorted(unknown))}; there are {', '.join(defaults)}"
+        )
+    return {**defaults, **(changes or {})}

@@ -119,6 +119,14 @@ class Window:
         )
 
 
+def layer_names(variant: str) -> list[str]:
+    """The names of all partial convolutions, from input to output."""
+    levels = Config(variant).levels
+    encoder = [f"vblock{b}_conv_{i}" for b, (_, n) in enumerate(ENCODER, 1) for i in range(1, n + 1)]
+    decoder = [f"vblock{b}_conv_{i}" for _, b in DECODER[-levels:] for i in (1, 2)]
+    return [*encoder, *decoder, "block10"]
+
+
 Pairs = list  # [x1, m1, x2, m2, ...]: features (N,h,w,C) each with its mask (N or 1,h,w,1)
 Convolve = Callable[..., list]
 
@@ -332,9 +340,9 @@ def _load_encoder(model: keras.Model, vgg_weights: str) -> None:
 
 
 def build_hole_model(
-    model: keras.Model, height: int, width: int, box: tuple[int, int, int, int]
+    model: keras.Model, height: int, width: int, *boxes: tuple[int, int, int, int]
 ) -> keras.Model:
-    """The part of a network that gives one window of its output, with the same weights.
+    """The part of a network that gives windows of its output, with the same weights.
 
     Parameters
     ----------
@@ -342,28 +350,30 @@ def build_hole_model(
         From `build_unetpred`.
     height, width : int
         Size of the images.
-    box : (top, left, bottom, right)
-        The window of the output, half-open.
+    *boxes : (top, left, bottom, right)
+        The windows of the output, half-open.
 
     Returns
     -------
     keras.Model
-        ``[image (N,height,width,3), mask] -> (N,bottom-top,right-left,3)``: equal to the same
-        window of the whole output, computed from what it depends on alone.
+        ``[image (N,height,width,3), mask] -> (N,bottom-top,right-left,3)``, a list of them for
+        more than one box: equal to the same windows of the whole output, computed from what they
+        depend on alone. The encoder is computed whole, and once.
     """
     config = config_of(model)
     layers = {layer.name: layer for layer in model.layers}
     image = keras.Input((height, width, 3), name="image")
     mask = keras.Input((height, width, model.inputs[1].shape[-1]), name="mask")
-    padded = PadToMultiple(config.multiple, name="pad")
-    inputs = padded([image, mask])
+    inputs = PadToMultiple(config.multiple, name="pad")([image, mask])
     above, left = ((-size % config.multiple) // 2 for size in (height, width))
-    window = Window(
-        box[0] + above, box[1] + left, box[2] + above, box[3] + left, *inputs[0].shape[1:3]
-    )
     convolve = make_convolve(config, layers)
     skips, bottom = encode(*inputs, convolve, config)
-    return keras.Model([image, mask], decode(*inputs, skips, bottom, convolve, window))
+    outputs = []
+    for box in boxes:
+        corners = (box[0] + above, box[1] + left, box[2] + above, box[3] + left)
+        window = Window(*corners, *inputs[0].shape[1:3])
+        outputs.append(decode(*inputs, skips, bottom, convolve, window))
+    return keras.Model([image, mask], outputs if len(boxes) > 1 else outputs[0])
 
 
 def config_of(model: keras.Model) -> Config:

@@ -203,7 +203,7 @@ def content_of_holes(
         original's.
     original : array_like, (H, W, 3)
         RGB 0..255.
-    boxes : sequence of (top, bottom, left, right)
+    boxes : sequence of (top, left, bottom, right)
         The bounding box of each hole, px: rows top..bottom-1, columns left..right-1.
     vgg, subtract_mean
         As for `content`.
@@ -223,7 +223,7 @@ def content_of_holes(
     if not boxes:
         raise InputError("no hole's bounding box was given, so there is nothing to score")
     scores = []
-    for top, bottom, left, right in boxes:
+    for top, left, bottom, right in boxes:
         if not (0 <= top < bottom <= original.shape[0] and 0 <= left < right <= original.shape[1]):
             raise InputError(
                 f"box of rows {top}..{bottom - 1}, columns {left}..{right - 1} lies outside of "

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import os
-import re
-import zipfile
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -14,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unetpred.errors import InputError
+from unetpred.hdf5 import read_layers
 
 if TYPE_CHECKING:
     import keras
@@ -25,8 +23,6 @@ CONTENT_LAYERS = tuple(f"block{b}_conv{n}" for b, (n, _) in enumerate(VGG_BLOCKS
 #: The layers of the upstream loss.
 LOSS_LAYERS = CONTENT_LAYERS[:4]
 
-_LAYER = re.compile(r"block\d+_conv\d+")
-_LEAVES = {"kernel": 0, "kernel:0": 0, "bias": 1, "bias:0": 1}
 
 
 def vgg_shapes() -> dict[str, tuple[int, int, int, int]]:
@@ -69,7 +65,10 @@ def read_vgg(path: str | os.PathLike | None = None) -> dict[str, tuple[np.ndarra
     if not path.is_file():
         problem = "is a folder" if path.is_dir() else "no such file"
         raise InputError(f"{path}: {problem}; --vgg_weights takes the weights of VGG-16 (.h5)")
-    return _check(path, _arrays(path))
+    arrays = read_layers(path, "a file of VGG-16 weights").layers
+    if not set(vgg_shapes()) & set(arrays):
+        arrays = _named_by_order(arrays)
+    return _check(path, arrays)
 
 
 def vgg_model(
@@ -156,48 +155,6 @@ def _download() -> dict[str, tuple[np.ndarray, np.ndarray]]:
             "internet for the download, or give --vgg_weights FILE"
         ) from error
     return {name: tuple(model.get_layer(name).get_weights()) for name in vgg_shapes()}
-
-
-def _arrays(path: Path) -> dict[str, dict[int, np.ndarray]]:
-    """Collect {layer: {0: kernel, 1: bias}} of whichever layers the file holds."""
-    import h5py
-
-    source: Any = path
-    if not h5py.is_hdf5(path):
-        problem = "not a file of VGG-16 weights (neither HDF5 nor .keras)"
-        if not zipfile.is_zipfile(path):
-            raise InputError(f"{path}: {problem}; give weights saved by Keras")
-        try:
-            with zipfile.ZipFile(path) as archive:
-                source = io.BytesIO(archive.read("model.weights.h5"))
-        except (KeyError, zipfile.BadZipFile):
-            raise InputError(f"{path}: {problem}; give weights saved by Keras") from None
-
-    arrays: dict[str, dict[int, np.ndarray]] = {}
-    try:
-        with h5py.File(source, "r") as file:
-            file.visititems(lambda name, item: _collect(arrays, name, item))
-    except (OSError, RuntimeError) as error:
-        raise InputError(f"{path}: damaged HDF5 file ({error}); get it again") from None
-    if not any(_LAYER.fullmatch(name) for name in arrays):
-        arrays = _named_by_order(arrays)
-    return arrays
-
-
-def _collect(arrays: dict[str, dict[int, np.ndarray]], name: str, item: Any) -> None:
-    """Take `item` at path `name` of an HDF5 file into `arrays`, if it is a convolution's."""
-    *folders, leaf = name.split("/")
-    if not hasattr(item, "shape") or "optimizer" in name:
-        return
-    if folders and folders[-1] == "vars" and leaf in ("0", "1"):
-        # Keras 3 calls the group after the layer's class and keeps the layer's name beside it.
-        layer = item.parent.attrs.get("name", folders[-2] if len(folders) > 1 else "")
-        layer = layer.decode() if isinstance(layer, bytes) else str(layer)
-        arrays.setdefault(layer, {})[int(leaf)] = item[()]
-    elif leaf in _LEAVES:
-        layer = next((f for f in reversed(folders) if _LAYER.fullmatch(f)), None)
-        if layer:
-            arrays.setdefault(layer, {})[_LEAVES[leaf]] = item[()]
 
 
 def _named_by_order(arrays: dict[str, dict[int, np.ndarray]]) -> dict[str, dict[int, np.ndarray]]:

@@ -1,0 +1,342 @@
+"""The whole network: its layers, any image size, and windows of its output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from unetpred.errors import InputError
+from unetpred.model import Config, build_hole_model, build_unetpred, config_of
+
+DATA = Path(__file__).parent / "data"
+VGG_FILE = DATA / "vgg16_notop_random.h5"
+WIDTH = 0.125
+SIDE = {"paper": 32, "released": 16}
+
+
+def layer_table(variant, width=1.0):
+    """Kernel shape of every layer, written down from the description of the architecture."""
+    table, channels, skips = {}, 3, []
+    for block, count in enumerate((2, 2, 3, 3, 3), start=1):
+        filters = int((64, 128, 256, 512, 512)[block - 1] * width)
+        for i in range(1, count + 1):
+            table[f"vblock{block}_conv_{i}"] = (3, 3, channels, filters)
+            channels = filters
+        skips.append(filters)
+    first, skips = (6, skips) if variant == "paper" else (7, skips[:4])
+    for block in range(first, 11):
+        filters = int({6: 512, 7: 512, 8: 256, 9: 128, 10: 64}[block] * width)
+        table[f"vblock{block}_conv_1"] = (3, 3, channels + skips.pop(), filters)
+        table[f"vblock{block}_conv_2"] = (3, 3, filters, filters)
+        channels = filters
+    table["block10"] = (3, 3, channels + 3, 3)
+    return table
+
+
+def kernels(model):
+    return {layer.name: layer.get_weights() for layer in model.layers if layer.get_weights()}
+
+
+@pytest.fixture(scope="module")
+def network():
+    """Give (variant, mask channels) -> a small network; those of one variant share weights."""
+    made = {}
+
+    def get(variant, mask_channels=1):
+        if (variant, mask_channels) not in made:
+            model = build_unetpred(variant, WIDTH, mask_channels)
+            if mask_channels == 1:
+                rng = np.random.default_rng(list(SIDE).index(variant))
+                weights = [
+                    w + (rng.normal(0, 10, w.shape) if w.ndim == 1 else 0)
+                    for w in model.get_weights()
+                ]
+                model.set_weights(weights)
+            else:
+                model.set_weights(get(variant).get_weights())
+            made[variant, mask_channels] = model
+        return made[variant, mask_channels]
+
+    return get
+
+
+def close(a, b, tolerance):
+    """Equal within a share of the spread of the values."""
+    assert a.shape == b.shape
+    assert np.all(np.isfinite(a))
+    np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * b.std())
+
+
+@pytest.mark.parametrize("variant", SIDE)
+@pytest.mark.parametrize("width", [WIDTH, 0.25])
+def test_layers(variant, width):
+    model = build_unetpred(variant, width)
+    found = kernels(model)
+    table = layer_table(variant, width)
+    assert {name: w[0].shape for name, w in found.items()} == table
+    assert all(w[1].shape == (w[0].shape[-1],) for w in found.values())
+    assert all(len(w) == 2 and not w[1].any() for w in found.values())
+    expected = "linear"
+    for layer in model.layers:
+        if layer.name in table:
+            expected = "linear" if layer.name == "block10" else "relu"
+            assert layer.activation is keras.activations.get(expected)
+    assert config_of(model) == Config(variant, width)
+
+
+def test_released_parameters():
+    table = layer_table("released")
+    assert sum(np.prod(shape) + shape[-1] for shape in table.values()) == 24_892_884
+    model = build_unetpred("released")
+    assert model.count_params() == 24_892_884
+    assert {name: w[0].shape for name, w in kernels(model).items()} == table
+
+
+def test_paper_parameters_and_vgg_encoder():
+    model = build_unetpred(vgg_weights=str(VGG_FILE))
+    assert model.count_params() == 31_971_796
+    found = kernels(model)
+    assert {name: w[0].shape for name, w in found.items()} == layer_table("paper")
+    with h5py.File(VGG_FILE) as file:
+        for block, count in enumerate((2, 2, 3, 3, 3), start=1):
+            for i in range(1, count + 1):
+                name = f"block{block}_conv{i}"
+                kernel, bias = found[f"vblock{block}_conv_{i}"]
+                np.testing.assert_array_equal(kernel, file[f"{name}/{name}/kernel:0"][()])
+                np.testing.assert_array_equal(bias, file[f"{name}/{name}/bias:0"][()])
+    # the decoder keeps its He-normal start
+    kernel, bias = found["vblock6_conv_1"]
+    assert kernel.std() == pytest.approx(np.sqrt(2 / (9 * 1024)), rel=0.02)
+    assert not bias.any()
+
+
+@pytest.mark.parametrize(
+    ("variant", "size"),
+    [
+        ("paper", (84, 84)),
+        ("paper", (97, 85)),
+        ("paper", (96, 131)),
+        ("released", (84, 84)),
+        ("released", (101, 90)),
+        ("released", (96, 131)),
+    ],
+)
+def test_output_has_the_size_of_the_image(network, compute, picture, variant, size):
+    image, mask = picture(1, *size)
+    output = compute(network(variant), image, mask)
+    assert output.shape == image.shape
+    assert output.dtype == np.float32
+    assert np.all(np.isfinite(output))
+    assert output.std() > 1
+
+
+@pytest.mark.parametrize("variant", SIDE)
+def test_predict_in_batches_of_odd_images(network, picture, variant):
+    image, mask = picture(2, 85, 99, batch=3)
+    model = network(variant)
+    whole = keras.ops.convert_to_numpy(model([image, mask]))
+    close(model.predict([image, mask], batch_size=2, verbose=0), whole, 1e-5)
+
+
+@pytest.mark.parametrize("variant", SIDE)
+@pytest.mark.parametrize("mask_channels", [1, 3])
+def test_beyond_the_border_is_missing(network, compute, picture, variant, mask_channels):
+    height, width, side = 100, 151, SIDE[variant]
+    image, mask = picture(3, height, width, channels=mask_channels)
+    tall, wide = (-(-size // side) * side for size in (height, width))
+    assert variant != "paper" or (tall, wide) == (128, 160)
+    top, left = (tall - height) // 2, (wide - width) // 2
+    inside = np.s_[:, top : top + height, left : left + width]
+    # whatever lies where the mask is 0 is missing: the canvas need not even be zero there
+    canvas = np.random.default_rng(4).normal(0, 500, (1, tall, wide, 3)).astype("float32")
+    canvas_mask = np.zeros((1, tall, wide, mask_channels), "float32")
+    canvas[inside], canvas_mask[inside] = image, mask
+    model = network(variant, mask_channels)
+    expected = compute(model, canvas, canvas_mask)[inside]
+    close(compute(model, image, mask), expected, 1e-6)
+
+
+@pytest.mark.parametrize("variant", SIDE)
+def test_equal_mask_channels_are_one_mask(network, compute, picture, variant):
+    image, mask = picture(5, 84, 100)
+    one = compute(network(variant), image, mask)
+    close(compute(network(variant, 3), image, mask.repeat(3, -1)), one, 1e-5)
+    # and a mask that differs between colours is another matter
+    mask3 = mask.repeat(3, -1)
+    mask3[:, :30, :, 0] = 0
+    other = compute(network(variant, 3), image, mask3)
+    assert np.abs(other - one).max() > 0.1 * one.std()
+
+
+@pytest.mark.parametrize("variant", SIDE)
+def test_hidden_pixels_do_not_matter(network, compute, picture, variant):
+    image, mask = picture(6, 84, 100)
+    before = compute(network(variant), image, mask)
+    after = compute(network(variant), np.where(mask == 0, 1e3, image).astype("float32"), mask)
+    np.testing.assert_array_equal(before, after)
+
+
+def test_nothing_visible_gives_finite_output(network, compute):
+    image = np.zeros((1, 84, 84, 3), "float32")
+    output = compute(network("paper"), image, np.zeros((1, 84, 84, 1), "float32"))
+    # features and mask are empty everywhere, so every layer is at its bias
+    bias = network("paper").get_layer("block10").get_weights()[1]
+    np.testing.assert_array_equal(output, np.broadcast_to(bias, output.shape))
+
+
+@pytest.mark.parametrize("variant", SIDE)
+def test_alone_and_in_a_batch(network, compute, picture, variant):
+    image, mask = picture(7, 90, 84, batch=3)
+    model = network(variant)
+    batch = compute(model, image, mask)
+    for n in range(3):
+        close(compute(model, image[n : n + 1], mask[n : n + 1]), batch[n : n + 1], 1e-5)
+
+
+@pytest.mark.parametrize("variant", SIDE)
+def test_one_mask_for_a_batch(network, compute, picture, variant):
+    image, mask = picture(8, 84, 84, batch=2)
+    shared = keras.ops.convert_to_numpy(network(variant)([image, mask[:1]]))
+    each = compute(network(variant), image, mask[[0, 0]])
+    close(shared, each, 1e-5)
+
+
+def test_deterministic(network, compute, picture):
+    image, mask = picture(9, 84, 100)
+    first = compute(network("paper"), image, mask)
+    np.testing.assert_array_equal(first, compute(network("paper"), image, mask))
+
+    def seeded(seed):
+        keras.utils.set_random_seed(seed)
+        return build_unetpred("released", 0.0625).get_weights()
+
+    one, same, other = seeded(5), seeded(5), seeded(6)
+    assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
+    assert not np.array_equal(one[0], other[0])
+
+
+# (top, left, bottom, right) within the size; "random" is drawn from the seed
+HOLES = [
+    ("paper", 1, (96, 128), "random"),
+    ("paper", 1, (96, 128), (0, 0, 52, 52)),
+    ("paper", 1, (96, 128), (40, 70, 96, 128)),
+    ("paper", 1, (100, 151), "random"),
+    ("paper", 1, (100, 151), (0, 60, 17, 151)),
+    ("paper", 1, (100, 151), (0, 0, 100, 151)),
+    ("paper", 1, (100, 151), (51, 77, 52, 78)),
+    ("paper", 3, (100, 151), "random"),
+    ("paper", 3, (100, 151), (83, 0, 100, 30)),
+    ("released", 1, (85, 98), "random"),
+    ("released", 1, (85, 98), "random"),
+    ("released", 1, (85, 98), (60, 44, 85, 98)),
+    ("released", 1, (96, 128), (0, 100, 96, 128)),
+    ("released", 3, (85, 98), "random"),
+    ("released", 3, (85, 98), (0, 0, 31, 33)),
+]
+
+
+@pytest.mark.parametrize("seed", range(len(HOLES)), ids=lambda i: "-".join(map(str, HOLES[i])))
+def test_a_window_equals_the_whole_output_there(network, compute, picture, seed):
+    variant, mask_channels, (height, width), box = HOLES[seed]
+    if box == "random":
+        rng = np.random.default_rng(seed)
+        bottom, right = rng.integers(20, height), rng.integers(20, width)
+        box = (int(rng.integers(0, bottom)), int(rng.integers(0, right)), int(bottom), int(right))
+    top, left, bottom, right = box
+    # the mask's hole need not be the window
+    image, mask = picture(seed, height, width, batch=2, channels=mask_channels)
+    model = network(variant, mask_channels)
+    hole_model = build_hole_model(model, height, width, box)
+    assert hole_model.output_shape == (None, bottom - top, right - left, 3)
+    part = compute(hole_model, image, mask)
+    whole = compute(model, image, mask)
+    assert part.shape == (2, bottom - top, right - left, 3)
+    np.testing.assert_allclose(
+        part, whole[:, top:bottom, left:right], rtol=0, atol=1e-5 * whole.std()
+    )
+
+
+def test_hole_model_shares_the_weights(compute, picture):
+    model = build_unetpred("released", 0.0625)
+    hole_model = build_hole_model(model, 90, 90, (30, 20, 60, 50))
+    assert {id(w) for w in hole_model.weights} == {id(w) for w in model.weights}
+    image, mask = picture(10, 90, 90)
+    before = compute(hole_model, image, mask)
+    model.get_layer("block10").bias.assign([1.0, 2.0, 3.0])
+    difference = compute(hole_model, image, mask) - before
+    np.testing.assert_allclose(
+        difference, np.broadcast_to([1, 2, 3], difference.shape), rtol=0, atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("box", [(10, 10, 10, 20), (-1, 0, 5, 5), (0, 0, 91, 20), (30, 20, 10, 40)])
+def test_hole_model_rejects_boxes_that_are_not_in_the_image(network, box):
+    with pytest.raises(ValueError, match=r"box .*90x90"):
+        build_hole_model(network("released"), 90, 90, box)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"variant": "Paper"}, "variant.*'Paper'"),
+        ({"variant": None}, "variant.*None"),
+        ({"width": 0}, "width.*0"),
+        ({"width": -0.5}, r"width.*-0\.5"),
+        ({"width": float("nan")}, "width.*nan"),
+        ({"width": float("inf")}, "width.*inf"),
+        ({"mask_channels": 2}, "mask_channels.*2"),
+        ({"mask_channels": 0}, "mask_channels.*0"),
+        ({"width": 0.5, "vgg_weights": str(VGG_FILE)}, r"VGG.*width=0\.5"),
+        ({"width": 0.25, "vgg_weights": "imagenet"}, r"VGG.*width=0\.25"),
+    ],
+    ids=str,
+)
+def test_wrong_options_raise(options, says):
+    with pytest.raises(ValueError, match=says):
+        build_unetpred(**options)
+
+
+def test_missing_vgg_file_raises(tmp_path):
+    with pytest.raises(InputError, match=r"none\.h5"):
+        build_unetpred(vgg_weights=str(tmp_path / "none.h5"))
+
+
+@pytest.mark.parametrize(("variant", "mask_channels"), [("paper", 1), ("released", 3)])
+def test_keras_file_round_trip(network, compute, picture, tmp_path, variant, mask_channels):
+    model = network(variant, mask_channels)
+    model.save(tmp_path / "net.keras")
+    copy = keras.models.load_model(tmp_path / "net.keras")
+    image, mask = picture(11, 84, 101, channels=mask_channels)
+    np.testing.assert_array_equal(compute(model, image, mask), compute(copy, image, mask))
+    assert config_of(copy) == config_of(model)
+
+
+def test_weights_file_round_trip(network, compute, picture, tmp_path):
+    network("paper").save_weights(tmp_path / "net.weights.h5")
+    copy = build_unetpred("paper", WIDTH)
+    copy.load_weights(tmp_path / "net.weights.h5")
+    image, mask = picture(12, 84, 84)
+    np.testing.assert_array_equal(
+        compute(network("paper"), image, mask), compute(copy, image, mask)
+    )
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision(network, compute, picture, policy):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = build_unetpred("released", WIDTH)
+    finally:
+        keras.config.set_dtype_policy(before)
+    model.set_weights(network("released").get_weights())
+    image, mask = picture(13, 84, 84)
+    half = compute(model, image, mask).astype("float32")
+    full = compute(network("released"), image, mask)
+    tolerance = 0.05 if policy == "mixed_bfloat16" else 0.01
+    assert np.all(np.isfinite(half))
+    assert np.sqrt(np.mean((half - full) ** 2)) < tolerance * full.std()

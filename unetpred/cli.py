@@ -1,0 +1,177 @@
+"""The command line: `unetpred predict | train | evaluate | weights`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+from unetpred import __version__
+from unetpred.errors import InputError
+
+FAILED, UNUSABLE = 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The words after the program's name; those of this process if not given.
+
+    Returns
+    -------
+    int
+        0 if all went well, 1 if some inputs failed, 2 if nothing could be done.
+    """
+    args = build_parser().parse_args(arguments)
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr, force=True)
+    logging.getLogger("unetpred").setLevel(logging.WARNING if args.quiet else logging.INFO)
+    for noisy in ("tifffile", "PIL", "absl", "jax", "tensorflow", "h5py"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    try:
+        return args.run(args)
+    except InputError as error:
+        print(f"unetpred: {error}", file=sys.stderr)
+        return UNUSABLE
+    except KeyboardInterrupt:
+        print("unetpred: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # whoever read stdout has gone, as `head` does; python would complain at exit
+        sys.stdout = None
+        return FAILED
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands; building it imports neither Keras nor a backend."""
+    from unetpred import train_cli
+
+    parser = argparse.ArgumentParser(
+        prog="unetpred", description="How predictable is a patch of an image from what surrounds it?"
+    )
+    parser.add_argument("--version", action="version", version=f"unetpred {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def command(name: str, text: str, run) -> argparse.ArgumentParser:
+        sub = commands.add_parser(
+            name, help=text, description=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        )
+        sub.set_defaults(run=run)
+        return sub
+
+    add_predict(command("predict", "Score images.", run_predict))
+    train_cli.add_arguments(command("train", "Train a network.", train_cli.run))
+    add_evaluate(command("evaluate", "Compare weights with simple fillings.", run_evaluate))
+    add_weights(command("weights", "List, describe or fetch weights.", run_weights))
+    return parser
+
+
+def _quiet(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quiet", action="store_true", help="no progress, only warnings")
+
+
+def add_predict(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `pred.py` and `unetpred predict`."""
+    add = parser.add_argument
+    add("--input", nargs="+", required=True, metavar="PATH",
+        help="images, .npy, .npz, .h5 or directories")
+    add("--key", help="which array of a .npz or .h5")
+    add("--recursive", action="store_true", help="descend into directories of directories")
+    add("--output", nargs="+", choices=("structure", "content"), default=["structure"],
+        help="scores: structure (higher = more predictable), content (higher = less)")
+    add("--weights", metavar="NAME|FILE", help="weights; the shipped default if not given")
+    add("--vgg_weights", metavar="FILE",
+        help="VGG-16 (no top) for content; ImageNet's, downloaded, if not given")
+    add("--mask_size", type=float, metavar="S", help="side or diameter of the hole (default: 52 px)")
+    add("--mask_shape", choices=("square", "disc"), default="square", help="shape of the hole")
+    add("--mask_center", nargs=2, type=int, metavar=("X", "Y"),
+        help="column and row of the hole's centre; the image's if not given")
+    add("--mask", metavar="FILE", help="own mask, 0 = missing: an image, or .npy (H,W) or (N,H,W)")
+    add("--pixels_per_degree", type=float, metavar="F", help="pixels per degree of visual angle")
+    add("--units", choices=("px", "deg"), default="px", help="of --mask_size")
+    add("--save", metavar="FILE", help="table of scores, .csv or .json")
+    add("--save_prediction", metavar="FILE", help=".npy of the filled-in images, (N,H,W,3)")
+    add("--save_network_output", metavar="FILE", help=".npy of the network's whole output")
+    add("--save_images", metavar="DIR", help="per image a png: original | masked | filled in")
+    add("--batch_size", type=int, default=8, help="images per pass")
+    _quiet(parser)  # fmt: skip
+
+
+def run_predict(args: argparse.Namespace) -> int:
+    """Run `unetpred predict`."""
+    from unetpred.batch import score_inputs
+
+    return score_inputs(args)
+
+
+def add_evaluate(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `unetpred evaluate`."""
+    add = parser.add_argument
+    add("--weights", metavar="NAME|FILE", help="weights; the shipped default if not given")
+    add("--data_dir", required=True, metavar="DIR", help="photographs never trained on")
+    add("--output_dir", required=True, metavar="DIR", help="where tables and gallery go")
+    add("--holes", nargs="+", type=int, default=[26, 52, 104], metavar="PX", help="hole sizes")
+    add("--vgg_weights", metavar="FILE", help="VGG-16 (no top) for the content score")
+    add("--seed", type=int, default=0, help="of the bootstrap")
+    add("--batch_size", type=int, default=8, help="images per pass")
+    _quiet(parser)
+
+
+def run_evaluate(args: argparse.Namespace) -> int:
+    """Run `unetpred evaluate`."""
+    from unetpred.quiet import import_keras
+
+    import_keras()
+    from unetpred.evaluate import evaluate
+    from unetpred.vgg import CONTENT_LAYERS, vgg_model
+    from unetpred.weights import load_model
+
+    vgg = vgg_model(args.vgg_weights, CONTENT_LAYERS) if args.vgg_weights else None
+    evaluate(
+        load_model(args.weights),
+        args.data_dir,
+        args.output_dir,
+        holes=tuple(args.holes),
+        vgg=vgg,
+        seed=args.seed,
+        batch_size=args.batch_size,
+    )
+    with open(f"{args.output_dir}/summary.md", encoding="utf-8") as file:
+        sys.stdout.write(file.read())
+    return 0
+
+
+def add_weights(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `unetpred weights`."""
+    actions = parser.add_subparsers(title="actions", required=True, dest="action", metavar="ACTION")
+    _quiet(actions.add_parser("list", help="the weights that have a name"))
+    info = actions.add_parser("info", help="what a set of weights is")
+    info.add_argument("weights", metavar="NAME|FILE", nargs="?", help="the default if not given")
+    _quiet(info)
+    fetch = actions.add_parser("fetch", help="download the original's weights and verify them")
+    fetch.add_argument("name", choices=("upstream",))
+    _quiet(fetch)
+
+
+def run_weights(args: argparse.Namespace) -> int:
+    """Run `unetpred weights`."""
+    from unetpred import weights
+
+    if args.action == "fetch":
+        sys.stdout.write(f"{weights.fetch_upstream()}\n")
+    elif args.action == "info":
+        for name, value in weights.describe(args.weights).items():
+            sys.stdout.write(f"{name}\t{value}\n")
+    else:
+        for known in weights.known_weights().values():
+            state = "here" if known.here else "not here"
+            default = ", default" if known.name == weights.DEFAULT else ""
+            sys.stdout.write(f"{known.name}\t{known.origin}\t{state}{default}\t{known.path}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

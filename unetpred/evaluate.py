@@ -1,0 +1,557 @@
+"""How well a network fills holes in photographs, beside simple fillings of the same holes."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from unetpred import __version__, plots
+from unetpred.baselines import BASELINES
+from unetpred.colour import from_network, to_network
+from unetpred.data import central_crops, list_photographs
+from unetpred.errors import InputError
+from unetpred.files import atomic_path
+from unetpred.masks import DEFAULT_HOLE, check_mask, hole_mask
+from unetpred.scores import content, structure
+
+if TYPE_CHECKING:
+    import keras
+    from matplotlib.figure import Figure
+
+logger = logging.getLogger(__name__)
+
+#: What the network's own filling is called among the methods.
+NETWORK = "unetpred"
+#: The measures and the decimals they are shown with.
+MEASURES = {"structure": 3, "content": 4, "l1": 2, "psnr": 2, "ssim": 3}
+#: The measures of which the network's difference to every baseline is summarised too.
+COMPARED = ("structure", "l1")
+#: Side of the window of the structural similarity, px; smaller holes have none.
+SSIM_WINDOW = 7
+
+_LEGEND = {
+    "structure": "structure: Pearson's r between filling and original in the hole, -1..1; "
+    "higher is better",
+    "content": "content: distance of their VGG-16 features, 0 or more; lower is better",
+    "l1": "L1: mean absolute difference in the hole, grey levels (0..255); lower is better",
+    "psnr": "PSNR: peak signal-to-noise ratio in the hole, dB (peak 255); higher is better",
+    "ssim": f"SSIM: structural similarity in the hole, {SSIM_WINDOW}x{SSIM_WINDOW} px windows, "
+    "at most 1; higher is better",
+}
+_HEADS = {"structure": "structure r", "l1": "L1", "psnr": "PSNR, dB", "ssim": "SSIM"}
+
+
+class Row(NamedTuple):
+    """Measures of one filling of one hole in one image.
+
+    Attributes
+    ----------
+    image : str
+        The photograph.
+    hole : int
+        Side of the hole, px.
+    method : str
+        `NETWORK` or the name of a baseline.
+    structure : float
+        `unetpred.scores.structure`, -1..1; NaN where it is undefined.
+    content : float or None
+        `unetpred.scores.content`; NaN where it is undefined, None where it was not asked for.
+    l1 : float
+        Mean absolute difference over the hole's pixels and channels, 0..255.
+    psnr : float
+        10 log10(255**2 / mean squared difference), dB; infinite where there is no difference.
+    ssim : float
+        `skimage.metrics.structural_similarity` of the hole's patch, mean over channels and
+        `SSIM_WINDOW` px windows; NaN for smaller holes.
+    reason : str
+        Why something is undefined; empty where nothing is.
+    """
+
+    image: str
+    hole: int
+    method: str
+    structure: float
+    content: float | None
+    l1: float
+    psnr: float
+    ssim: float
+    reason: str = ""
+
+
+class Summary(NamedTuple):
+    """One measure of one method at one size of hole, over all images.
+
+    Attributes
+    ----------
+    hole, method
+        As in `Row`.
+    against : str
+        Empty, or the baseline whose value was subtracted, image by image.
+    measure : str
+        One of `MEASURES`.
+    mean, median : float
+        Over the images for which it is finite.
+    low, high : float
+        95 % bootstrap interval of the mean.
+    images : int
+        Number of images for which it is finite.
+    undefined : int
+        Number of images for which it is NaN or infinite, left out of all the above.
+    """
+
+    hole: int
+    method: str
+    against: str
+    measure: str
+    mean: float
+    low: float
+    high: float
+    median: float
+    images: int
+    undefined: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What `evaluate` found.
+
+    Attributes
+    ----------
+    rows : list of Row
+        One per image, hole and method, in this order.
+    summary : list of Summary
+        One per hole, method and measure, then the differences to the baselines.
+    skipped : int
+        Number of files that could not be read.
+    """
+
+    rows: list[Row]
+    summary: list[Summary]
+    skipped: int
+
+
+def evaluate(
+    model: keras.Model,
+    files_or_folder: str | os.PathLike | Sequence[str | os.PathLike],
+    output_dir: str | os.PathLike,
+    holes: Sequence[int] = (26, 52, 104),
+    side: int = 224,
+    baselines: Sequence[str] = ("mean", "biharmonic", "telea"),
+    vgg: keras.Model | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+    gallery: int = 24,
+    batch_size: int = 8,
+    progress: Callable[[int, int], None] | None = None,
+    provenance: Mapping[str, object] | None = None,
+) -> Evaluation:
+    """Measure a network's fillings of centred square holes, and those of simple methods.
+
+    Of every photograph the central side x side px are taken (one with a shorter side is enlarged
+    to it). A filling is clipped to 0..255 and compared, in the hole alone, with what was there;
+    neither network nor baselines see it. Written into `output_dir`, each file whole or not at
+    all:
+
+    * `evaluation.csv`: a line per `Row`, in full precision;
+    * `summary.csv`: a line per `Summary`;
+    * `summary.md`: the same as tables to read;
+    * `gallery.png`: original, masked and filled in by every method, scores below, for the hole
+      of 52 px (the middle one of `holes` if that is not among them). The examples are not
+      chosen by hand: they are evenly spaced in rank, from the network's best structure to its
+      worst, undefined ones last.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `unetpred.load_model` or `build_unetpred`.
+    files_or_folder : path-like, or sequence of them
+        A folder of photographs (with all its folders), or image files. Files that cannot be read
+        are named in a warning and left out.
+    output_dir : path-like
+        Made if it does not exist.
+    holes : sequence of int
+        Sides of the holes, px.
+    side : int
+        Side of the crops, px.
+    baselines : sequence of str
+        Of `unetpred.baselines.BASELINES`. "telea" is left out, with a warning, where OpenCV is
+        not installed.
+    vgg : keras.Model, optional
+        `unetpred.vgg.vgg_model(path, CONTENT_LAYERS)`. Without it content is left out.
+    resamples, seed : int
+        For the intervals, see `summarise`.
+    gallery : int
+        Number of examples in the gallery at most; 0 for none.
+    batch_size : int
+        Photographs per pass of the network; bounds the memory and changes no measure.
+    progress : callable, optional
+        Called with the number of photographs done and that of all.
+    provenance : mapping, optional
+        What else to say in every table, such as the name of the weights and their hash: lines
+        that start with "#" in csv, a list in `summary.md`.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    InputError
+        If there is no photograph that can be read, a hole does not fit into the crop or leaves
+        nothing visible, a baseline is unknown, a number is out of range, or `output_dir` cannot
+        be written to.
+    """
+    for name, value, least in (
+        ("side", side, 1),
+        ("resamples", resamples, 1),
+        ("seed", seed, 0),
+        ("gallery", gallery, 0),
+        ("batch_size", batch_size, 1),
+    ):
+        if not isinstance(value, (int, np.integer)) or value < least:
+            raise InputError(f"{name}={value!r}: a whole number of at least {least} is needed")
+    holes = list(dict.fromkeys(holes))
+    if not holes:
+        raise InputError("no size of hole was given; give at least one, such as 52")
+    names = _named_files(files_or_folder)
+    baselines = _available(baselines)
+    if gallery and not _importable("matplotlib"):
+        logger.warning("the gallery is left out: matplotlib is not installed")
+        gallery = 0
+    if vgg is None:
+        logger.info("content is left out: no VGG-16 was given")
+    folder = Path(output_dir)
+    # The network is built only for holes that fit, the folder only for what can be evaluated.
+    masks = {hole: _square(side, hole) for hole in holes}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be made a folder ({error.strerror})") from None
+    fillers = {hole: _Filler(model, mask, baselines) for hole, mask in masks.items()}
+
+    files, rows, read, crops = list(names), [], [], {}
+    for position, file in enumerate(files, start=1):
+        for _, crop in central_crops([file], side):
+            # A copy, because a view of the middle would keep the whole photograph in memory.
+            crops[file] = crop.copy()
+        # Full batches even where files are skipped: every other size would be compiled anew.
+        if crops and (len(crops) == batch_size or position == len(files)):
+            rows += _measured(crops, names, fillers, vgg)
+            read += crops
+            crops = {}
+        if progress:
+            progress(position, len(files))
+    if not read:
+        raise InputError(f"{files[0]}: none of {len(files)} photograph(s) can be read")
+
+    result = Evaluation(rows, summarise(rows, resamples, seed), len(files) - len(read))
+    notes = {
+        "unetpred": __version__,
+        **(provenance or {}),
+        "photographs": f"{len(read)}, and {result.skipped} that could not be read",
+        "crop": f"the central {side}x{side} px of each",
+        "holes": f"squares in the centre, of {', '.join(map(str, holes))} px",
+        "intervals": f"95 %, percentile bootstrap of the mean over images, {resamples} "
+        f"resamples, seed {seed}",
+    }
+    notes = {key: " ".join(str(value).split()) for key, value in notes.items()}
+    _write_csv(folder / "evaluation.csv", rows, notes)
+    _write_csv(folder / "summary.csv", result.summary, notes)
+    with atomic_path(folder / "summary.md") as temporary:
+        temporary.write_text(_markdown(result, notes), encoding="utf-8")
+    if gallery:
+        hole = DEFAULT_HOLE if DEFAULT_HOLE in holes else sorted(holes)[len(holes) // 2]
+        shown = [row for row in rows if row.hole == hole]
+        plots.save(_gallery(shown, read, fillers[hole], gallery), folder / "gallery.png")
+    return result
+
+
+def summarise(rows: Sequence[Row], resamples: int = 2000, seed: int = 0) -> list[Summary]:
+    """Take means over images, their bootstrap intervals, and differences to the baselines.
+
+    The interval is that of the percentile bootstrap [1]_: images are drawn with replacement, as
+    many as there are, and the mean taken over those for which the measure is finite; 2.5 % of
+    the means of all resamples lie below the interval and 2.5 % above. All methods and measures
+    share the draws, so that differences are paired: their interval is that of the mean of the
+    differences within images, which is much narrower than those of the two means suggest.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        With the same images, in the same order, for every method of a hole.
+    resamples : int
+        Number of resamples.
+    seed : int
+        Where the draws come from.
+
+    Returns
+    -------
+    list of Summary
+
+    References
+    ----------
+    .. [1] B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
+    """
+    measures = [name for name in MEASURES if rows and getattr(rows[0], name) is not None]
+    result = []
+    for hole in dict.fromkeys(row.hole for row in rows):
+        methods: dict[str, list[Row]] = {}
+        for row in rows:
+            if row.hole == hole:
+                methods.setdefault(row.method, []).append(row)
+        columns = {
+            (method, "", measure): np.array([getattr(row, measure) for row in of_method])
+            for method, of_method in methods.items()
+            for measure in measures
+        }
+        columns |= {
+            (NETWORK, method, measure): columns[NETWORK, "", measure] - columns[method, "", measure]
+            for method in methods
+            for measure in COMPARED
+            if method != NETWORK and NETWORK in methods
+        }
+        table = np.stack(list(columns.values()), axis=1)  # (images, columns)
+        means = _resampled_means(table, resamples, np.random.default_rng([seed, hole]))
+        for key, values, resampled in zip(columns, table.T, means.T, strict=True):
+            method, against, measure = key
+            finite, resampled = values[np.isfinite(values)], resampled[np.isfinite(resampled)]
+            if len(finite):
+                low, high = np.percentile(resampled, [2.5, 97.5])
+                numbers = finite.mean(), low, high, np.median(finite)
+            else:
+                numbers = (float("nan"),) * 4
+            count = len(finite), len(values) - len(finite)
+            result.append(Summary(hole, method, against, measure, *map(float, numbers), *count))
+    return result
+
+
+def _resampled_means(table: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """Give means over resampled rows of (images, columns), (resamples, columns)."""
+    count = len(table)
+    known = np.isfinite(table)
+    values = np.where(known, table, 0.0)
+    means = np.full((resamples, table.shape[1]), np.nan)
+    for mean in means:
+        times = np.bincount(rng.integers(count, size=count), minlength=count)
+        number = times @ known
+        np.divide(times @ values, number, out=mean, where=number > 0)
+    return means
+
+
+class _Filler:
+    """Fills one hole by all methods.
+
+    Gives per method what it puts there, float32 (N,h,h,3), RGB 0..255, for crops (N,H,W,3).
+    """
+
+    def __init__(self, model: keras.Model, mask: np.ndarray, baselines: Sequence[str]) -> None:
+        from unetpred.model import build_hole_model
+
+        rows, columns = np.nonzero(mask == 0)
+        box = int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+        self.mask = mask  # (H,W)
+        self.patch = slice(box[0], box[2]), slice(box[1], box[3])
+        self._baselines = baselines
+        self._network = build_hole_model(model, *mask.shape, box)
+        channels = model.inputs[1].shape[-1]
+        self._masks = np.repeat(mask[None, ..., None], channels, axis=-1)  # (1,H,W,1 or 3)
+
+    def __call__(self, crops: np.ndarray) -> dict[str, np.ndarray]:
+        # Hidden by us as well: no network, whatever it makes of its mask, may see the answer.
+        images = to_network(crops.astype("float32")) * self.mask[..., None]
+        output = self._network.predict_on_batch([images, self._masks])  # (N,h,h,3)
+        fillings = {NETWORK: np.clip(from_network(np.asarray(output, "float32")), 0, 255)}
+        for name in self._baselines:
+            filled = [BASELINES[name](crop, self.mask)[self.patch] for crop in crops]
+            fillings[name] = np.stack(filled)
+        return fillings
+
+
+def _measured(
+    crops: Mapping[Path, np.ndarray],
+    names: Mapping[Path, str],
+    fillers: Mapping[int, _Filler],
+    vgg: keras.Model | None,
+) -> list[Row]:
+    """Fill every hole of a batch of crops by every method and measure the fillings."""
+    stacked = np.stack(list(crops.values()))
+    fillings = {hole: filler(stacked) for hole, filler in fillers.items()}
+    return [
+        row
+        for index, file in enumerate(crops)
+        for hole, filler in fillers.items()
+        for row in _rows(
+            names[file],
+            stacked[index][filler.patch],
+            {method: patches[index] for method, patches in fillings[hole].items()},
+            vgg,
+        )
+    ]
+
+
+def _rows(
+    image: str, original: np.ndarray, fillings: Mapping[str, np.ndarray], vgg: keras.Model | None
+) -> list[Row]:
+    """Compare the fillings of one hole with the original (h,h,3)."""
+    from skimage.metrics import structural_similarity
+
+    hole = len(original)
+    original = original.astype("float64")
+    contents = None
+    if vgg is not None:
+        patches = np.stack(list(fillings.values()))
+        contents = content(patches, np.broadcast_to(original, patches.shape), vgg)
+    rows = []
+    for index, (method, filling) in enumerate(fillings.items()):
+        filling = filling.astype("float64")
+        r, reason = structure(filling, original, np.zeros((hole, hole)))
+        reasons = [f"structure: {reason}"] if reason else []
+        distance = None if contents is None else float(contents.total[index])
+        if contents is not None and contents.reason:
+            reasons.append(f"content: {contents.reason}")
+        error = float(np.mean((filling - original) ** 2))
+        psnr = float("inf") if error == 0 else 10 * float(np.log10(255**2 / error))
+        ssim = float("nan")
+        if hole < SSIM_WINDOW:
+            reasons.append(f"ssim: hole of {hole} px is below its window of {SSIM_WINDOW} px")
+        else:
+            ssim = structural_similarity(
+                original, filling, win_size=SSIM_WINDOW, channel_axis=-1, data_range=255
+            )
+        l1 = float(np.abs(filling - original).mean())
+        measures = r, distance, l1, psnr, float(ssim)
+        rows.append(Row(image, hole, method, *measures, "; ".join(reasons)))
+    return rows
+
+
+def _gallery(rows: Sequence[Row], files: Sequence[Path], filler: _Filler, count: int) -> Figure:
+    """Draw the fillings of one hole in evenly ranked examples; `rows` are those of the hole."""
+    methods = list(dict.fromkeys(row.method for row in rows))
+    scores = np.array([row.structure for row in rows if row.method == NETWORK])
+    order = np.argsort(-scores, kind="stable")  # NaN last
+    ranks = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
+    lines = []
+    for index in order[ranks]:
+        # Read again: keeping every crop in case it is shown would take memory without bound.
+        for _, crop in central_crops([files[index]], len(filler.mask)):
+            of_image = rows[index * len(methods) : (index + 1) * len(methods)]
+            masked = crop.copy()
+            masked[filler.patch] = plots.HOLE_GREY
+            line = [(crop, of_image[0].image), (masked, f"hole of {rows[0].hole} px")]
+            for row, patch in zip(of_image, filler(crop[None]).values(), strict=True):
+                filled = crop.astype("float32")
+                filled[filler.patch] = patch[0]
+                line.append((filled, _caption(row)))
+            lines.append(line)
+    return plots.gallery(lines, ["original", "masked", *methods])
+
+
+def _caption(row: Row) -> str:
+    r = "r undefined" if np.isnan(row.structure) else f"r {row.structure:.2f}"
+    distance = "" if row.content is None else f"  content {row.content:.3f}"
+    return f"{r}  L1 {row.l1:.1f}{distance}"
+
+
+def _square(side: int, hole: int) -> np.ndarray:
+    """Make the mask (side,side) of a centred hole that leaves something visible."""
+    mask = hole_mask((side, side), hole)
+    check_mask(mask, (side, side), f"a hole of {hole} px in a crop of {side} px")
+    return mask
+
+
+def _named_files(
+    files_or_folder: str | os.PathLike | Sequence[str | os.PathLike],
+) -> dict[Path, str]:
+    """Give the photographs and what to call them: within a folder, by their place in it."""
+    if isinstance(files_or_folder, (str, os.PathLike)):
+        folder = Path(files_or_folder)
+        return {file: file.relative_to(folder).as_posix() for file in list_photographs(folder)}
+    files = {Path(file): str(file) for file in files_or_folder}
+    if not files:
+        raise InputError("no photograph was given; give a folder or at least one file")
+    return files
+
+
+def _available(baselines: Iterable[str]) -> list[str]:
+    """Give those baselines that can be computed here."""
+    baselines = list(dict.fromkeys(baselines))
+    unknown = [name for name in baselines if name not in BASELINES]
+    if unknown:
+        raise InputError(
+            f"unknown baselines {', '.join(unknown)}; there are {', '.join(BASELINES)}"
+        )
+    if "telea" in baselines and not _importable("cv2"):
+        logger.warning(
+            "telea is left out: OpenCV is not installed (pip install opencv-python-headless)"
+        )
+        baselines.remove("telea")
+    return baselines
+
+
+def _importable(module: str) -> bool:
+    try:
+        importlib.import_module(module)
+    except ImportError:
+        return False
+    return True
+
+
+def _write_csv(
+    path: Path, rows: Sequence[Row] | Sequence[Summary], notes: Mapping[str, str]
+) -> None:
+    """Write tuples with names as a table, without the columns that are None."""
+    fields = [name for name in rows[0]._fields if getattr(rows[0], name) is not None]
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        file.writelines(f"# {key}: {value}\n" for key, value in notes.items())
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(fields)
+        writer.writerows([getattr(row, name) for name in fields] for row in rows)
+
+
+def _markdown(evaluation: Evaluation, notes: Mapping[str, str]) -> str:
+    """Lay the summary out as tables, one per size of hole."""
+    summary = evaluation.summary
+    cells = {(s.hole, s.method, s.against, s.measure): s for s in summary}
+    measures = list(dict.fromkeys(s.measure for s in summary))
+    lines = ["# Evaluation", "", *(f"* {key}: {value}" for key, value in notes.items()), ""]
+    lines += ["Means over images [95 % interval]; n where a measure is undefined for some images."]
+    lines += ["", *(f"* {_LEGEND[measure]}" for measure in measures)]
+    if "content" not in measures:
+        lines.append("* content is left out: no VGG-16 was given")
+    for hole in dict.fromkeys(s.hole for s in summary):
+        methods = dict.fromkeys(s.method for s in summary if s.hole == hole)
+        against = dict.fromkeys(s.against for s in summary if s.hole == hole and s.against)
+        heads = [_HEADS.get(measure, measure) for measure in measures]
+        lines += ["", f"## Hole of {hole} px", "", *_table_head(["method", *heads, "median r"])]
+        for method in methods:
+            entries = [_cell(cells[hole, method, "", measure]) for measure in measures]
+            median = f"{cells[hole, method, '', 'structure'].median:.3f}"
+            lines.append(f"| {method} | {' | '.join([*entries, median])} |")
+        if against:
+            heads = [_HEADS[measure] for measure in COMPARED]
+            lines += ["", *_table_head([f"{NETWORK} minus", *heads])]
+        for method in against:
+            entries = [_cell(cells[hole, NETWORK, method, measure], "+") for measure in COMPARED]
+            lines.append(f"| {method} | {' | '.join(entries)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _table_head(heads: Sequence[str]) -> list[str]:
+    return [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
+
+
+def _cell(summary: Summary, sign: str = "") -> str:
+    if not summary.images:
+        return "undefined"
+    numbers = (summary.mean, summary.low, summary.high)
+    mean, low, high = (f"{number:{sign}.{MEASURES[summary.measure]}f}" for number in numbers)
+    count = f" (n={summary.images})" if summary.undefined else ""
+    return f"{mean} [{low}, {high}]{count}"

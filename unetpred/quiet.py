@@ -1,0 +1,65 @@
+"""Keeping backends from talking: stdout is for results, stderr for what a user needs to know."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Swallow what is written to stdout and stderr, by C++ code too; show it if an error comes."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [os.dup(1), os.dup(2)]
+    with tempfile.TemporaryFile() as swallowed:
+        os.dup2(swallowed.fileno(), 1)
+        os.dup2(swallowed.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for number, copy in zip((1, 2), kept, strict=True):
+                os.dup2(copy, number)
+                os.close(copy)
+
+
+def import_keras() -> None:
+    """Import Keras and its backend without their chatter.
+
+    Raises
+    ------
+    InputError
+        If the backend that KERAS_BACKEND or Keras' configuration names is not installed.
+    """
+    from unetpred.errors import InputError
+
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    os.environ.setdefault("KERAS_BACKEND", _installed_backend())
+    warnings.filterwarnings("ignore", module="PIL|tifffile|tensorflow|jax|torch|keras")
+    try:
+        with silenced():
+            import keras
+    except (ImportError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"KERAS_BACKEND={os.environ['KERAS_BACKEND']}: the backend cannot be used ({reason}); "
+            "install it, or set KERAS_BACKEND to tensorflow, jax or torch"
+        ) from None
+    if keras.config.image_data_format() != "channels_last":
+        raise InputError(
+            'keras.json has image_data_format "channels_first"; unetpred needs "channels_last"'
+        )
+
+
+def _installed_backend() -> str:
+    """TensorFlow if it is there, else another that Keras can use."""
+    from importlib.util import find_spec
+
+    names = ("tensorflow", "jax", "torch")
+    return next((name for name in names if find_spec(name)), "tensorflow")

@@ -1,0 +1,119 @@
+"""Tables of scores, and where they come from."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+from unetpred import __version__
+from unetpred.errors import InputError
+from unetpred.files import atomic_path
+
+DEFINITIONS = {
+    "structure": (
+        "Pearson correlation of filling and original over all missing values, -1..1; "
+        "higher = more predictable"
+    ),
+    "content": (
+        "VGG-16 feature distance of filling and original in the bounding box of the hole, "
+        "mean of 5 layers, from 0; higher = LESS predictable"
+    ),
+}
+
+
+def provenance(
+    weights: tuple[str, str], geometry: str, outputs: Sequence[str], command: str
+) -> dict[str, str]:
+    """What a table of scores must say about how it was made.
+
+    Parameters
+    ----------
+    weights : (name, sha256)
+        Of the network's weights.
+    geometry : str
+        The hole and what surrounds it, in words.
+    outputs : sequence of str
+        The scores in the table.
+    command : str
+        The command line.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    import keras
+
+    backend = keras.config.backend()
+    module = __import__(backend)
+    return {
+        "unetpred": __version__,
+        "weights": weights[0],
+        "weights_sha256": weights[1],
+        "backend": f"{backend} {module.__version__}, keras {keras.__version__}",
+        "hole": geometry,
+        "context": "full image",
+        **{name: DEFINITIONS[name] for name in outputs},
+        "note": "scores depend on the weights; these are not the published numbers unless the "
+        "weights are the original's",
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "command": command,
+    }
+
+
+def check_table_path(path: str | os.PathLike) -> None:
+    """Refuse a file name that no table can be written to.
+
+    Raises
+    ------
+    InputError
+        If it ends in neither .csv nor .json, or its folder is not there.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".csv", ".json"):
+        raise InputError(f"{path}: a table ends in .csv or .json")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: its folder {path.parent} does not exist; create it first")
+
+
+def write_table(path: str | os.PathLike, rows: list[dict], origin: dict[str, str]) -> None:
+    """Write one tidy row per image, and the provenance.
+
+    Parameters
+    ----------
+    path : path-like
+        .csv, with the provenance in lines that start with ``#``, or .json, with `provenance` and
+        `rows`. Floats are written in full; NaN is ``nan`` in csv and null in json.
+    rows : list of dict
+        All with the same keys.
+    origin : dict
+        From `provenance`.
+
+    Raises
+    ------
+    InputError
+        As `check_table_path`.
+    """
+    check_table_path(path)
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        if str(path).lower().endswith(".json"):
+            clean = [
+                {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}
+                for row in rows
+            ]
+            json.dump({"provenance": origin, "rows": clean}, file, indent=1, ensure_ascii=False)
+            file.write("\n")
+        else:
+            for name, value in origin.items():
+                file.write(f"# {name}: {' '.join(str(value).split())}\n")
+            writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(
+                {k: "" if v is None else repr(v) if isinstance(v, float) else v
+                 for k, v in row.items()}
+                for row in rows
+            )  # fmt: skip
