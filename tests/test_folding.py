@@ -8,7 +8,7 @@ import pytest
 
 from unetpred.folding import SCALE, build_training_network, fold
 from unetpred.layers import PConv2D
-from unetpred.model import Config, build_hole_model
+from unetpred.model import Config, _normalisation, build_hole_model
 
 WIDTH = 0.125
 SIZE = {"paper": (64, 96), "released": (64, 80)}
@@ -127,8 +127,6 @@ def test_crops_must_be_multiples(variant, size):
 
 def test_normalisation_uses_the_batch_and_follows_it():
     """One training pass of the layer that the backend gets, against NumPy."""
-    from unetpred.model import _normalisation
-
     rng = np.random.default_rng(7)
     x = rng.normal(1, 2, (4, 6, 5, 3)).astype("float32")
     gamma, beta, mean, variance = (rng.uniform(0.5, 2, 3).astype("float32") for _ in range(4))

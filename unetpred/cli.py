@@ -50,14 +50,18 @@ def build_parser() -> argparse.ArgumentParser:
     from unetpred import train_cli
 
     parser = argparse.ArgumentParser(
-        prog="unetpred", description="How predictable is a patch of an image from what surrounds it?"
+        prog="unetpred",
+        description="How predictable is a patch of an image from what surrounds it?",
     )
     parser.add_argument("--version", action="version", version=f"unetpred {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     def command(name: str, text: str, run) -> argparse.ArgumentParser:
         sub = commands.add_parser(
-            name, help=text, description=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+            name,
+            help=text,
+            description=text,
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         )
         sub.set_defaults(run=run)
         return sub
@@ -76,19 +80,39 @@ def _quiet(parser: argparse.ArgumentParser) -> None:
 def add_predict(parser: argparse.ArgumentParser) -> None:
     """The arguments of `pred.py` and `unetpred predict`."""
     add = parser.add_argument
-    add("--input", nargs="+", required=True, metavar="PATH",
-        help="images, .npy, .npz, .h5 or directories")
+    add(
+        "--input",
+        nargs="+",
+        required=True,
+        metavar="PATH",
+        help="images, .npy, .npz, .h5 or directories",
+    )
     add("--key", help="which array of a .npz or .h5")
     add("--recursive", action="store_true", help="descend into directories of directories")
-    add("--output", nargs="+", choices=("structure", "content"), default=["structure"],
-        help="scores: structure (higher = more predictable), content (higher = less)")
+    add(
+        "--output",
+        nargs="+",
+        choices=("structure", "content"),
+        default=["structure"],
+        help="scores: structure (higher = more predictable), content (higher = less)",
+    )
     add("--weights", metavar="NAME|FILE", help="weights; the shipped default if not given")
-    add("--vgg_weights", metavar="FILE",
-        help="VGG-16 (no top) for content; ImageNet's, downloaded, if not given")
-    add("--mask_size", type=float, metavar="S", help="side or diameter of the hole (default: 52 px)")
+    add(
+        "--vgg_weights",
+        metavar="FILE",
+        help="VGG-16 (no top) for content; ImageNet's, downloaded, if not given",
+    )
+    add(
+        "--mask_size", type=float, metavar="S", help="side or diameter of the hole (default: 52 px)"
+    )
     add("--mask_shape", choices=("square", "disc"), default="square", help="shape of the hole")
-    add("--mask_center", nargs=2, type=int, metavar=("X", "Y"),
-        help="column and row of the hole's centre; the image's if not given")
+    add(
+        "--mask_center",
+        nargs=2,
+        type=int,
+        metavar=("X", "Y"),
+        help="column and row of the hole's centre; the image's if not given",
+    )
     add("--mask", metavar="FILE", help="own mask, 0 = missing: an image, or .npy (H,W) or (N,H,W)")
     add("--pixels_per_degree", type=float, metavar="F", help="pixels per degree of visual angle")
     add("--units", choices=("px", "deg"), default="px", help="of --mask_size")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, astuple, dataclass
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
-from unetpred.layers import PACKAGE, CropLike, PadToMultiple, PConv2D
+from unetpred.layers import CropLike, PadToMultiple, PConv2D
 
 ENCODER = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # filters, convolutions: VGG-16
 DECODER = ((512, 6), (512, 7), (256, 8), (128, 9), (64, 10))  # filters, number of the block
@@ -35,8 +36,8 @@ class Config:
     def __post_init__(self):
         if self.variant not in VARIANTS:
             raise ValueError(f"variant must be one of {VARIANTS}, got {self.variant!r}")
-        if not self.width > 0:
-            raise ValueError(f"width must be positive, got {self.width!r}")
+        if not 0 < self.width < math.inf:
+            raise ValueError(f"width must be positive and finite, got {self.width!r}")
 
     @property
     def levels(self) -> int:
@@ -122,7 +123,9 @@ class Window:
 def layer_names(variant: str) -> list[str]:
     """The names of all partial convolutions, from input to output."""
     levels = Config(variant).levels
-    encoder = [f"vblock{b}_conv_{i}" for b, (_, n) in enumerate(ENCODER, 1) for i in range(1, n + 1)]
+    encoder = [
+        f"vblock{b}_conv_{i}" for b, (_, n) in enumerate(ENCODER, 1) for i in range(1, n + 1)
+    ]
     decoder = [f"vblock{b}_conv_{i}" for _, b in DECODER[-levels:] for i in (1, 2)]
     return [*encoder, *decoder, "block10"]
 
@@ -215,9 +218,7 @@ def decode(
         needs = _needed(window, levels)
         bottom = [needs[-1].source.cut(p, needs[-1].source.whole()) for p in bottom]
     # the released variant has no block 6, so its decoder starts with the second entry
-    for level, (filters, block) in zip(
-        reversed(range(levels)), DECODER[-levels:], strict=True
-    ):
+    for level, (filters, block) in zip(reversed(range(levels)), DECODER[-levels:], strict=True):
         upsampled, skip, need = [upsample(p) for p in bottom], skips[level], _NO_NEED
         if window is not None:
             need, grown = needs[level], needs[level].first.grown()
@@ -318,7 +319,7 @@ def build_unetpred(
         raise ValueError(f"VGG-16 weights fit only width=1, got width={width}")
     image = keras.Input((None, None, 3), name="image")
     mask = keras.Input((None, None, mask_channels), name="mask")
-    padded = PadToMultiple(config.multiple, name="pad")([image, mask])
+    padded = PadToMultiple(config.multiple, name="pad_to_multiple")([image, mask])
     convolve = make_convolve(config, {})
     skips, bottom = encode(*padded, convolve, config)
     output = decode(*padded, skips, bottom, convolve)
@@ -359,12 +360,25 @@ def build_hole_model(
         ``[image (N,height,width,3), mask] -> (N,bottom-top,right-left,3)``, a list of them for
         more than one box: equal to the same windows of the whole output, computed from what they
         depend on alone. The encoder is computed whole, and once.
+
+    Raises
+    ------
+    ValueError
+        If there is no box, or one that is empty or not inside the image.
     """
+    for top, left, bottom, right in boxes:
+        if not (0 <= top < bottom <= height and 0 <= left < right <= width):
+            raise ValueError(
+                f"box {(top, left, bottom, right)} (top, left, bottom, right) is empty or not "
+                f"inside an image of {height}x{width} px"
+            )
+    if not boxes:
+        raise ValueError("at least one box (top, left, bottom, right) is needed")
     config = config_of(model)
     layers = {layer.name: layer for layer in model.layers}
     image = keras.Input((height, width, 3), name="image")
     mask = keras.Input((height, width, model.inputs[1].shape[-1]), name="mask")
-    inputs = PadToMultiple(config.multiple, name="pad")([image, mask])
+    inputs = PadToMultiple(config.multiple, name="pad_to_multiple")([image, mask])
     above, left = ((-size % config.multiple) // 2 for size in (height, width))
     convolve = make_convolve(config, layers)
     skips, bottom = encode(*inputs, convolve, config)

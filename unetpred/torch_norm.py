@@ -14,7 +14,7 @@ class TorchBatchNormalization(keras.layers.BatchNormalization):
     """`keras.layers.BatchNormalization` whose training pass is one call of PyTorch."""
 
     def call(self, inputs, training=None):
-        if not training:
+        if not (training and self.trainable):
             return super().call(inputs, training=training)
         y = torch.nn.functional.batch_norm(
             inputs.permute(0, 3, 1, 2),  # the layout of PyTorch; in memory still channels last

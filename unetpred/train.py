@@ -2,269 +2,299 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import logging
-import signal
+import random
+import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 
-import h5py
 import keras
 import numpy as np
-from keras import ops
 
+from unetpred import checkpoint
+from unetpred.checkpoint import STATE, Diverged
 from unetpred.colour import to_network
-from unetpred.data import Photographs, central_crops, list_photographs, split
+from unetpred.data import Photographs, ahead
 from unetpred.errors import InputError
-from unetpred.files import atomic_path
-from unetpred.folding import SCALE, build_training_network, fold
-from unetpred.losses import hole_loss
-from unetpred.masks import hole_mask
-from unetpred.model import Config, build_hole_model
-from unetpred.scores import structure
+from unetpred.folding import SCALE, build_training_network
+from unetpred.held_out import HeldOut
+from unetpred.initial import initialise
+from unetpred.model import Config
+from unetpred.optimizer import make_optimizer
+from unetpred.run_log import RunLog
+from unetpred.run_setup import (
+    changes,
+    divide_photographs,
+    dtype_policy,
+    fingerprint,
+    make_folder,
+    make_loss,
+    write_config,
+)
+from unetpred.shipping import Shipping
+from unetpred.stopping import Stopped, stop_signals
+from unetpred.train_config import PRESETS, TrainConfig, cache_bytes, learning_rate
 from unetpred.weights import save_weights
+
+__all__ = ["Diverged", "Run", "Stopped", "TrainConfig", "learning_rate"]
 
 logger = logging.getLogger(__name__)
 
-STATE = "state.h5"
-
-
-@dataclass
-class TrainConfig:
-    """Everything that determines a run."""
-
-    dataset_dir: str
-    checkpoint_dir: str
-    val_dir: str | None = None
-    val_split: float = 0.05
-    preset: str = "lite"
-    image_size: int = 128
-    window: int = 64  # the holes lie in the central square of this side, and only it is computed
-    batch_size: int = 16
-    epochs: int = 100
-    steps_per_epoch: int | None = None
-    lr: float = 2e-3
-    warmup: int = 200  # steps
-    decay: float = 1.0  # the last part of the run over which the rate falls to zero
-    weight_decay: float = 1e-4
-    ema: float = 0.999
-    correlation: float = 0.5  # weight of 1 - r in the loss
-    mixed_precision: bool = False
-    checkpoint_interval: int = 500
-    val_interval: int = 1000
-    val_limit: int = 256
-    init_from: str | None = None  # a state.h5 of another run: weights only, with a warm-up
-    seed: int = 0
-    workers: int = 1
-
-
-PRESETS = {"lite": Config("paper", 0.25), "full": Config("paper", 1.0)}
-
-
-class Stopped(Exception):
-    """The run was asked to stop; its state is saved."""
-
-
-def learning_rate(config: TrainConfig, step: int, total: int) -> float:
-    """Warm-up, a plateau, and a cosine to zero over the last part of the run."""
-    warm = min(1.0, (step + 1) / max(1, config.warmup))
-    start = total * (1 - config.decay)
-    progress = np.clip((step - start) / max(1.0, total - start), 0, 1)
-    return float(config.lr * warm * 0.5 * (1 + np.cos(np.pi * progress)))
+LAST, BEST = "last.weights.h5", "best.weights.h5"
 
 
 class Run:
-    """A training run: the network, its optimiser, and where it stands."""
+    """A training run: the network, its optimiser, and where it stands.
+
+    Call `begin` or `resume`, then `train`.
+
+    Parameters
+    ----------
+    config : TrainConfig
+
+    Raises
+    ------
+    InputError
+        If photographs, VGG-16 or the folder of the run are not to be had.
+    """
 
     def __init__(self, config: TrainConfig):
         self.config = config
-        self.folder = Path(config.checkpoint_dir)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        files = list_photographs(config.dataset_dir)
-        if config.val_dir:
-            held_out = list_photographs(config.val_dir)
-        else:
-            files, held_out = split(files, config.val_split, config.seed)
-        self.held_out = held_out[: config.val_limit]
-        edge = (config.image_size - config.window) // 2
-        self.window = (edge, edge, edge + config.window, edge + config.window)
+        self.folder = make_folder(config.checkpoint_dir)
+        loss = make_loss(config)
+        files, crops = divide_photographs(config)
+        self.held_out = HeldOut(crops)
+        window = None if config.window == config.image_size else config.box
         self.photographs = Photographs(
-            files, config.image_size, config.batch_size, config.seed, self.window
+            files, config.image_size, config.batch_size, config.seed, window, cache=cache_bytes()
         )
         self.steps_per_epoch = config.steps_per_epoch or max(1, len(files) // config.batch_size)
         self.total = config.epochs * self.steps_per_epoch
 
-        keras.utils.set_random_seed(config.seed)
-        keras.config.set_dtype_policy("mixed_bfloat16" if config.mixed_precision else "float32")
-        self.network = build_training_network(
-            PRESETS[config.preset], config.image_size, config.image_size, self.window
-        )
-        keras.config.set_dtype_policy("float32")
-        self.optimizer = keras.optimizers.AdamW(
-            config.lr,
-            weight_decay=config.weight_decay,
-            global_clipnorm=1.0,
-            use_ema=config.ema > 0,
-            ema_momentum=config.ema,
-        )
-        self.optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        if keras.backend.backend() == "tensorflow":
+            from unetpred.tensorflow_only import make_deterministic
+
+            make_deterministic()
+        # Keras takes the seeds of first weights from here; its set_random_seed imports TensorFlow
+        random.seed(config.seed)
+        self.architecture = Config(*PRESETS[config.preset])
+        with dtype_policy("mixed_bfloat16" if config.mixed_precision else "float32"):
+            self.network = build_training_network(
+                self.architecture, config.image_size, config.image_size, config.box
+            )
+        self.optimizer = make_optimizer(config.lr, config.weight_decay, config.ema)
         self.network.compile(
-            self.optimizer,
-            loss=lambda true, predicted: hole_loss(true, predicted, config.correlation),
-            jit_compile=keras.config.backend() == "jax",
+            self.optimizer, loss=loss, jit_compile=keras.backend.backend() == "jax"
         )
         self.optimizer.build(self.network.trainable_variables)
         self.step, self.best = 0, -np.inf
-        if config.init_from:
-            self._read(Path(config.init_from), weights_only=True)
+        self._saved: int | None = None  # step of the state on disk
+        self._unmeasured: set[str] = set()  # normalisations whose statistics began from nothing
+        self._shipping = Shipping(self.network, self.optimizer, self.architecture)
 
-    # -- stopping and going on ----------------------------------------------------------------
+    # -- starting, stopping and going on ------------------------------------------------------
 
-    def _variables(self) -> dict:
-        named = {f"network/{i}": v for i, v in enumerate(self.network.variables)}
-        return {**named, **{f"optimizer/{i}": v for i, v in enumerate(self.optimizer.variables)}}
+    def begin(self) -> None:
+        """Start from step 0; the files of an earlier run in the folder are moved aside."""
+        checkpoint.remove_leftovers(self.folder)
+        if (self.folder / STATE).exists():
+            aside = checkpoint.set_aside(self.folder)
+            logger.warning("%s: held an earlier run, which is now in %s", self.folder, aside)
+        batches = ((image, mask) for (image, mask), *_ in map(self._make, range(4)))
+        self._unmeasured = initialise(
+            self.network, self.architecture, self.config.init, self.config.vgg_weights, batches
+        )
 
-    def save(self) -> None:
-        """Write the state for resuming, then the network as it ships."""
-        with atomic_path(self.folder / STATE) as temporary, h5py.File(temporary, "w") as file:
-            for name, variable in self._variables().items():
-                file[name] = ops.convert_to_numpy(variable.value)
-            file.attrs["run"] = json.dumps(
-                {"step": self.step, "best": self.best, "config": asdict(self.config)}
-            )
-        self.export("last.weights.h5")
+    def resume(self, path: str | Path | None = None) -> bool:
+        """Go on from a checkpoint.
 
-    def resume(self) -> bool:
-        """Go on from the last checkpoint; False if there is none."""
-        path = self.folder / STATE
-        if not path.exists():
-            return False
-        self._read(path)
+        Parameters
+        ----------
+        path : path-like, optional
+            A state, or the folder of one. The folder of the run if not given.
+
+        Returns
+        -------
+        bool
+            Whether there was a complete one.
+
+        Raises
+        ------
+        InputError
+            If it is of another network, or `path` does not exist or is a file but no state.
+        """
+        checkpoint.remove_leftovers(self.folder)
+        path = Path(path or self.folder)
+        if path.is_dir():
+            path /= STATE
+            try:
+                run = checkpoint.read_run(path)
+            except InputError as error:
+                logger.warning("%s; there is nothing to go on from", error)
+                return False
+        else:
+            run = checkpoint.read_run(path)
+        differences = changes(self.config, self._fingerprint(), run)
+        if differences:
+            logger.warning("going on with %s: not what an unbroken run would give", differences)
+        checkpoint.load_state(path, checkpoint.named_variables(self.network, self.optimizer))
+        self.step, self.best = run["step"], run["best"]
+        self._unmeasured = set(run.get("unmeasured", ()))
+        self._saved = self.step
+        logger.info("going on from step %d of %d (%s)", self.step, self.total, path)
         return True
 
-    def _read(self, path: Path, weights_only: bool = False) -> None:
-        with h5py.File(path, "r") as file:
-            if not weights_only:
-                state = json.loads(file.attrs["run"])
-                self.step, self.best = state["step"], state["best"]
-            for name, variable in self._variables().items():
-                if weights_only and not name.startswith("network/"):
-                    continue
-                variable.assign(file[name][()])
+    def save(self) -> None:
+        """Write the state for resuming, then the network as it ships.
 
-    def averaged(self) -> keras.Model:
-        """The network that ships: the average of the weights, folded."""
-        trainable = self.network.trainable_variables
-        kept = [ops.convert_to_numpy(v.value) for v in trainable]
-        self.optimizer.finalize_variable_values(trainable)
-        model = fold(self.network, PRESETS[self.config.preset])
-        for variable, value in zip(trainable, kept, strict=True):
-            variable.assign(value)
-        return model
+        Raises
+        ------
+        Diverged
+            If a weight is no number; the files are left as they were.
+        """
+        run = {
+            "step": self.step,
+            "best": self.best,
+            "config": asdict(self.config),
+            "photographs": self._fingerprint(),
+            "unmeasured": sorted(self._unmeasured),
+        }
+        variables = checkpoint.named_variables(self.network, self.optimizer)
+        checkpoint.write_state(self.folder / STATE, variables, run)
+        self._saved = self.step
+        self.export(LAST)
 
     def export(self, name: str) -> None:
-        """Write the averaged, folded network into the checkpoint folder."""
-        save_weights(
-            self.averaged(), PRESETS[self.config.preset], self.folder / name, step=self.step
-        )
+        """Write the network as it ships into the folder."""
+        save_weights(self.shipped(), self.architecture, self.folder / name, step=self.step)
+
+    def shipped(self) -> keras.Model:
+        """Give the network that ships: the average of the weights, folded."""
+        return self._shipping.at(self.step, self._unmeasured)
+
+    def _fingerprint(self) -> dict:
+        return fingerprint(self.photographs.files, self.config.dataset_dir)
 
     # -- the loop -----------------------------------------------------------------------------
 
-    def train(self, report: Callable[[dict], None] | None = None) -> None:
+    def train(self, progress: bool = False) -> None:
         """Train to the end of the run.
+
+        Parameters
+        ----------
+        progress : bool
+            Whether a bar on stderr shows loss, images per second and time left.
 
         Raises
         ------
         Stopped
             On Ctrl-C or SIGTERM, with the state saved.
+        Diverged
+            If loss or weights are no numbers any more; the last good checkpoint is kept.
         InputError
-            If the loss is no number.
+            If no photograph can be read.
         """
-        stop: list[int] = []
-        before = {
-            s: signal.signal(s, lambda number, _: stop.append(number))
-            for s in (signal.SIGINT, signal.SIGTERM)
-        }
-        batches = self.photographs.batches(self.step, self.total, self.config.workers)
-        losses, waited, began = [], 0.0, time.perf_counter()
-        try:
+        if self.step >= self.total:
+            logger.info("the run is finished: step %d of %d", self.step, self.total)
+            self.export(LAST)  # it may have ended between the two files of a checkpoint
+            return
+        write_config(
+            self.folder / "config.json",
+            self.config,
+            steps=self.total,
+            photographs=len(self.photographs.files),
+            held_out=len(self.held_out.crops),
+        )
+        config, losses, waited, spent = self.config, [], 0.0, 0.0
+        batches = ahead(self._make, self.step, self.total, config.workers)
+        log = RunLog(self.folder, self.step)
+        with stop_signals() as stop, closing(log), closing(batches), self._bar(progress) as bar:
             while self.step < self.total:
                 asked = time.perf_counter()
-                batch = next(batches)
-                waited += time.perf_counter() - asked
-                loss = self._train_on(batch)
+                inputs, target, files = next(batches)
+                started = time.perf_counter()
+                rate = learning_rate(config, self.step, self.total)
+                self.optimizer.learning_rate.assign(rate)
+                loss = float(self.network.train_on_batch(inputs, target))
+                ended = time.perf_counter()
                 if not np.isfinite(loss):
-                    raise InputError(
-                        f"loss is {loss} at step {self.step}, files {', '.join(batch.files)}; "
-                        f"the last good state is kept in {self.folder / STATE}"
-                    )
+                    raise Diverged(self._last_good(f"the loss is {loss}", files))
                 losses.append(loss)
+                waited, spent = waited + started - asked, spent + ended - asked
                 self.step += 1
+                bar.update(config.batch_size)
+                bar.set_postfix(loss=f"{np.mean(losses[-50:]):.4f}", refresh=False)
+
                 done = self.step == self.total
-                if self.step % self.config.checkpoint_interval == 0 or done or stop:
-                    self.save()
-                if self.step % self.config.val_interval == 0 or done:
-                    spent = time.perf_counter() - began
-                    row = {
-                        "step": self.step,
-                        "loss": float(np.mean(losses)),
-                        "lr": self._rate(),
-                        **self.evaluate(),
-                        "images_per_second": len(losses) * self.config.batch_size / spent,
-                        "waiting": waited / spent,
-                    }
-                    self._record(row)
-                    if report:
-                        report(row)
-                    losses, waited, began = [], 0.0, time.perf_counter()
-                if stop:
-                    raise Stopped(f"stopped at step {self.step} of {self.total}")
-        finally:
-            batches.close()
-            for number, handler in before.items():
-                signal.signal(number, handler)
+                measures = done or self.step % config.val_interval == 0
+                row: dict[str, float] = {}
+                try:
+                    if measures and (done or not stop):
+                        row = self._measure(log, lambda done=done: bool(stop) and not done)
+                    if row or done or stop or self.step % config.log_interval == 0:
+                        row = {
+                            "step": self.step,
+                            "loss": float(np.mean(losses)),
+                            "lr": rate,
+                            **row,
+                            "images_per_second": len(losses) * config.batch_size / spent,
+                            "waiting": waited / spent,
+                        }
+                        log.record(row)
+                        losses, waited, spent = [], 0.0, 0.0
+                    if done or stop or self.step % config.checkpoint_interval == 0:
+                        self.save()
+                except Diverged as error:
+                    raise Diverged(self._last_good(str(error), files)) from None
+                if stop and not done:
+                    raise Stopped(f"stopped at step {self.step} of {self.total}", stop[0])
 
-    def _rate(self) -> float:
-        return learning_rate(self.config, self.step, self.total)
-
-    def _train_on(self, batch) -> float:
-        top, left, bottom, right = self.window
+    def _make(self, step: int) -> tuple[list[np.ndarray], np.ndarray, list[str]]:
+        """Give inputs, target (N,h,w,4) of the window, and file names of a step."""
+        top, left, bottom, right = self.config.box
+        batch = self.photographs.batch(step)
         image = to_network(batch.images) / np.float32(SCALE)
         target = np.concatenate([image, 1 - batch.masks], axis=-1)  # (N,H,W,4)
-        self.optimizer.learning_rate.assign(self._rate())
-        loss = self.network.train_on_batch(
-            [image, batch.masks], target[:, top:bottom, left:right]
+        return [image, batch.masks], target[:, top:bottom, left:right], batch.files
+
+    def _measure(self, log: RunLog, stop: Callable[[], bool]) -> dict[str, float]:
+        """Measure on held-out photographs, and keep the network if it is the best so far."""
+        measured = self.held_out.measure(self.shipped(), stop)
+        if measured is None:
+            return {}
+        if not np.isfinite(measured.l1):
+            raise Diverged("the network's output is no number")
+        logger.info(
+            "step %d: held-out structure %.4f, l1 %.2f",
+            self.step,
+            measured.structure,
+            measured.l1,
         )
-        return float(loss)
+        log.picture(measured.picture, self.step)
+        quality = measured.structure if np.isfinite(measured.structure) else -1.0
+        if quality > self.best:
+            self.best = quality
+            self.export(BEST)
+        return {"structure": measured.structure, "l1": measured.l1}
 
-    def evaluate(self, side: int = 224) -> dict:
-        """Mean structure r and L1 in the centred 52 px hole of the held-out photographs."""
-        model = self.averaged()
-        mask = hole_mask((side, side), 52)
-        box = (86, 86, 138, 138)
-        predict = build_hole_model(model, side, side, box)
-        scores, errors = [], []
-        for _, crop in central_crops(self.held_out, side):
-            image = to_network(crop[None].astype("float32"))
-            output = predict.predict_on_batch([image, mask[None, ..., None]])[0]
-            filled = np.clip(output[..., ::-1] + np.array([123.68, 116.779, 103.939]), 0, 255)
-            patch = crop[box[0] : box[2], box[1] : box[3]]
-            scores.append(structure(filled, patch, np.zeros((52, 52))).value)
-            errors.append(np.abs(filled - patch).mean())
-        result = {"structure": float(np.nanmean(scores)), "l1": float(np.mean(errors))}
-        if result["structure"] > self.best:
-            self.best = result["structure"]
-            self.export("best.weights.h5")
-        return result
+    def _last_good(self, problem: str, files: list[str]) -> str:
+        kept = "there was no checkpoint yet"
+        if self._saved is not None:
+            kept = f"the last good checkpoint, of step {self._saved}, is kept in {self.folder}"
+        return f"{problem} at step {self.step}, files {', '.join(files)}; {kept}"
 
-    def _record(self, row: dict) -> None:
-        path = self.folder / "history.csv"
-        new = not path.exists()
-        with path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, row)
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
+    def _bar(self, progress: bool):
+        from tqdm import tqdm
+
+        return tqdm(
+            total=self.total * self.config.batch_size,
+            initial=self.step * self.config.batch_size,
+            unit="image",
+            unit_scale=True,
+            dynamic_ncols=True,
+            file=sys.stderr,
+            disable=not progress,
+        )

@@ -129,6 +129,8 @@ class TrainConfig:
         for name in ("seed", "warmup", "weight_decay"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"{name} is {getattr(self, name)}; 0 or more is needed")
+        if self.seed >= 1 << 32:
+            raise InputError(f"seed is {self.seed}; less than {1 << 32} is needed")
         if not 0 < self.lr < math.inf:
             raise InputError(f"lr is {self.lr}; a number above 0 is needed")
         for name, below in (("val_split", True), ("ema", True), ("decay", False)):
@@ -191,7 +193,7 @@ def learning_rate(config: TrainConfig, step: int, total: int) -> float:
 
 
 def cache_bytes() -> int:
-    """Give how much memory decoded photographs may take: 4 GiB, at most a quarter of all there is."""
+    """Give how much memory decoded photographs may take: 4 GiB, or a quarter of what there is."""
     try:
         installed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):  # not every system tells

@@ -56,7 +56,9 @@ class Known:
 def known_weights() -> dict[str, Known]:
     """The registry: all weights that have a name."""
     package = Path(__file__).parent
-    folder = next((f for f in (package / "shipped", package.parent / "weights") if f.is_dir()), None)
+    folder = next(
+        (f for f in (package / "shipped", package.parent / "weights") if f.is_dir()), None
+    )
     known = {
         name: Known(name, (folder or package / "shipped") / file, "shipped")
         for name, file in SHIPPED.items()
@@ -185,19 +187,16 @@ def load_model(
 
 
 def _named_by_order(layers: dict) -> dict:
-    """Name the layers of files of early Keras 3, which knows them as p_conv2d, p_conv2d_1, ..."""
-    if "p_conv2d" not in layers:
-        return layers
-    from unetpred.model import layer_names
+    """Name the layers that files know only as p_conv2d, p_conv2d_1, ...
 
-    count = sum(name.startswith("p_conv2d") for name in layers)
-    variant = {24: "paper", 22: "released"}.get(count, "paper")
-    numbered = ["p_conv2d", *(f"p_conv2d_{i}" for i in range(1, count))]
-    return {
-        name: layers[number]
-        for name, number in zip(layer_names(variant), numbered, strict=False)
-        if number in layers
-    }
+    Early Keras 3 did not write layer names, and later ones lose that of the first layer of a shard.
+    """
+    from unetpred.model import VARIANTS, layer_names
+
+    orders = {len(layer_names(variant)): layer_names(variant) for variant in VARIANTS}
+    order = orders.get(len(layers), [])
+    numbered = {f"p_conv2d_{i}" if i else "p_conv2d": name for i, name in enumerate(order)}
+    return {numbered.get(name, name): arrays for name, arrays in layers.items()}
 
 
 def _architecture(path: Path, layers: dict) -> Config:

@@ -1,0 +1,155 @@
+"""What a run starts from: random weights, VGG-16, or a trained network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from unetpred.checkpoint import load_state, named_variables, read_run
+from unetpred.errors import InputError
+from unetpred.folding import SCALE
+from unetpred.layers import PConv2D
+from unetpred.model import Config, build_unetpred, config_of
+from unetpred.weights import load_model
+
+
+def initialise(
+    network: keras.Model,
+    config: Config,
+    source: str,
+    vgg_weights: str | None,
+    batches: Iterable[tuple[np.ndarray, np.ndarray]],
+) -> set[str]:
+    """Give a training network its first weights.
+
+    Parameters
+    ----------
+    network : keras.Model
+        From `build_training_network`, with random weights.
+    config : Config
+        What it was built with.
+    source : str
+        "random" for what it has; "vgg16" for the encoder; a file or a name for `load_model`; or
+        the `state.h5` of another run.
+    vgg_weights : str, optional
+        A file of VGG-16; ImageNet's weights are downloaded if it is needed and not given.
+    batches : iterable of (image / 64, mask)
+        Photographs as in training, (N,H,W,3) and (N,H,W,1).
+
+    Returns
+    -------
+    set of str
+        The normalisations whose statistics are not measured yet.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be used, or is of another architecture.
+    """
+    norms = {layer.name for layer in network.layers if _is_norm(layer)}
+    if source == "random":
+        return norms
+    if source == "vgg16":
+        start = build_unetpred(config.variant, config.width, vgg_weights=vgg_weights or "imagenet")
+        names = [layer.name for layer in start.layers if _is_vgg(layer)]
+    elif Path(source).is_file() and _is_state(source):
+        load_state(source, named_variables(network))
+        return set()
+    else:
+        start = load_model(source)
+        if config_of(start) != config:
+            found = config_of(start)
+            raise InputError(
+                f"{source}: is a network of variant {found.variant} and width {found.width:g}; "
+                f"one of variant {config.variant} and width {config.width:g} is needed"
+            )
+        names = [layer.name for layer in start.layers if isinstance(layer, PConv2D)]
+    unfold(start, network, names)
+    measure(network, [f"{name}_norm" for name in names if name != "block10"], batches)
+    return norms - {f"{name}_norm" for name in names}
+
+
+def _is_norm(layer: keras.layers.Layer) -> bool:
+    return isinstance(layer, keras.layers.BatchNormalization)
+
+
+def _is_vgg(layer: keras.layers.Layer) -> bool:
+    return layer.name.startswith(tuple(f"vblock{b}_" for b in range(1, 6)))
+
+
+def _is_state(path: str) -> bool:
+    try:
+        read_run(path)
+    except InputError:
+        return False
+    return True
+
+
+def unfold(model: keras.Model, training: keras.Model, names: Iterable[str]) -> None:
+    """Undo `unetpred.folding.fold` for some layers, with normalisations that change nothing.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `build_unetpred`.
+    training : keras.Model
+        From `build_training_network`: it gets the weights. In inference its layers compute what
+        those of `model` do.
+    names : iterable of str
+        Which partial convolutions.
+    """
+    for name in names:
+        kernel, bias = model.get_layer(name).get_weights()
+        if name == "block10":
+            kernel[:, :, :-3] /= SCALE  # features to units of training; the image is in them
+            training.get_layer(name).set_weights([kernel, bias / SCALE])
+            continue
+        if name == "vblock1_conv_1":
+            kernel *= SCALE
+        training.get_layer(name).set_weights([kernel])
+        norm = training.get_layer(f"{name}_norm")
+        ones = np.ones_like(bias)
+        norm.set_weights([np.sqrt(ones + norm.epsilon), bias, 0 * bias, ones])
+
+
+def measure(
+    training: keras.Model, names: Iterable[str], batches: Iterable[tuple[np.ndarray, np.ndarray]]
+) -> None:
+    """Measure the statistics of normalisations, and undo in gain and offset what they change.
+
+    In inference the network computes what it did before. In training, where a batch is normalised
+    by its own statistics, it computes the same up to how much the batch differs from those
+    measured; so training goes on from a network as it was, not from a normalised copy of it.
+
+    Parameters
+    ----------
+    training : keras.Model
+        From `build_training_network`.
+    names : iterable of str
+        Which normalisations.
+    batches : iterable of (image / 64, mask)
+        What to measure on.
+    """
+    norms = [training.get_layer(name) for name in names]
+    inputs = [ops.cast(norm.input, "float32") for norm in norms]  # each (N,H,W,C)
+    axes = (0, 1, 2)
+    moments = [[ops.mean(x, axes), ops.mean(ops.square(x), axes)] for x in inputs]
+    probe = keras.Model(training.inputs, moments)
+    measured = [probe.predict_on_batch([image, mask]) for image, mask in batches]
+    for i, norm in enumerate(norms):
+        mean, square = np.mean([[m[i][0], m[i][1]] for m in measured], axis=0, dtype="float64")
+        variance = np.maximum(square - mean**2, 0)
+        gamma, beta, old_mean, old_variance = (w.astype("float64") for w in norm.get_weights())
+        gain = gamma / np.sqrt(old_variance + norm.epsilon)
+        norm.set_weights(
+            [
+                gain * np.sqrt(variance + norm.epsilon),
+                beta + gain * (mean - old_mean),
+                mean,
+                variance,
+            ]
+        )

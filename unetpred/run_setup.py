@@ -1,0 +1,149 @@
+"""What a training run needs before its first step, and what tells it from another run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from unetpred import __version__
+from unetpred.data import central_crops, list_photographs, split
+from unetpred.errors import InputError
+from unetpred.files import atomic_path
+from unetpred.folding import SCALE
+from unetpred.held_out import SIDE
+from unetpred.losses import hole_loss, upstream_loss
+from unetpred.train_config import TrainConfig
+from unetpred.vgg import LOSS_LAYERS, vgg_model
+
+# Settings that change neither what is learned nor in which order. The photographs are compared by
+# their names, since folders are moved.
+_INDIFFERENT = {"dataset_dir", "val_dir", "checkpoint_dir", "checkpoint_interval", "workers"}
+_INDIFFERENT |= {"epochs", "val_limit", "val_interval", "log_interval", "init", "vgg_weights"}
+
+
+def make_folder(path: str) -> Path:
+    """Make the folder of a run, if it is not there.
+
+    Raises
+    ------
+    InputError
+        If it cannot be made.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be made a folder ({error.strerror})") from None
+    return folder
+
+
+def divide_photographs(config: TrainConfig) -> tuple[list[Path], np.ndarray]:
+    """Give the files to train on, and the held-out crops (N,224,224,3) uint8.
+
+    Raises
+    ------
+    InputError
+        If there are too few photographs, or the run's folder is that of the photographs.
+    """
+    root = Path(config.dataset_dir).resolve()
+    other = [Path(f).resolve() for f in (config.checkpoint_dir, config.val_dir) if f]
+    if other[0] in (root, *other[1:]):
+        raise InputError(
+            f"{config.checkpoint_dir}: holds the photographs; give another --checkpoint_dir"
+        )
+    within = [folder for folder in other if folder != root and folder.is_relative_to(root)]
+    files = list_photographs(config.dataset_dir, within)
+    if config.val_dir:
+        held_out = list_photographs(config.val_dir, other[:1])
+    else:
+        files, held_out = split(files, config.val_split, config.seed)
+    held_out = held_out[:: -(-len(held_out) // config.val_limit)]
+    crops = [crop for _, crop in central_crops(held_out, SIDE)]
+    while not crops and files and not config.val_dir:
+        crops = [crop for _, crop in central_crops([files.pop(0)], SIDE)]
+    if not crops or not files:
+        what = config.val_dir or config.dataset_dir
+        raise InputError(f"{what}: too few photographs can be read to measure on and train on")
+    return files, np.stack(crops)
+
+
+def make_loss(config: TrainConfig) -> Callable[[Any, Any], Any]:
+    """The loss of a run, of target (N,h,w,4) and output (N,h,w,3), both divided by 64.
+
+    Raises
+    ------
+    InputError
+        If VGG-16 is needed and cannot be had.
+    """
+    if config.loss == "hole":
+        return lambda true, predicted: hole_loss(true, predicted, config.loss_weights)
+    vgg = vgg_model(config.vgg_weights, LOSS_LAYERS) if config.loss_needs_vgg else None
+
+    def loss(true, predicted):
+        true, predicted = true[..., :3] * SCALE, predicted * SCALE
+        return upstream_loss(true, predicted, vgg, config.loss_weights, terms="weighted")["total"]
+
+    return loss
+
+
+def fingerprint(files: list[Path], folder: str) -> dict[str, Any]:
+    """Tell one set of photographs from another by their names below a folder."""
+    names = "\n".join(file.relative_to(folder).as_posix() for file in files)
+    digest = hashlib.sha1(names.encode(errors="surrogateescape")).hexdigest()
+    return {"count": len(files), "sha1": digest}
+
+
+def changes(config: TrainConfig, photographs: Mapping[str, Any], run: Mapping[str, Any]) -> str:
+    """Name what differs between a run and the state that it goes on from.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        Of the run.
+    photographs : mapping
+        Its `fingerprint`.
+    run : mapping
+        What the state has beside the weights.
+    """
+    now, then = asdict(config), run["config"]
+    found = [
+        f"{name} {now[name]} (was {then[name]})"
+        for name in now
+        if name in then and name not in _INDIFFERENT and now[name] != then[name]
+    ]
+    before = run.get("photographs", photographs)
+    if photographs != before:
+        found.append(f"other photographs ({photographs['count']}, were {before['count']})")
+    return ", ".join(found)
+
+
+def write_config(path: Path, config: TrainConfig, **notes: Any) -> None:
+    """Write a run's configuration, and what it runs on, as JSON."""
+    content = {
+        **asdict(config),
+        **notes,
+        "unetpred": __version__,
+        "keras": keras.__version__,
+        "backend": keras.backend.backend(),
+    }
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
+
+
+@contextmanager
+def dtype_policy(name: str) -> Iterator[None]:
+    """Build layers under a dtype policy."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
