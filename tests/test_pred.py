@@ -185,11 +185,8 @@ def test_several_holes(run, pictures, weights):
     r = np.corrcoef(filled[hidden].ravel(), pictures[0][hidden].ravel())[0, 1]
     assert float(out[0].split("\t")[1]) == pytest.approx(r, abs=1e-6)
     # holes computed one by one, without the whole output, give the same
-    assert (
-        run("--input", "a.png", "--mask", "mask.npy")[1][0].split("\t")[1]
-        == pytest.approx(out[0].split("\t")[1], abs=1e-5)
-        or abs(float(run("--input", "a.png", "--mask", "mask.npy")[1][0].split("\t")[1]) - r) < 1e-5
-    )
+    again = run("--input", "a.png", "--mask", "mask.npy")[1][0].split("\t")[1]
+    assert float(again) == pytest.approx(r, abs=1e-5)
 
 
 def test_pictures(run, pictures):
@@ -265,7 +262,7 @@ def test_bad_input_is_one_line_and_exit_2(run, arguments, message, make):
     code, out, err = run("--input", *arguments)
     assert code == 2
     assert len(err.splitlines()) == 1 and message in err and "Traceback" not in err
-    assert all(line.endswith("nan") for line in out)
+    assert out == []
 
 
 def bad_usage():
@@ -313,7 +310,7 @@ def test_mixed_sizes_do_not_fit_one_array(run, pictures):
 
 
 def test_importing_is_cheap():
-    heavy = ["keras", "tensorflow", "jax", "torch", "skimage", "matplotlib", "h5py", "scipy", "cv2", "PIL"]
+    heavy = "keras tensorflow jax torch skimage matplotlib h5py scipy cv2 PIL".split()  # noqa: SIM905
     code = (
         "import sys, unetpred, unetpred.cli; unetpred.cli.build_parser();"
         f"print([m for m in {heavy} if m in sys.modules])"

@@ -165,7 +165,7 @@ def test_surplus_layer(tmp_path):
     def change(file):
         file["extra/extra/kernel:0"] = np.zeros(3)
 
-    with pytest.raises(InputError, match="has layers .* extra"):
+    with pytest.raises(InputError, match=r"has layers .* extra"):
         load_model(broken(tmp_path, change))
 
 

@@ -134,6 +134,8 @@ def score_inputs(args: argparse.Namespace) -> int:
     holes.check_count(len(sources))
     jobs = [Job(source, position) for position, source in enumerate(sources)]
     groups = _by_size(jobs)
+    if not groups:
+        return 2
     arrays = _Arrays(args, len(jobs), list(groups))
 
     from unetpred.quiet import import_keras
@@ -152,14 +154,14 @@ def score_inputs(args: argparse.Namespace) -> int:
             for batch in _batches(group, args.batch_size):
                 _score(batch, size, holes, predictor, arrays, args)
                 bar.update(len(batch))
+    failed = [job for job in jobs if job.error]
+    if len(failed) == len(jobs):
+        return 2
     for job in jobs:
         job.row = {**_empty_row(job, args.output), **job.row}
 
     origin = provenance((name, sha256(path)), str(holes), args.output, _command())
     _write(inputs, jobs, args, origin)
-    failed = [job for job in jobs if job.error]
-    if len(failed) == len(jobs):
-        return 2
     return 1 if failed or any(one.error for one in inputs) else 0
 
 
@@ -257,10 +259,6 @@ class _Arrays:
         self._files = ExitStack()
 
     def __enter__(self) -> _Arrays:
-        for name, path in self.targets.items() if self._shape else ():
-            temporary = self._files.enter_context(atomic_path(path))
-            self._open[name] = np.lib.format.open_memmap(temporary, "w+", "float32", self._shape)
-            self._open[name][:] = np.nan
         return self
 
     def __exit__(self, *error) -> None:
@@ -270,6 +268,12 @@ class _Arrays:
 
     def put(self, position: int, result, index: int) -> None:
         """Keep one image's arrays."""
+        if not self._open:
+            for name, path in self.targets.items():
+                temporary = self._files.enter_context(atomic_path(path))
+                array = np.lib.format.open_memmap(temporary, "w+", "float32", self._shape)
+                array[:] = np.nan
+                self._open[name] = array
         for name, array in self._open.items():
             array[position] = getattr(result, name)[index]
 

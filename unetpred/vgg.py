@@ -24,7 +24,6 @@ CONTENT_LAYERS = tuple(f"block{b}_conv{n}" for b, (n, _) in enumerate(VGG_BLOCKS
 LOSS_LAYERS = CONTENT_LAYERS[:4]
 
 
-
 def vgg_shapes() -> dict[str, tuple[int, int, int, int]]:
     """Give the kernel shape (3, 3, C_in, C_out) of each of the 13 convolutions, input first."""
     shapes = {}
