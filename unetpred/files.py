@@ -39,7 +39,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     if path.is_dir():
         raise InputError(f"{path}: is a folder; give the name of a file")
     try:
-        handle, name = tempfile.mkstemp(f"-{path.name}", ".part-", path.parent)
+        handle, name = tempfile.mkstemp(path.name, f".{os.getpid()}-", path.parent)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from None
     os.close(handle)
