@@ -122,6 +122,59 @@ def test_paper_parameters_and_vgg_encoder():
     assert not bias.any()
 
 
+def numpy_pconv(x, m, kernel, bias):
+    """Partial convolution (3x3, "same") of x and m (N,H,W,C), a mask on every channel."""
+    height, width = x.shape[1:3]
+    hidden, seen = (np.pad(a, ((0, 0), (1, 1), (1, 1), (0, 0))) for a in (x * m, m))
+    y, s = 0, 0
+    for i in range(3):
+        for j in range(3):
+            window = np.s_[:, i : i + height, j : j + width]
+            y = y + hidden[window] @ kernel[i, j].astype("float64")
+            s = s + seen[window].sum(-1, keepdims=True)
+    y = np.where(s > 0, y * 9 * x.shape[-1] / np.maximum(s, 1), 0) + bias
+    return y, np.broadcast_to(s > 0, y.shape).astype("float64")
+
+
+def numpy_network(weights, variant, image, mask):
+    """The network as described, in float64, with masks on all channels as the original has."""
+
+    def halve(a):
+        n, h, w, c = a.shape
+        return a.reshape(n, h // 2, 2, w // 2, 2, c).max((2, 4))
+
+    def layer(name, x, m):
+        y, m = numpy_pconv(x, m, *weights[name])
+        return np.maximum(y, 0), m
+
+    pools, blocks = (5, range(6, 11)) if variant == "paper" else (4, range(7, 11))
+    image, mask = image.astype("float64"), np.broadcast_to(mask, image.shape).astype("float64")
+    x, m, skips = image, mask, []
+    for block, count in enumerate((2, 2, 3, 3, 3), start=1):
+        for i in range(1, count + 1):
+            x, m = layer(f"vblock{block}_conv_{i}", x, m)
+        if block <= pools:
+            skips.append((x, m))
+            x, m = halve(x), halve(m)
+    for block in blocks:
+        skip, skip_mask = skips.pop()
+        x = np.concatenate([x.repeat(2, 1).repeat(2, 2), skip], -1)
+        m = np.concatenate([m.repeat(2, 1).repeat(2, 2), skip_mask], -1)
+        for i in (1, 2):
+            x, m = layer(f"vblock{block}_conv_{i}", x, m)
+    x, m = np.concatenate([x, image], -1), np.concatenate([m, mask], -1)
+    return numpy_pconv(x, m, *weights["block10"])[0]
+
+
+@pytest.mark.parametrize("variant", SIDE)
+@pytest.mark.parametrize("mask_channels", [1, 3])
+def test_equals_the_network_in_numpy(network, compute, picture, variant, mask_channels):
+    model = network(variant, mask_channels)
+    image, mask = picture(15, 64, 96, batch=2, channels=mask_channels)
+    mask[1, 5:] = 0  # windows that stay empty to the bottom of the network
+    close(compute(model, image, mask), numpy_network(kernels(model), variant, image, mask))
+
+
 @pytest.mark.parametrize(
     ("variant", "size"),
     [

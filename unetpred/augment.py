@@ -45,7 +45,7 @@ def affine_colours(
     contrast : float
         Factor on the difference to mid-grey, 127.5.
     turns : float
-        By how much of a full turn the hue is rotated; 1/3 leads from red towards green.
+        By how much of a full turn the hue is rotated; 1/3 leads from red towards blue.
     saturation : float
         Factor on the colour plane of YIQ; 0 leaves the luma of ITU-R BT.601 in all channels.
     """

@@ -20,6 +20,7 @@ from unetpred.errors import InputError
 from unetpred.files import atomic_path
 from unetpred.images import Input, Source, list_sources
 from unetpred.masks import DEFAULT_HOLE, check_mask, hole_mask, load_mask
+from unetpred.quiet import import_keras, progress_bar
 from unetpred.report import check_table_path, provenance, write_table
 
 logger = logging.getLogger(__name__)
@@ -131,14 +132,13 @@ def score_inputs(args: argparse.Namespace) -> int:
     sources = [source for one in inputs for source in one.sources]
     if not sources:
         return 2
+    _check_neighbours(inputs, args)
     holes.check_count(len(sources))
     jobs = [Job(source, position) for position, source in enumerate(sources)]
     groups = _by_size(jobs)
     if not groups:
         return 2
     arrays = _Arrays(args, len(jobs), list(groups))
-
-    from unetpred.quiet import import_keras
 
     import_keras()
     from unetpred.predict import Predictor
@@ -149,7 +149,7 @@ def score_inputs(args: argparse.Namespace) -> int:
     if "content" in args.output:
         predictor.vgg()  # before anything is computed that a missing file would waste
 
-    with arrays, _progress(len(jobs), args.quiet) as bar:
+    with arrays, progress_bar(len(jobs), "image", args.quiet) as bar:
         for size, group in groups.items():
             for batch in _batches(group, args.batch_size):
                 _score(batch, size, holes, predictor, arrays, args)
@@ -182,6 +182,18 @@ def _check_targets(args: argparse.Namespace) -> None:
         if Path(args.save_images).exists() and not Path(args.save_images).is_dir():
             raise InputError(f"--save_images {args.save_images}: is a file; give a folder")
         Path(args.save_images).mkdir(parents=True, exist_ok=True)
+
+
+def _check_neighbours(inputs: list[Input], args: argparse.Namespace) -> None:
+    """Refuse to score what has its table beside it in a folder that cannot be written to."""
+    for one in inputs:
+        folder = Path(one.path).resolve().parent
+        needed = one.kind == "array" or (one.kind == "directory" and not args.save)
+        if needed and not os.access(folder, os.W_OK):
+            raise InputError(
+                f"{one.path}: its scores belong into {folder}, which cannot be written to; "
+                "copy it elsewhere" + (", or give --save" if one.kind == "directory" else "")
+            )
 
 
 def _by_size(jobs: list[Job]) -> dict[tuple[int, int], list[Job]]:
@@ -312,9 +324,3 @@ def _write(inputs: list[Input], jobs: list[Job], args, origin: dict) -> None:
             logger.info("%s: table of %d image(s) is in %s", one.path, len(rows), target)
     if args.save:
         write_table(args.save, [job.row for job in jobs], origin)
-
-
-def _progress(total: int, quiet: bool):
-    from tqdm import tqdm
-
-    return tqdm(total=total, unit="image", disable=quiet or not sys.stderr.isatty(), leave=False)

@@ -36,13 +36,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"unetpred: {error}", file=sys.stderr)
         return UNUSABLE
-    except KeyboardInterrupt:
-        print("unetpred: interrupted", file=sys.stderr)
-        return 130
     except BrokenPipeError:
         # whoever read stdout has gone, as `head` does; python would complain at exit
         sys.stdout = None
         return FAILED
+    except OSError as error:
+        print(f"unetpred: {error}", file=sys.stderr)
+        return UNUSABLE
+    except KeyboardInterrupt:
+        print("unetpred: interrupted", file=sys.stderr)
+        return 130
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -146,23 +149,32 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 def run_evaluate(args: argparse.Namespace) -> int:
     """Run `unetpred evaluate`."""
-    from unetpred.quiet import import_keras
+    from unetpred.quiet import import_keras, progress_bar
 
     import_keras()
     from unetpred.evaluate import evaluate
     from unetpred.vgg import CONTENT_LAYERS, vgg_model
-    from unetpred.weights import load_model
+    from unetpred.weights import find_weights, load_model, sha256
 
+    name, path = find_weights(args.weights)
     vgg = vgg_model(args.vgg_weights, CONTENT_LAYERS) if args.vgg_weights else None
-    evaluate(
-        load_model(args.weights),
-        args.data_dir,
-        args.output_dir,
-        holes=tuple(args.holes),
-        vgg=vgg,
-        seed=args.seed,
-        batch_size=args.batch_size,
-    )
+    with progress_bar(None, "photograph", args.quiet) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        evaluate(
+            load_model(args.weights),
+            args.data_dir,
+            args.output_dir,
+            holes=tuple(args.holes),
+            vgg=vgg,
+            seed=args.seed,
+            batch_size=args.batch_size,
+            progress=progress,
+            provenance={"weights": name, "weights_sha256": sha256(path)},
+        )
     with open(f"{args.output_dir}/summary.md", encoding="utf-8") as file:
         sys.stdout.write(file.read())
     return 0

@@ -63,3 +63,10 @@ def _installed_backend() -> str:
 
     names = ("tensorflow", "jax", "torch")
     return next((name for name in names if find_spec(name)), "tensorflow")
+
+
+def progress_bar(total: int | None, unit: str, quiet: bool):
+    """A bar on stderr, with the time left; nothing if stderr is no terminal, or if `quiet`."""
+    from tqdm import tqdm
+
+    return tqdm(total=total, unit=unit, disable=quiet or not sys.stderr.isatty(), leave=False)
