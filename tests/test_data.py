@@ -204,7 +204,7 @@ def test_every_photograph_once_a_pass(files):
 def test_form_of_a_batch(files):
     batch = Photographs(files, 64, 5, window=(16, 16, 48, 48)).batch(0)
     assert batch.images.shape == (5, 64, 64, 3) and batch.images.dtype == np.float32
-    assert 0 <= batch.images.min() and batch.images.max() <= 255
+    assert batch.images.min() >= 0 and batch.images.max() <= 255
     assert batch.masks.shape == (5, 64, 64, 1)
     assert (batch.masks == 0).any(axis=(1, 2, 3)).all()
     batch.masks[:, 16:48, 16:48] = 1

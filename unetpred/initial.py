@@ -23,7 +23,7 @@ def initialise(
     source: str,
     vgg_weights: str | None,
     batches: Iterable[tuple[np.ndarray, np.ndarray]],
-) -> set[str]:
+) -> None:
     """Give a training network its first weights.
 
     Parameters
@@ -40,25 +40,19 @@ def initialise(
     batches : iterable of (image / 64, mask)
         Photographs as in training, (N,H,W,3) and (N,H,W,1).
 
-    Returns
-    -------
-    set of str
-        The normalisations whose statistics are not measured yet.
-
     Raises
     ------
     InputError
         If a file cannot be used, or is of another architecture.
     """
-    norms = {layer.name for layer in network.layers if _is_norm(layer)}
     if source == "random":
-        return norms
+        return
     if source == "vgg16":
         start = build_unetpred(config.variant, config.width, vgg_weights=vgg_weights or "imagenet")
         names = [layer.name for layer in start.layers if _is_vgg(layer)]
     elif Path(source).is_file() and _is_state(source):
         load_state(source, named_variables(network))
-        return set()
+        return
     else:
         start = load_model(source)
         if config_of(start) != config:
@@ -70,11 +64,6 @@ def initialise(
         names = [layer.name for layer in start.layers if isinstance(layer, PConv2D)]
     unfold(start, network, names)
     measure(network, [f"{name}_norm" for name in names if name != "block10"], batches)
-    return norms - {f"{name}_norm" for name in names}
-
-
-def _is_norm(layer: keras.layers.Layer) -> bool:
-    return isinstance(layer, keras.layers.BatchNormalization)
 
 
 def _is_vgg(layer: keras.layers.Layer) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import keras
@@ -24,25 +24,32 @@ class Shipping:
         From `make_optimizer`.
     config : Config
         What the network was built with.
+    batches : callable
+        Gives batches ``[image / 64, mask]`` as in training.
     """
 
-    def __init__(self, network: keras.Model, optimizer: keras.optimizers.Optimizer, config: Config):
+    def __init__(
+        self,
+        network: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        config: Config,
+        batches: Callable[[], Iterable[list[np.ndarray]]],
+    ):
         self._network, self._optimizer, self._config = network, optimizer, config
+        self._batches = batches
         self._step: int | None = None
         self._model: keras.Model | None = None
 
-    def at(self, step: int, unmeasured: Iterable[str]) -> keras.Model:
+    def at(self, step: int) -> keras.Model:
         """Give the network as it ships; always the same model, with new weights.
 
         Parameters
         ----------
         step : int
             Where the run stands; the weights are taken anew when it has changed.
-        unmeasured : iterable of str
-            The normalisations whose statistics began from nothing at step 0.
         """
         if self._step != step:
-            with self._averaged(step, unmeasured):
+            with self._averaged():
                 model = fold(self._network, self._config)
             if self._model is None:
                 self._model = model
@@ -52,19 +59,30 @@ class Shipping:
         return self._model
 
     @contextmanager
-    def _averaged(self, step: int, unmeasured: Iterable[str]) -> Iterator[None]:
+    def _averaged(self) -> Iterator[None]:
         kept = [(variable, values(variable)) for variable in self._network.variables]
         try:
             self._optimizer.finalize_variable_values(self._network.trainable_variables)
-            for name in unmeasured:
-                norm = self._network.get_layer(name)
-                # as in Adam: the share that the first values, 0 and 1, have in moving averages
-                share = norm.momentum**step
-                if 1e-6 < share < 1:
-                    mean, variance = values(norm.moving_mean), values(norm.moving_variance)
-                    norm.moving_mean.assign(mean / (1 - share))
-                    norm.moving_variance.assign(np.maximum(variance - share, 0) / (1 - share))
+            self._measure()
             yield
         finally:
             for variable, value in kept:
                 variable.assign(value)
+
+    def _measure(self) -> None:
+        """Measure the statistics of the normalisations under the averaged weights.
+
+        Those that training has gathered belong to the weights of its last steps. An average is
+        shorter than what it is the average of, so under it every layer's features would come out
+        too small, by a factor that multiplies up over 23 layers.
+        """
+        norms = [x for x in self._network.layers if isinstance(x, keras.layers.BatchNormalization)]
+        momenta = [norm.momentum for norm in norms]
+        try:
+            for count, batch in enumerate(self._batches()):
+                for norm in norms:
+                    norm.momentum = count / (count + 1)  # a plain mean over the batches
+                self._network(batch, training=True)
+        finally:
+            for norm, momentum in zip(norms, momenta, strict=True):
+                norm.momentum = momentum

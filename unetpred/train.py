@@ -6,7 +6,7 @@ import logging
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -92,8 +92,7 @@ class Run:
         self.optimizer.build(self.network.trainable_variables)
         self.step, self.best = 0, -np.inf
         self._saved: int | None = None  # step of the state on disk
-        self._unmeasured: set[str] = set()  # normalisations whose statistics began from nothing
-        self._shipping = Shipping(self.network, self.optimizer, self.architecture)
+        self._shipping = Shipping(self.network, self.optimizer, self.architecture, self._measuring)
 
     # -- starting, stopping and going on ------------------------------------------------------
 
@@ -104,7 +103,7 @@ class Run:
             aside = checkpoint.set_aside(self.folder)
             logger.warning("%s: held an earlier run, which is now in %s", self.folder, aside)
         batches = ((image, mask) for (image, mask), *_ in map(self._make, range(4)))
-        self._unmeasured = initialise(
+        initialise(
             self.network, self.architecture, self.config.init, self.config.vgg_weights, batches
         )
 
@@ -142,7 +141,6 @@ class Run:
             logger.warning("going on with %s: not what an unbroken run would give", differences)
         checkpoint.load_state(path, checkpoint.named_variables(self.network, self.optimizer))
         self.step, self.best = run["step"], run["best"]
-        self._unmeasured = set(run.get("unmeasured", ()))
         self._saved = self.step
         logger.info("going on from step %d of %d (%s)", self.step, self.total, path)
         return True
@@ -160,7 +158,6 @@ class Run:
             "best": self.best,
             "config": asdict(self.config),
             "photographs": self._fingerprint(),
-            "unmeasured": sorted(self._unmeasured),
         }
         variables = checkpoint.named_variables(self.network, self.optimizer)
         checkpoint.write_state(self.folder / STATE, variables, run)
@@ -173,7 +170,11 @@ class Run:
 
     def shipped(self) -> keras.Model:
         """Give the network that ships: the average of the weights, folded."""
-        return self._shipping.at(self.step, self._unmeasured)
+        return self._shipping.at(self.step)
+
+    def _measuring(self) -> Iterator[list[np.ndarray]]:
+        """Give the batches on which the statistics of what ships are measured."""
+        return (self._make(step)[0] for step in range(16))
 
     def _fingerprint(self) -> dict:
         return fingerprint(self.photographs.files, self.config.dataset_dir)
