@@ -213,7 +213,7 @@ def test_form_of_a_batch(files):
 
 def test_crops_are_parts_of_the_photographs(tmp_path):
     pixels = write(tmp_path / "a.png", 40, 50)
-    photographs = Photographs([tmp_path / "a.png"], 32, 8, zoom=1, augment=False)
+    photographs = Photographs([tmp_path / "a.png"], 32, 8, zoom=1, augmentation="none")
     places = set()
     for crop in photographs.batch(0).images:
         found = [
@@ -249,3 +249,14 @@ def test_nothing_can_be_read(tmp_path):
     (tmp_path / "a.png").write_text("no image")
     with pytest.raises(InputError, match="none of its 1 photographs"):
         Photographs([tmp_path / "a.png"], 32, 1).batch(0)
+
+
+def test_vivid_colours_are_seldom_pale():
+    saturations = {}
+    for kind in ("upstream", "vivid"):
+        maps = [colour_matrix(np.random.default_rng(seed), kind)[0] for seed in range(1000)]
+        red = np.array([matrix @ [255.0, 0, 0] for matrix in maps])  # (1000,3)
+        saturations[kind] = np.ptp(red, axis=1)
+    assert np.mean(saturations["upstream"] < 1) > 0.45
+    assert np.mean(saturations["vivid"] < 1) < 0.15
+    assert np.median(saturations["vivid"]) > 200 > np.median(saturations["upstream"])

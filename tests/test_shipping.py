@@ -30,5 +30,7 @@ def test_statistics_belong_to_the_averaged_weights():
         np.testing.assert_array_equal(a, b)
 
     optimizer.finalize_variable_values(network.trainable_variables)
-    expected = keras.ops.convert_to_numpy(keras.ops.stop_gradient(network([image, mask], training=True)))
+    expected = keras.ops.convert_to_numpy(
+        keras.ops.stop_gradient(network([image, mask], training=True))
+    )
     assert np.abs(output - expected).max() < 1e-3 * expected.std()

@@ -8,28 +8,43 @@ import numpy as np
 _YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]], "float64")
 
 
-def colour_matrix(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+AUGMENTATIONS = ("upstream", "vivid", "none")
+
+
+def colour_matrix(
+    rng: np.random.Generator, augmentation: str = "upstream"
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw an affine map of colours, ``rgb @ matrix.T + offset`` for values 0..255.
 
-    Each with probability 0.5, as in the original's training: contrast by a factor U(0, 1), about
-    mid-grey; hue by up to 0.1 turns, a rotation of the colour plane of YIQ; saturation by a factor
-    U(0, 1); grey; brightness. That is U(-32, 32) levels here; the original added a range meant for
-    0..1 to values 0..255, by mistake, so that it did nothing.
+    "upstream": each with probability 0.5, as in the original's training: contrast by a factor
+    U(0, 1), about mid-grey; hue by up to 0.1 turns, a rotation of the colour plane of YIQ;
+    saturation by a factor U(0, 1); grey; brightness. That is U(-32, 32) levels here; the original
+    added a range meant for 0..1 to values 0..255, by mistake, so that it did nothing.
+
+    "vivid": three quarters of the images above are grey or paler than they were, and a network that
+    saw little else fills saturated surfaces in too pale. Here contrast (0.3) is by U(0.4, 1.3), hue
+    (0.5) by any turn, saturation (0.4) by U(0.3, 1.8), grey has 0.1, and brightness 0.4.
 
     Parameters
     ----------
     rng : numpy.random.Generator
+    augmentation : {"upstream", "vivid", "none"}
 
     Returns
     -------
     matrix : numpy.ndarray, (3, 3)
     offset : numpy.ndarray, (3,)
     """
-    brightness, contrast, hue, saturation, grey = rng.random(5) < 0.5
+    if augmentation == "none":
+        return affine_colours()
+    upstream = augmentation == "upstream"
+    shares = 0.5 if upstream else (0.4, 0.3, 0.5, 0.4, 0.1)
+    brightness, contrast, hue, saturation, grey = rng.random(5) < shares
     offset = rng.uniform(-32, 32) if brightness else 0.0
-    factor = rng.uniform(0, 1) if contrast else 1.0
-    turns = rng.uniform(-0.1, 0.1) if hue else 0.0
-    vividness = rng.uniform(0, 1) if saturation else 1.0
+    factor = rng.uniform(*((0, 1) if upstream else (0.4, 1.3))) if contrast else 1.0
+    most = 0.1 if upstream else 0.5
+    turns = rng.uniform(-most, most) if hue else 0.0
+    vividness = rng.uniform(*((0, 1) if upstream else (0.3, 1.8))) if saturation else 1.0
     return affine_colours(offset, factor, turns, 0.0 if grey else vividness)
 
 

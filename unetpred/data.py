@@ -115,8 +115,9 @@ class Photographs:
         Part of the crop that the holes lie in, see `random_mask`.
     zoom : float
         Half of the crops are taken from a part up to this many times as large, and shrunk.
-    augment : bool
-        Whether colours and handedness are varied.
+    augmentation : {"upstream", "vivid", "none"}
+        How colours are varied, see `unetpred.augment.colour_matrix`; but for "none", half of the
+        crops are mirrored too.
     cache : int
         Decoded photographs are kept until they take this many bytes.
     """
@@ -127,7 +128,7 @@ class Photographs:
     seed: int = 0
     window: tuple[int, int, int, int] | None = None
     zoom: float = 1.75
-    augment: bool = True
+    augmentation: str = "upstream"
     cache: int = 4 << 30
 
     def __post_init__(self) -> None:
@@ -194,10 +195,11 @@ class Photographs:
         if side != self.size:
             crop = _resized(crop, self.size, self.size)
         crop = crop.astype("float32")
-        if self.augment:
+        if self.augmentation != "none":
             if rng.random() < 0.5:
                 crop = crop[:, ::-1]
-            matrix, offset = (value.astype("float32") for value in colour_matrix(rng))
+            colours = colour_matrix(rng, self.augmentation)
+            matrix, offset = (value.astype("float32") for value in colours)
             crop = (crop.reshape(-1, 3) @ matrix.T + offset).reshape(crop.shape)
         return np.clip(crop, 0, 255)
 

@@ -69,7 +69,13 @@ class Run:
         self.held_out = HeldOut(crops)
         window = None if config.window == config.image_size else config.box
         self.photographs = Photographs(
-            files, config.image_size, config.batch_size, config.seed, window, cache=cache_bytes()
+            files,
+            config.image_size,
+            config.batch_size,
+            config.seed,
+            window,
+            augmentation=config.augmentation,
+            cache=cache_bytes(),
         )
         self.steps_per_epoch = config.steps_per_epoch or max(1, len(files) // config.batch_size)
         self.total = config.epochs * self.steps_per_epoch

@@ -9,6 +9,7 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+from unetpred.augment import AUGMENTATIONS
 from unetpred.errors import InputError
 from unetpred.quiet import import_keras
 from unetpred.train_config import LOSSES, PRESETS, TrainConfig
@@ -52,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option(data, "val_limit", int, "measure on at most N photographs")
     option(data, "image_size", int, "side of the crops in px, a multiple of 32")
     option(data, "window", int, "holes lie in the central N px (default: half of image_size)")
+    option(data, "augmentation", str, "how colours are varied", choices=AUGMENTATIONS)
     option(data, "workers", int, "threads that read photographs")
 
     network = parser.add_argument_group("network and loss")

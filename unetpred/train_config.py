@@ -6,6 +6,7 @@ import math
 import os
 from dataclasses import dataclass, field
 
+from unetpred.augment import AUGMENTATIONS
 from unetpred.errors import InputError
 from unetpred.losses import HOLE_WEIGHTS, UPSTREAM_WEIGHTS
 
@@ -51,6 +52,8 @@ class TrainConfig:
     window : int, optional
         The holes lie in the central square of this side, and only it is computed; half of
         `image_size` if not given. The upstream loss looks at the whole crop.
+    augmentation : {"upstream", "vivid", "none"}
+        How colours are varied, see `unetpred.augment.colour_matrix`.
     batch_size : int
         Crops per step.
     epochs : int
@@ -94,6 +97,7 @@ class TrainConfig:
     loss_weights: dict[str, float] = field(default_factory=dict)
     image_size: int = 128
     window: int | None = None
+    augmentation: str = "upstream"
     batch_size: int = 16
     epochs: int = 100
     steps_per_epoch: int | None = None
@@ -116,7 +120,8 @@ class TrainConfig:
 
     def _check(self) -> None:
         """Raise InputError for the first value that cannot be used."""
-        for name, known in (("preset", PRESETS), ("loss", LOSSES)):
+        choices = (("preset", PRESETS), ("loss", LOSSES), ("augmentation", AUGMENTATIONS))
+        for name, known in choices:
             if getattr(self, name) not in known:
                 raise InputError(
                     f"{name} {getattr(self, name)!r} is unknown; there are {', '.join(known)}"
