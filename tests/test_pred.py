@@ -131,6 +131,7 @@ def test_two_scores_in_the_order_given(run, pictures):
     both = np.load("s_pred.npy")
     rows = json.loads(Path("t.json").read_text())["rows"]
     assert code == 0 and both.shape == (3, 2)
+    assert "sha256" in json.loads(Path("t.json").read_text())["provenance"]["vgg_weights"]
     np.testing.assert_array_equal(both, [[row["content"], row["structure"]] for row in rows])
     for row in rows:
         layers = [value for name, value in row.items() if name.startswith("content_block")]
@@ -192,8 +193,38 @@ def test_several_holes(run, pictures, weights):
 def test_pictures(run, pictures):
     write("a.png", pictures[0])
     assert run("--input", "a.png", "--save_images", "out")[0] == 0
-    with Image.open("out/a.png") as picture:
+    with Image.open("out/a_filled.png") as picture:
         assert picture.width > 3 * 120 and picture.height > 100
+
+
+def test_pictures_have_names_of_their_own(run, pictures):
+    for name in ("a.png", "a.bmp", "d/a.png", "d_a.png"):
+        write(name, pictures[0])
+    before = Path("a.png").read_bytes()
+    assert run("--input", "a.png", "a.bmp", "d/a.png", "d_a.png", "--save_images", ".")[0] == 0
+    assert Path("a.png").read_bytes() == before
+    assert {path.name for path in Path().glob("*_filled*.png")} == {
+        "a_filled.png", "a_filled_2.png", "d_a_filled.png", "d_a_filled_2.png"
+    }  # fmt: skip
+
+
+def test_results_overwrite_neither_inputs_nor_each_other(run, pictures):
+    np.save("s.npy", pictures)
+    np.savez("s.npz", pictures)
+    for arguments in (
+        ["s.npy", "--save_prediction", "s.npy"],
+        ["s.npy", "--save_prediction", "s_pred.npy"],
+        ["s.npy", "s.npz"],
+    ):
+        code, _, err = run("--input", *arguments)
+        assert code == 2 and "would be both" in err
+    np.testing.assert_array_equal(np.load("s.npy"), pictures)
+
+
+def test_hole_as_large_as_the_image(run, pictures):
+    write("a.png", pictures[0][:100, :100])
+    code, out, err = run("--input", "a.png", "--mask_size", 100)
+    assert code == 2 and "nothing is visible" in err and out == []
 
 
 def test_constant_patch_is_undefined_and_no_failure(run, pictures):
@@ -273,6 +304,12 @@ def bad_usage():
     yield ["--mask_size", "300"], "fit"
     yield ["--mask_size", "0"], "mask_size"
     yield ["--mask_size", "2.5"], "whole pixels"
+    yield ["--mask_size", "nan"], "mask_size"
+    yield ["--mask_size", "100", "--mask_shape", "square", "--mask", "two.npy"], "--mask"
+    yield ["--units", "deg"], "--pixels_per_degree"
+    yield ["--pixels_per_degree", "inf"], "--pixels_per_degree"
+    yield ["--save", "f.csv"], "is a folder"
+    yield ["--save_prediction", "p.npy", "--save_network_output", "p.npy"], "would be both"
     yield ["--mask_size", "1", "--units", "deg"], "--pixels_per_degree"
     yield ["--mask_center", "5", "50"], "fit"
     yield ["--save", "t.txt"], ".csv or .json"
@@ -297,9 +334,10 @@ def test_bad_usage(run, pictures, arguments, message):
     ):
         np.save(f"{name}.npy", array)
     Path("text.h5").write_text("x")
+    Path("f.csv").mkdir()
     code, _, err = run("--input", "a.png", *arguments)
     assert code == 2 and message in err and "Traceback" not in err
-    assert not list(Path().glob("*.csv")) and not list(Path().glob("p.*"))
+    assert not list(Path().glob("t.*")) and not list(Path().glob("p.*"))
 
 
 def test_mixed_sizes_do_not_fit_one_array(run, pictures):

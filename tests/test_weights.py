@@ -111,6 +111,35 @@ def test_files_without_layer_names_are_read_in_order(tmp_path, small):
     assert same(load_model(path), model)
 
 
+def test_shards_may_part_kernel_and_bias(tmp_path, small):
+    model, _ = small
+    model.save_weights(tmp_path / "s.weights.json", max_shard_size=0.0002)
+    first, second = (tmp_path / f"s_0000{i}.weights.h5" for i in (0, 1))
+    with h5py.File(first, "a") as a, h5py.File(second, "a") as b:
+        group = next(g for g in a["layers"].values() if "vars" in g and "1" in g["vars"])
+        b.create_group(group["vars"].name)["1"] = group["vars/1"][()]
+        del group["vars/1"]
+    assert same(load_model(tmp_path / "s.weights.json"), model)
+
+
+def test_whole_model_of_keras_3_is_not_the_originals(tmp_path, small):
+    model, _ = small
+    model.save(tmp_path / "mine.h5")
+    assert same(load_model(tmp_path / "mine.h5"), model)
+
+
+def test_half_precision_policy_of_the_user(tmp_path, small):
+    model, config = small
+    save_weights(model, config, tmp_path / "a.weights.h5")
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy("mixed_float16")
+        assert load_model(tmp_path / "a.weights.h5").get_layer("block10").compute_dtype == "float32"
+        assert keras.config.dtype_policy().name == "mixed_float16"
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def test_format_is_told_by_content(tmp_path, oracle):
     renamed = tmp_path / "anything.bin"
     shutil.copy(LEGACY, renamed)
@@ -194,7 +223,7 @@ def test_missing_shard(tmp_path, small):
     model, _ = small
     model.save_weights(tmp_path / "s.weights.json", max_shard_size=0.0002)
     (tmp_path / "s_00001.weights.h5").unlink()
-    with pytest.raises(InputError, match=r"s_00001\.weights\.h5: no such file"):
+    with pytest.raises(InputError, match=r"part s_00001\.weights\.h5 is missing"):
         load_model(tmp_path / "s.weights.json")
 
 

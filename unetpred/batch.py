@@ -5,14 +5,11 @@ from __future__ import annotations
 import argparse
 import logging
 import math
-import os
-import re
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,7 +18,12 @@ from unetpred.files import atomic_path
 from unetpred.images import Input, Source, list_sources
 from unetpred.masks import DEFAULT_HOLE, check_mask, hole_mask, load_mask
 from unetpred.quiet import import_keras, progress_bar
-from unetpred.report import check_table_path, provenance, write_table
+from unetpred.report import provenance, write_table
+from unetpred.targets import Arrays, check_targets, picture_names
+from unetpred.weights import find_weights, sha256
+
+if TYPE_CHECKING:
+    from unetpred.predict import Predictor
 
 logger = logging.getLogger(__name__)
 
@@ -51,21 +53,24 @@ class Holes:
             if args.mask_size or args.mask_center or args.mask_shape != "square":
                 raise InputError("--mask gives the whole hole; leave the other --mask_* away")
             self.own = load_mask(args.mask)
+            for mask in self.own if self.own.ndim == 3 else self.own[None]:
+                check_mask(mask, mask.shape, args.mask)
         self.size = self._pixels()
 
     def _pixels(self) -> int:
-        args = self.args
-        if args.pixels_per_degree is not None and not args.pixels_per_degree > 0:
-            raise InputError(f"--pixels_per_degree {args.pixels_per_degree}: must be positive")
-        if args.mask_size is None:
+        size, per_degree = self.args.mask_size, self.args.pixels_per_degree
+        if per_degree is not None and not 0 < per_degree < math.inf:
+            raise InputError(f"--pixels_per_degree {per_degree}: a number above 0 is right")
+        if self.args.units == "deg" and per_degree is None:
+            raise InputError("--units deg needs --pixels_per_degree")
+        if size is None:
             return DEFAULT_HOLE
-        size = args.mask_size
-        if args.units == "deg":
-            if args.pixels_per_degree is None:
-                raise InputError("--units deg needs --pixels_per_degree")
-            size = round(size * args.pixels_per_degree)
-        if size != int(size) or size < 1:
-            raise InputError(f"--mask_size {args.mask_size}: whole pixels, at least 1, are right")
+        if not 0 < size < math.inf:
+            raise InputError(f"--mask_size {size:g}: a number above 0 is right")
+        if self.args.units == "deg":
+            size = max(1, round(size * per_degree))
+        if size != int(size):
+            raise InputError(f"--mask_size {size:g}: whole pixels are right")
         return int(size)
 
     @property
@@ -86,9 +91,11 @@ class Holes:
         if self.own is None:
             center = tuple(self.args.mask_center) if self.args.mask_center else None
             try:
-                return hole_mask(size, self.size, self.args.mask_shape, center)
+                mask = hole_mask(size, self.size, self.args.mask_shape, center)
             except InputError as error:
                 raise InputError(f"{label(job.source)}: {error}") from None
+            check_mask(mask, size, label(job.source))
+            return mask
         mask = self.own if self.shared else self.own[job.position]
         check_mask(mask, size, f"{label(job.source)}: mask {self.args.mask}")
         return mask
@@ -96,7 +103,7 @@ class Holes:
     def __str__(self) -> str:
         args = self.args
         if args.mask:
-            return f"mask {args.mask}"
+            return f"mask {args.mask} (sha256 {sha256(args.mask)})"
         where = "centred" if args.mask_center is None else "at ({}, {})".format(*args.mask_center)
         degrees = f" ({self.size / args.pixels_per_degree:g} deg)" if args.pixels_per_degree else ""
         return f"{args.mask_shape} of {self.size} px{degrees}, {where}"
@@ -123,7 +130,6 @@ def score_inputs(args: argparse.Namespace) -> int:
     if args.batch_size < 1:
         raise InputError(f"--batch_size {args.batch_size}: at least 1 is right")
     args.output = list(dict.fromkeys(args.output))
-    _check_targets(args)
     holes = Holes(args)
     inputs = list_sources(args.input, args.key, args.recursive)
     for one in inputs:
@@ -132,27 +138,31 @@ def score_inputs(args: argparse.Namespace) -> int:
     sources = [source for one in inputs for source in one.sources]
     if not sources:
         return 2
-    _check_neighbours(inputs, args)
     holes.check_count(len(sources))
+    tables = check_targets(args, inputs)
     jobs = [Job(source, position) for position, source in enumerate(sources)]
     groups = _by_size(jobs)
     if not groups:
         return 2
-    arrays = _Arrays(args, len(jobs), list(groups))
+    arrays = Arrays(args, len(jobs), list(groups))
+    pictures = picture_names(args, sources)
 
     import_keras()
     from unetpred.predict import Predictor
-    from unetpred.weights import find_weights, sha256
 
     name, path = find_weights(args.weights)
     predictor = Predictor(args.weights, args.vgg_weights, args.batch_size)
+    vgg = None
     if "content" in args.output:
         predictor.vgg()  # before anything is computed that a missing file would waste
+        given = args.vgg_weights
+        vgg = f"{given} (sha256 {sha256(given)})" if given else "ImageNet, keras.applications"
 
     with arrays, progress_bar(len(jobs), "image", args.quiet) as bar:
         for size, group in groups.items():
-            for batch in _batches(group, args.batch_size):
-                _score(batch, size, holes, predictor, arrays, args)
+            for start in range(0, len(group), args.batch_size):
+                batch = group[start : start + args.batch_size]
+                _score(batch, size, holes, predictor, arrays, pictures, args)
                 bar.update(len(batch))
     failed = [job for job in jobs if job.error]
     if len(failed) == len(jobs):
@@ -160,40 +170,14 @@ def score_inputs(args: argparse.Namespace) -> int:
     for job in jobs:
         job.row = {**_empty_row(job, args.output), **job.row}
 
-    origin = provenance((name, sha256(path)), str(holes), args.output, _command())
-    _write(inputs, jobs, args, origin)
+    origin = provenance((name, sha256(path)), str(holes), args.output, _command(), vgg)
+    _write(inputs, jobs, tables, args, origin)
     return 1 if failed or any(one.error for one in inputs) else 0
 
 
 def _command() -> str:
     program = "pred.py" if Path(sys.argv[0]).name == "pred.py" else "unetpred"
     return shlex.join([program, *sys.argv[1:]])
-
-
-def _check_targets(args: argparse.Namespace) -> None:
-    """Refuse what could not be written, before anything is computed."""
-    if args.save:
-        check_table_path(args.save)
-    for option in ("save_prediction", "save_network_output"):
-        path = getattr(args, option)
-        if path and (Path(path).suffix != ".npy" or not Path(path).parent.is_dir()):
-            raise InputError(f"--{option} {path}: a .npy file in a folder that exists is right")
-    if args.save_images:
-        if Path(args.save_images).exists() and not Path(args.save_images).is_dir():
-            raise InputError(f"--save_images {args.save_images}: is a file; give a folder")
-        Path(args.save_images).mkdir(parents=True, exist_ok=True)
-
-
-def _check_neighbours(inputs: list[Input], args: argparse.Namespace) -> None:
-    """Refuse to score what has its table beside it in a folder that cannot be written to."""
-    for one in inputs:
-        folder = Path(one.path).resolve().parent
-        needed = one.kind == "array" or (one.kind == "directory" and not args.save)
-        if needed and not os.access(folder, os.W_OK):
-            raise InputError(
-                f"{one.path}: its scores belong into {folder}, which cannot be written to; "
-                "copy it elsewhere" + (", or give --save" if one.kind == "directory" else "")
-            )
 
 
 def _by_size(jobs: list[Job]) -> dict[tuple[int, int], list[Job]]:
@@ -207,20 +191,31 @@ def _by_size(jobs: list[Job]) -> dict[tuple[int, int], list[Job]]:
     return groups
 
 
-def _batches(jobs: list[Job], size: int) -> Iterator[list[Job]]:
-    for start in range(0, len(jobs), size):
-        yield jobs[start : start + size]
-
-
-def _score(batch, size, holes: Holes, predictor, arrays: _Arrays, args) -> None:
+def _score(
+    batch: list[Job],
+    size: tuple[int, int],
+    holes: Holes,
+    predictor: Predictor,
+    arrays: Arrays,
+    pictures: dict[int, Path],
+    args: argparse.Namespace,
+) -> None:
+    """Score one batch of pictures of one size."""
     images, masks, good = [], [], []
     for job in batch:
         try:
             mask = holes.mask(job, size)
-            images.append(job.source.load())
+            pixels = job.source.load()
+            if pixels.shape[:2] != size:
+                height, width = pixels.shape[:2]
+                raise InputError(
+                    f"{label(job.source)}: is {width}x{height} px, where its header says "
+                    f"{size[1]}x{size[0]}; save it again"
+                )
         except InputError as error:
             job.fail(error)
             continue
+        images.append(pixels)
         masks.append(mask)
         good.append(job)
     if not good:
@@ -238,8 +233,13 @@ def _score(batch, size, holes: Holes, predictor, arrays: _Arrays, args) -> None:
                 job.row[f"content_{layer}"] = float(value)
         job.row["reason"] = result.reasons[i]
         arrays.put(job.position, result, i)
-        if args.save_images:
-            _save_picture(job, images[i], masks[i], result.filled[i], args)
+        if pictures:
+            from unetpred.plots import save, triptych
+
+            scores = "   ".join(f"{name} {job.row[name]:.3f}" for name in args.output)
+            caption = f"{label(job.source)}\n{scores}"
+            figure = triptych(images[i], masks[i], result.filled[i], caption)
+            save(figure, pictures[job.position])
 
 
 def _empty_row(job: Job, outputs: list[str]) -> dict:
@@ -252,75 +252,34 @@ def _empty_row(job: Job, outputs: list[str]) -> dict:
     return {**row, "reason": job.error or ""}
 
 
-class _Arrays:
-    """The `.npy` files of whole images: written as scoring goes, so that memory stays flat."""
-
-    def __init__(self, args: argparse.Namespace, count: int, sizes: list[tuple[int, int]]):
-        self.targets = {
-            "filled": args.save_prediction,
-            "network_output": args.save_network_output,
-        }
-        self.targets = {name: path for name, path in self.targets.items() if path}
-        if self.targets and len(sizes) > 1:
-            names = ", ".join(f"{w}x{h}" for h, w in sizes)
-            raise InputError(
-                f"images of several sizes ({names}) do not fit into one .npy; use --save_images"
-            )
-        self._shape = (count, *sizes[0], 3) if sizes else ()
-        self._open: dict[str, np.ndarray] = {}
-        self._files = ExitStack()
-
-    def __enter__(self) -> _Arrays:
-        return self
-
-    def __exit__(self, *error) -> None:
-        for array in self._open.values():
-            array.flush()
-        self._files.__exit__(*error)
-
-    def put(self, position: int, result, index: int) -> None:
-        """Keep one image's arrays."""
-        if not self._open:
-            for name, path in self.targets.items():
-                temporary = self._files.enter_context(atomic_path(path))
-                array = np.lib.format.open_memmap(temporary, "w+", "float32", self._shape)
-                array[:] = np.nan
-                self._open[name] = array
-        for name, array in self._open.items():
-            array[position] = getattr(result, name)[index]
-
-
-def _save_picture(job: Job, image, mask, filled, args) -> None:
-    from unetpred.plots import save, triptych
-
-    scores = "   ".join(f"{name} {job.row[name]:.3f}" for name in args.output)
-    stem = re.sub(r"[^\w.-]+", "_", os.path.splitext(job.source.path.lstrip("./"))[0])
-    number = "" if job.source.index is None else f"_{job.source.index:04d}"
-    figure = triptych(image, mask, filled, f"{label(job.source)}\n{scores}")
-    save(figure, Path(args.save_images) / f"{stem}{number}.png")
-
-
-def _write(inputs: list[Input], jobs: list[Job], args, origin: dict) -> None:
-    """Scores to stdout, to the file beside an array or a directory, and to --save."""
-    by_source = {id(job.source): job for job in jobs}
+def _write(
+    inputs: list[Input],
+    jobs: list[Job],
+    tables: dict[str, Path],
+    args: argparse.Namespace,
+    origin: dict[str, str],
+) -> None:
+    """Scores into files, then to stdout, whose reader may have gone."""
+    by_source = {id(job.source): job.row for job in jobs}
+    lines = []
     for one in inputs:
-        rows = [by_source[id(source)].row for source in one.sources]
+        rows = [by_source[id(source)] for source in one.sources]
         if not rows:
             continue
+        target = tables.get(one.path)
         if one.kind == "array":
             scores = np.array([[row[name] for name in args.output] for row in rows], "float64")
-            target = Path(one.path).with_name(f"{Path(one.path).stem}_pred.npy")
             with atomic_path(target) as temporary:
                 np.save(temporary, scores[:, 0] if len(args.output) == 1 else scores)
+        else:
+            lines += [
+                "\t".join([row["image"], *(repr(row[name]) for name in args.output)])
+                for row in rows
+            ]
+            if target:
+                write_table(target, rows, origin)
+        if target:
             logger.info("%s: scores of %d image(s) are in %s", one.path, len(rows), target)
-            continue
-        for row in rows:
-            values = "\t".join(repr(row[name]) for name in args.output)
-            sys.stdout.write(f"{row['image']}\t{values}\n")
-        if one.kind == "directory" and not args.save:
-            folder = Path(one.path).resolve()
-            target = folder.with_name(f"{folder.name}_pred.csv")
-            write_table(target, rows, origin)
-            logger.info("%s: table of %d image(s) is in %s", one.path, len(rows), target)
     if args.save:
         write_table(args.save, [job.row for job in jobs], origin)
+    sys.stdout.writelines(f"{line}\n" for line in lines)

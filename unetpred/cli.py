@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
@@ -11,6 +12,16 @@ from unetpred import __version__
 from unetpred.errors import InputError
 
 FAILED, UNUSABLE = 1, 2
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Names defaults, where there is one to name."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text = action.help or ""
+        if action.default in (None, False, argparse.SUPPRESS) or "%(default)" in text:
+            return text
+        return f"{text} (default: %(default)s)"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,17 +40,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr, force=True)
     logging.getLogger("unetpred").setLevel(logging.WARNING if args.quiet else logging.INFO)
-    for noisy in ("tifffile", "PIL", "absl", "jax", "tensorflow", "h5py"):
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # names of files need not be text of the terminal's
+            stream.reconfigure(errors="backslashreplace")
+    for noisy in ("matplotlib", "tifffile", "PIL", "absl", "jax", "tensorflow", "h5py"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     try:
-        return args.run(args)
+        code = args.run(args)
+        sys.stdout.flush()
+        return code
     except InputError as error:
         print(f"unetpred: {error}", file=sys.stderr)
         return UNUSABLE
     except BrokenPipeError:
         # whoever read stdout has gone, as `head` does; python would complain at exit
-        sys.stdout = None
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return FAILED
+    except MemoryError:
+        print("unetpred: out of memory; a smaller --batch_size needs less", file=sys.stderr)
+        return UNUSABLE
     except OSError as error:
         print(f"unetpred: {error}", file=sys.stderr)
         return UNUSABLE
@@ -64,7 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
             name,
             help=text,
             description=text,
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            formatter_class=_Formatter,
         )
         sub.set_defaults(run=run)
         return sub

@@ -78,7 +78,7 @@ def fold(training: keras.Model, config: Config) -> keras.Model:
     keras.Model
         As from `build_unetpred`; equal to the training network in inference up to rounding.
     """
-    model = build_unetpred(config.variant, config.width)
+    model = build_unetpred(config.variant, config.width, kernel_initializer="zeros")
     for layer in model.layers:
         if not isinstance(layer, PConv2D):
             continue

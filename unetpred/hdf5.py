@@ -6,6 +6,7 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,17 +52,21 @@ def read_layers(path: str | os.PathLike, what: str) -> LayerFile:
     if not path.is_file():
         raise InputError(f"{path}: no such file; give {what}")
     if h5py.is_hdf5(path):
-        return _read(path, path)
+        return _named([_read(path, path)])
     if zipfile.is_zipfile(path):
         try:
             with zipfile.ZipFile(path) as archive:
-                return _read(path, io.BytesIO(archive.read("model.weights.h5")))
-        except (KeyError, zipfile.BadZipFile):
+                content = io.BytesIO(archive.read("model.weights.h5"))
+        except (KeyError, zipfile.BadZipFile, zlib.error, RuntimeError):
             pass
-    elif names := shards(path):
-        parts = [read_layers(shard, what) for shard in names]
+        else:
+            return _named([_read(path, content)])
+    elif parts := shards(path):
+        if missing := [part.name for part in parts if not h5py.is_hdf5(part)]:
+            raise InputError(f"{path}: its part {missing[0]} is missing or damaged; get it again")
+        file = _named([_read(part, part) for part in parts])
         note = json.loads(path.read_text()).get("metadata", {}).get("unetpred", {})
-        return LayerFile({k: v for p in parts for k, v in p.layers.items()}, False, note)
+        return file._replace(note=note)
     raise InputError(f"{path}: not {what} (neither HDF5 nor .keras); give a file saved by Keras")
 
 
@@ -69,35 +74,68 @@ def shards(path: Path) -> list[Path]:
     """The parts that a `.weights.json` names, in order; none for any other file."""
     try:
         parts = json.loads(path.read_text())["weight_map"].values()
-        return sorted({path.with_name(name) for names in parts for name in names})
+        names = {name for part in parts for name in ([part] if isinstance(part, str) else part)}
+        return [path.with_name(name) for name in sorted(names)]
     except (ValueError, KeyError, TypeError, AttributeError):
         return []
 
 
-def _read(path: Path, source: Any) -> LayerFile:
+class _Groups(NamedTuple):
+    """What one HDF5 file holds, by the path of the group."""
+
+    arrays: dict[str, dict[int, np.ndarray]]
+    names: dict[str, str]  # of layers, where the file has them
+    legacy: bool
+    note: dict
+
+
+def _read(path: Path, source: Any) -> _Groups:
     import h5py
 
-    layers: dict[str, dict[int, np.ndarray]] = {}
+    groups = _Groups({}, {}, False, {})
     try:
         with h5py.File(source, "r") as file:
-            file.visititems(lambda name, item: _collect(layers, name, item))
+            file.visititems(lambda name, item: _collect(groups, name, item))
             note = json.loads(file.attrs.get("unetpred", "{}"))
-            legacy = "layer_names" in file.attrs or "model_weights" in file
-    except (OSError, RuntimeError, ValueError) as error:
+            # whole models that Keras 3 saves as .h5 have this layout too, but a newer version
+            version = file.get("model_weights", file).attrs.get(
+                "keras_version", file.attrs.get("keras_version", "")
+            )
+            old = "layer_names" in file.attrs or "model_weights" in file
+            legacy = old and not _text(version).startswith("3")
+    # a damaged file can make h5py raise almost anything
+    except Exception as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: damaged HDF5 file ({reason}); get it again") from None
-    return LayerFile(layers, legacy, note)
+    return groups._replace(legacy=legacy, note=note if isinstance(note, dict) else {})
 
 
-def _collect(layers: dict[str, dict[int, np.ndarray]], name: str, item: Any) -> None:
-    """Take `item` at path `name` of an HDF5 file into `layers`, if it is a kernel or a bias."""
-    *folders, leaf = name.split("/")
-    if not hasattr(item, "shape") or "optimizer" in name:
+def _collect(groups: _Groups, path: str, item: Any) -> None:
+    """Take `item` of an HDF5 file, if it is a kernel or a bias."""
+    *folders, leaf = path.split("/")
+    if not hasattr(item, "shape") or "optimizer" in path or not folders:
         return
-    if folders and folders[-1] == "vars" and leaf in ("0", "1"):
+    group = "/".join(folders)
+    if folders[-1] == "vars" and leaf in ("0", "1"):
+        groups.arrays.setdefault(group, {})[int(leaf)] = item[()]
         # Keras 3 calls the group after the layer's class and keeps the layer's name beside it
-        layer = item.parent.attrs.get("name", folders[-2] if len(folders) > 1 else "")
-        layer = layer.decode() if isinstance(layer, bytes) else str(layer)
-        layers.setdefault(layer, {})[int(leaf)] = item[()]
-    elif leaf in _LEAVES and folders:
-        layers.setdefault(folders[-1], {})[_LEAVES[leaf]] = item[()]
+        if "name" in item.parent.attrs:
+            groups.names[group] = _text(item.parent.attrs["name"])
+    elif leaf in _LEAVES:
+        groups.arrays.setdefault(group, {})[_LEAVES[leaf]] = item[()]
+        groups.names[group] = folders[-1]
+
+
+def _named(parts: list[_Groups]) -> LayerFile:
+    """Join the parts of a file; a layer's kernel and bias may be in different ones."""
+    layers: dict[str, dict[int, np.ndarray]] = {}
+    names = {group: name for part in parts for group, name in part.names.items()}
+    for part in parts:
+        for group, arrays in part.arrays.items():
+            *_, last = group.removesuffix("/vars").split("/")
+            layers.setdefault(names.get(group, last), {}).update(arrays)
+    return LayerFile(layers, any(part.legacy for part in parts), parts[0].note)
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

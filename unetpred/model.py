@@ -134,7 +134,9 @@ Pairs = list  # [x1, m1, x2, m2, ...]: features (N,h,w,C) each with its mask (N 
 Convolve = Callable[..., list]
 
 
-def make_convolve(config: Config, layers: dict, normalise: bool = False) -> Convolve:
+def make_convolve(
+    config: Config, layers: dict, normalise: bool = False, kernel_initializer: str = "he_normal"
+) -> Convolve:
     """A function that convolves pairs with the layer of a given name.
 
     Layers are made at first use and kept in `layers`, so that a second graph built with the same
@@ -155,6 +157,7 @@ def make_convolve(config: Config, layers: dict, normalise: bool = False) -> Conv
                 config.filters(filters) if hidden else 3,
                 use_bias=not (hidden and normalise),
                 activation="relu" if hidden and not normalise else None,
+                kernel_initializer=kernel_initializer,
                 name=name,
             ),
         )
@@ -263,6 +266,7 @@ def build_unetpred(
     width: float = 1.0,
     mask_channels: int = 1,
     vgg_weights: str | None = None,
+    kernel_initializer: str = "he_normal",
     name: str = "unetpred",
 ) -> keras.Model:
     """U-Net-Pred [1]_ with random weights.
@@ -278,6 +282,8 @@ def build_unetpred(
     vgg_weights : str, optional
         Start the encoder from VGG-16: "imagenet" (downloaded and hash-checked by Keras) or a
         VGG-16 (no top) weights file, legacy or native. Needs ``width=1``.
+    kernel_initializer : str
+        As in `keras.layers.Conv2D`; "zeros" saves time where weights are loaded afterwards.
     name : str
         Name of the model.
 
@@ -320,7 +326,7 @@ def build_unetpred(
     image = keras.Input((None, None, 3), name="image")
     mask = keras.Input((None, None, mask_channels), name="mask")
     padded = PadToMultiple(config.multiple, name="pad_to_multiple")([image, mask])
-    convolve = make_convolve(config, {})
+    convolve = make_convolve(config, {}, kernel_initializer=kernel_initializer)
     skips, bottom = encode(*padded, convolve, config)
     output = decode(*padded, skips, bottom, convolve)
     output = CropLike(name="output")([output, image])

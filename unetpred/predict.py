@@ -247,5 +247,5 @@ def _checked_masks(mask: np.ndarray | None, images: np.ndarray) -> np.ndarray:
         raise InputError("mask holds NaN or infinity; 0 = missing and anything else = visible")
     masks = (given != 0).astype("float32").reshape(forms[given.shape])
     for one in masks:
-        check_mask(one.min(axis=-1) if one.max() else one[..., 0], (height, width), "mask")
+        check_mask(one.reshape(height, -1), (height, width * one.shape[-1]), "mask")
     return masks

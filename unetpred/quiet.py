@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Swallow what is written to stdout and stderr, by C++ code too; show it if an error comes."""
+    """Swallow what is written to stdout and stderr, by C++ code too."""
     sys.stdout.flush()
     sys.stderr.flush()
     kept = [os.dup(1), os.dup(2)]
@@ -40,7 +42,8 @@ def import_keras() -> None:
     from unetpred.errors import InputError
 
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    os.environ.setdefault("KERAS_BACKEND", _installed_backend())
+    if "KERAS_BACKEND" not in os.environ and not _configured():
+        os.environ["KERAS_BACKEND"] = _installed_backend()
     warnings.filterwarnings("ignore", module="PIL|tifffile|tensorflow|jax|torch|keras")
     try:
         with silenced():
@@ -48,7 +51,7 @@ def import_keras() -> None:
     except (ImportError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
-            f"KERAS_BACKEND={os.environ['KERAS_BACKEND']}: the backend cannot be used ({reason}); "
+            f"KERAS_BACKEND={os.environ.get('KERAS_BACKEND', '')}: cannot be used ({reason}); "
             "install it, or set KERAS_BACKEND to tensorflow, jax or torch"
         ) from None
     if keras.config.image_data_format() != "channels_last":
@@ -57,10 +60,18 @@ def import_keras() -> None:
         )
 
 
+def _configured() -> bool:
+    """Whether the user has chosen a backend in Keras' own configuration file."""
+    home = os.environ.get("KERAS_HOME", os.path.join(os.path.expanduser("~"), ".keras"))
+    try:
+        with open(os.path.join(home, "keras.json"), encoding="utf-8") as file:
+            return bool(find_spec(json.load(file)["backend"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def _installed_backend() -> str:
     """TensorFlow if it is there, else another that Keras can use."""
-    from importlib.util import find_spec
-
     names = ("tensorflow", "jax", "torch")
     return next((name for name in names if find_spec(name)), "tensorflow")
 

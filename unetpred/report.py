@@ -27,7 +27,11 @@ DEFINITIONS = {
 
 
 def provenance(
-    weights: tuple[str, str], geometry: str, outputs: Sequence[str], command: str
+    weights: tuple[str, str],
+    geometry: str,
+    outputs: Sequence[str],
+    command: str,
+    vgg: str | None = None,
 ) -> dict[str, str]:
     """What a table of scores must say about how it was made.
 
@@ -41,6 +45,8 @@ def provenance(
         The scores in the table.
     command : str
         The command line.
+    vgg : str, optional
+        The weights of VGG-16, where content is among the scores.
 
     Returns
     -------
@@ -54,6 +60,7 @@ def provenance(
         "unetpred": __version__,
         "weights": weights[0],
         "weights_sha256": weights[1],
+        **({"vgg_weights": vgg} if vgg else {}),
         "backend": f"{backend} {module.__version__}, keras {keras.__version__}",
         "hole": geometry,
         "context": "full image",
@@ -65,19 +72,23 @@ def provenance(
     }
 
 
-def check_table_path(path: str | os.PathLike) -> None:
-    """Refuse a file name that no table can be written to.
+def check_target(path: str | os.PathLike, *endings: str) -> None:
+    """Refuse a file that could not be written, before what it is to hold is computed.
 
     Raises
     ------
     InputError
-        If it ends in neither .csv nor .json, or its folder is not there.
+        If it has another ending, is a folder, or its folder is not there or cannot be written to.
     """
     path = Path(path)
-    if path.suffix.lower() not in (".csv", ".json"):
-        raise InputError(f"{path}: a table ends in .csv or .json")
+    if path.suffix.lower() not in endings:
+        raise InputError(f"{path}: a file that ends in {' or '.join(endings)} is right here")
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give the name of a file")
     if not path.parent.is_dir():
         raise InputError(f"{path}: its folder {path.parent} does not exist; create it first")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"{path}: its folder {path.parent} cannot be written to")
 
 
 def write_table(path: str | os.PathLike, rows: list[dict], origin: dict[str, str]) -> None:
@@ -96,10 +107,10 @@ def write_table(path: str | os.PathLike, rows: list[dict], origin: dict[str, str
     Raises
     ------
     InputError
-        As `check_table_path`.
+        If the file cannot be written.
     """
-    check_table_path(path)
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    text = {"newline": "", "encoding": "utf-8", "errors": "surrogateescape"}
+    with atomic_path(path) as temporary, temporary.open("w", **text) as file:
         if str(path).lower().endswith(".json"):
             clean = [
                 {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}

@@ -146,7 +146,9 @@ class Run:
         if differences:
             logger.warning("going on with %s: not what an unbroken run would give", differences)
         checkpoint.load_state(path, checkpoint.named_variables(self.network, self.optimizer))
-        self.step, self.best = run["step"], run["best"]
+        self.step = run["step"]
+        if (self.folder / BEST).exists():  # else the next one is the best of this folder
+            self.best = run["best"]
         self._saved = self.step
         logger.info("going on from step %d of %d (%s)", self.step, self.total, path)
         return True

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -181,7 +183,7 @@ def load_model(
     file = read_layers(path, "a file of U-Net-Pred weights")
     layers = _named_by_order(file.layers)
     config = _architecture(path, layers)
-    model = build_unetpred(config.variant, config.width, mask_channels)
+    model = build_unetpred(config.variant, config.width, mask_channels, kernel_initializer="zeros")
     _assign(model, layers, path, upstream=file.legacy)
     return model
 
@@ -203,7 +205,7 @@ def _architecture(path: Path, layers: dict) -> Config:
     from unetpred.model import ENCODER, Config
 
     first = layers.get("vblock1_conv_1", {}).get(0)
-    if first is None or first.ndim != 4 or first.shape[:3] != (3, 3, 3):
+    if first is None or first.ndim != 4 or first.shape[:3] != (3, 3, 3) or not first.size:
         raise InputError(
             f"{path}: not the weights of a U-Net-Pred network (it has no vblock1_conv_1 of kernel "
             "(3,3,3,filters)); give weights of this package or the original's"
@@ -243,6 +245,18 @@ def _assign(model: keras.Model, layers: dict, path: Path, upstream: bool) -> Non
         layer.set_weights([kernel, bias])
 
 
+@contextmanager
+def _policy(name: str) -> Iterator[None]:
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def save_weights(
     model: keras.Model,
     config: Config,
@@ -271,7 +285,6 @@ def save_weights(
         If a value does not fit into float16.
     """
     import h5py
-    import keras
 
     from unetpred.model import build_unetpred
 
@@ -279,12 +292,8 @@ def save_weights(
         values = model.get_weights()
         if any(np.abs(v).max() > np.finfo("float16").max for v in values):
             raise InputError(f"{path}: a weight does not fit into float16; store float32")
-        policy = keras.config.dtype_policy()
-        keras.config.set_dtype_policy("float16")
-        try:
-            model = build_unetpred(config.variant, config.width)
-        finally:
-            keras.config.set_dtype_policy(policy)
+        with _policy("float16"):
+            model = build_unetpred(config.variant, config.width, kernel_initializer="zeros")
         model.set_weights(values)
     with atomic_path(path) as temporary:
         model.save_weights(temporary, overwrite=True)
@@ -305,14 +314,16 @@ def fetch_upstream(url: str = UPSTREAM_URL) -> Path:
     InputError
         If there is no internet, or the file is not the published one.
     """
-    import urllib.error
+    import http.client
     import urllib.request
 
     target = known_weights()["upstream"].path
+    if target.is_file() and git_blob(target.read_bytes()) == UPSTREAM_BLOB:
+        return target
     try:
         with urllib.request.urlopen(url, timeout=60) as answer:
             content = answer.read()
-    except (urllib.error.URLError, OSError) as error:
+    except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise InputError(
             f"{url}: could not be fetched ({reason}); this needs the internet. Or get the file "
