@@ -183,7 +183,10 @@ def load_model(
     file = read_layers(path, "a file of U-Net-Pred weights")
     layers = _named_by_order(file.layers)
     config = _architecture(path, layers)
-    model = build_unetpred(config.variant, config.width, mask_channels, kernel_initializer="zeros")
+    with _policy("float32"):  # whatever the user's own is: a score is computed in full
+        model = build_unetpred(
+            config.variant, config.width, mask_channels, kernel_initializer="zeros"
+        )
     _assign(model, layers, path, upstream=file.legacy)
     return model
 
