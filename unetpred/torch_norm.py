@@ -16,14 +16,20 @@ class TorchBatchNormalization(keras.layers.BatchNormalization):
     def call(self, inputs, training=None):
         if not (training and self.trainable):
             return super().call(inputs, training=training)
+        variance = self.moving_variance.value.detach()
+        kept = self.momentum * variance
         y = torch.nn.functional.batch_norm(
             inputs.permute(0, 3, 1, 2),  # the layout of PyTorch; in memory still channels last
             self.moving_mean.value.detach(),
-            self.moving_variance.value.detach(),
+            variance,
             self.gamma.value,
             self.beta.value,
             training=True,
             momentum=1 - self.momentum,
             eps=self.epsilon,
         )
+        # PyTorch averages n / (n - 1) times the variance that it normalises by, Keras that itself
+        count = inputs.shape[0] * inputs.shape[1] * inputs.shape[2]
+        with torch.no_grad():
+            variance.sub_((variance - kept) / count)
         return y.permute(0, 2, 3, 1)
