@@ -18,10 +18,11 @@ class TorchBatchNormalization(keras.layers.BatchNormalization):
             return super().call(inputs, training=training)
         variance = self.moving_variance.value.detach()
         kept = self.momentum * variance
+        updated = variance.clone()
         y = torch.nn.functional.batch_norm(
             inputs.permute(0, 3, 1, 2),  # the layout of PyTorch; in memory still channels last
             self.moving_mean.value.detach(),
-            variance,
+            updated,
             self.gamma.value,
             self.beta.value,
             training=True,
@@ -30,6 +31,5 @@ class TorchBatchNormalization(keras.layers.BatchNormalization):
         )
         # PyTorch averages n / (n - 1) times the variance that it normalises by, Keras that itself
         count = inputs.shape[0] * inputs.shape[1] * inputs.shape[2]
-        with torch.no_grad():
-            variance.sub_((variance - kept) / count)
+        variance.copy_(updated - (updated - kept) / count)
         return y.permute(0, 2, 3, 1)
