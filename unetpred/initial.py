@@ -13,7 +13,7 @@ from unetpred.checkpoint import load_state, named_variables, read_run
 from unetpred.errors import InputError
 from unetpred.folding import SCALE
 from unetpred.layers import PConv2D
-from unetpred.model import Config, build_unetpred, config_of
+from unetpred.model import Config, build_unetpred, config_of, layer_names
 from unetpred.weights import load_model
 
 
@@ -33,8 +33,8 @@ def initialise(
     config : Config
         What it was built with.
     source : str
-        "random" for what it has; "vgg16" for the encoder; a file or a name for `load_model`; or
-        the `state.h5` of another run.
+        "random" for what it has; "mean" for `carry_colours`; "vgg16" for the encoder; a file or a
+        name for `load_model`; or the `state.h5` of another run.
     vgg_weights : str, optional
         A file of VGG-16; ImageNet's weights are downloaded if it is needed and not given.
     batches : iterable of (image / 64, mask)
@@ -46,6 +46,10 @@ def initialise(
         If a file cannot be used, or is of another architecture.
     """
     if source == "random":
+        return
+    if source == "mean":
+        carry_colours(network, config)
+        measure(network, [f"{name}_norm" for name in layer_names(config.variant)[:-1]], batches)
         return
     if source == "vgg16":
         start = build_unetpred(config.variant, config.width, vgg_weights=vgg_weights or "imagenet")
@@ -103,6 +107,48 @@ def unfold(model: keras.Model, training: keras.Model, names: Iterable[str]) -> N
         norm = training.get_layer(f"{name}_norm")
         ones = np.ones_like(bias)
         norm.set_weights([np.sqrt(ones + norm.epsilon), bias, 0 * bias, ones])
+
+
+def carry_colours(training: keras.Model, config: Config) -> None:
+    """Let the first three channels of every layer carry the image's colours.
+
+    A hole is then filled with means of what surrounds it, from the coarsest level that sees it to
+    the finest: the pull-push pyramid (Gortler et al., SIGGRAPH 1996, section 3.4.1). From random
+    weights a network learns to carry luminance first and, since natural colours vary least from
+    green to magenta, that axis late or never. All other channels stay random; training is free to
+    change all of them.
+
+    The kernels are means over the window, the only ones for which the mask ratio gives the mean of
+    the visible pixels alone; of [upsampled, skip] each gets its share of the channels, so that the
+    ratio makes up for a skip that is missing.
+
+    Parameters
+    ----------
+    training : keras.Model
+        From `build_training_network`, with random weights.
+    config : Config
+        What it was built with.
+    """
+    offset = 3.0  # makes colours / 64 positive, so that no ReLU cuts them
+    for name in layer_names(config.variant):
+        layer = training.get_layer(name)
+        kernel, *bias = layer.get_weights()
+        channels = kernel.shape[2]
+        parts = [x.shape[-1] for x in layer.input[0::2]]  # channels of the features, one each
+        colours = np.zeros((channels, 3))
+        for start, part in zip(np.cumsum([0, *parts[:-1]]), parts, strict=True):
+            colours[start : start + 3] = np.eye(3) * part / channels
+        kernel[:, :, :, :3] = colours / 9
+        if name == "block10":
+            layer.set_weights([kernel, bias[0] - offset])
+            continue
+        layer.set_weights([kernel])
+        norm = training.get_layer(f"{name}_norm")
+        ones = np.ones(kernel.shape[-1], "float32")
+        beta = 0 * ones
+        if name == "vblock1_conv_1":
+            beta[:3] = offset
+        norm.set_weights([np.sqrt(ones + norm.epsilon), beta, 0 * ones, ones])
 
 
 def measure(

@@ -62,8 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         network,
         "init",
         str,
-        "first weights: random; vgg16 for the encoder of full; or a file, .weights.h5 or state.h5",
-        metavar="random|vgg16|FILE",
+        "first weights: random; mean, to begin with means of what surrounds a hole; vgg16 for the "
+        "encoder of full; or a file, .weights.h5 or state.h5",
+        metavar="random|mean|vgg16|FILE",
     )
     option(
         network,

@@ -40,7 +40,9 @@ class TrainConfig:
     preset : {"lite", "full"}
         Width of the network: a quarter, or as published.
     init : str
-        "random"; "vgg16" for the encoder; or a file of weights or a `state.h5`.
+        "random"; "mean" to begin with means of what surrounds a hole, see
+        `unetpred.initial.carry_colours`; "vgg16" for the encoder; or a file of weights or a
+        `state.h5`.
     vgg_weights : str, optional
         File of VGG-16. Without it ImageNet's are downloaded where VGG-16 is needed.
     loss : {"hole", "upstream"}
