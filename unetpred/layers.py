@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import keras
 from keras import ops
@@ -265,3 +266,14 @@ class CropLike(keras.layers.Layer):
     def compute_output_spec(self, inputs):
         y, reference = inputs
         return keras.KerasTensor((*reference.shape[:3], y.shape[3]), dtype=y.dtype)
+
+
+@contextmanager
+def dtype_policy(name: str) -> Iterator[None]:
+    """Build layers under a dtype policy."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, astuple, dataclass
-from typing import NamedTuple
+from dataclasses import asdict, dataclass
 
 import keras
 from keras import ops
 
 from unetpred.layers import CropLike, PadToMultiple, PConv2D
+from unetpred.window import NO_NEED, Window, needed
 
 ENCODER = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # filters, convolutions: VGG-16
 DECODER = ((512, 6), (512, 7), (256, 8), (128, 9), (64, 10))  # filters, number of the block
@@ -56,68 +56,6 @@ class Config:
     def as_dict(self) -> dict:
         """The configuration as plain values."""
         return asdict(self)
-
-
-@dataclass(frozen=True)
-class Window:
-    """Rows top..bottom-1 and columns left..right-1 of a grid of height x width positions."""
-
-    top: int
-    left: int
-    bottom: int
-    right: int
-    height: int
-    width: int
-
-    def grown(self, margin: int = 1) -> Window:
-        """What a "same" convolution of 2*margin+1 taps needs to give this window."""
-        return Window(
-            max(self.top - margin, 0),
-            max(self.left - margin, 0),
-            min(self.bottom + margin, self.height),
-            min(self.right + margin, self.width),
-            self.height,
-            self.width,
-        )
-
-    def halved(self) -> Window:
-        """The part of the grid one level down whose upsampling covers this window."""
-        return Window(
-            self.top // 2,
-            self.left // 2,
-            -(-self.bottom // 2),
-            -(-self.right // 2),
-            self.height // 2,
-            self.width // 2,
-        )
-
-    def doubled(self) -> Window:
-        """This window after upsampling by two."""
-        return Window(*(2 * value for value in astuple(self)))
-
-    def whole(self) -> Window:
-        """The window that is the whole grid."""
-        return Window(0, 0, self.height, self.width, self.height, self.width)
-
-    def cut(self, x, have: Window):
-        """This window out of an array (N,h,w,C) that covers the window `have`."""
-        if self == have:
-            return x
-        return x[
-            :,
-            self.top - have.top : self.bottom - have.top,
-            self.left - have.left : self.right - have.left,
-            :,
-        ]
-
-    def rim(self) -> tuple[tuple[int, int], ...]:
-        """How many positions a 3x3 window centred in this one reaches beyond the grid."""
-        return (
-            (0, 0),
-            (int(self.top == 0), int(self.bottom == self.height)),
-            (int(self.left == 0), int(self.right == self.width)),
-            (0, 0),
-        )
 
 
 def layer_names(variant: str) -> list[str]:
@@ -218,11 +156,11 @@ def decode(
     """
     levels = len(skips)
     if window is not None:
-        needs = _needed(window, levels)
+        needs = needed(window, levels)
         bottom = [needs[-1].source.cut(p, needs[-1].source.whole()) for p in bottom]
     # the released variant has no block 6, so its decoder starts with the second entry
     for level, (filters, block) in zip(reversed(range(levels)), DECODER[-levels:], strict=True):
-        upsampled, skip, need = [upsample(p) for p in bottom], skips[level], _NO_NEED
+        upsampled, skip, need = [upsample(p) for p in bottom], skips[level], NO_NEED
         if window is not None:
             need, grown = needs[level], needs[level].first.grown()
             upsampled = [grown.cut(p, need.source.doubled()) for p in upsampled]
@@ -233,27 +171,6 @@ def decode(
         image, mask = (window.grown().cut(x, window.whole()) for x in (image, mask))
     y, _ = convolve("block10", [*bottom, image, mask], None, window)
     return y
-
-
-class Need(NamedTuple):
-    """What one decoder block must compute for a window of the output."""
-
-    source: Window | None  # of the features below, before upsampling
-    first: Window | None  # of the first convolution's output
-    second: Window | None  # of the second convolution's output
-
-
-_NO_NEED = Need(None, None, None)
-
-
-def _needed(window: Window, levels: int) -> list[Need]:
-    needs, second = [], window.grown()
-    for _ in range(levels):
-        first = second.grown()
-        source = first.grown().halved()
-        needs.append(Need(source, first, second))
-        second = source
-    return needs
 
 
 def upsample(x):

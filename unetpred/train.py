@@ -22,13 +22,13 @@ from unetpred.errors import InputError
 from unetpred.folding import SCALE, build_training_network
 from unetpred.held_out import HeldOut
 from unetpred.initial import initialise
+from unetpred.layers import dtype_policy
 from unetpred.model import Config
 from unetpred.optimizer import make_optimizer
 from unetpred.run_log import RunLog
 from unetpred.run_setup import (
     changes,
     divide_photographs,
-    dtype_policy,
     fingerprint,
     make_folder,
     make_loss,

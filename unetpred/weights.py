@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -177,13 +175,14 @@ def load_model(
     so kernels from its files are multiplied by 3/C, C being the layer's number of input channels.
     """
     from unetpred.hdf5 import read_layers
+    from unetpred.layers import dtype_policy
     from unetpred.model import build_unetpred
 
     _, path = find_weights(name_or_file)
     file = read_layers(path, "a file of U-Net-Pred weights")
     layers = _named_by_order(file.layers)
     config = _architecture(path, layers)
-    with _policy("float32"):  # whatever the user's own is: a score is computed in full
+    with dtype_policy("float32"):  # whatever the user's own is: a score is computed in full
         model = build_unetpred(
             config.variant, config.width, mask_channels, kernel_initializer="zeros"
         )
@@ -248,18 +247,6 @@ def _assign(model: keras.Model, layers: dict, path: Path, upstream: bool) -> Non
         layer.set_weights([kernel, bias])
 
 
-@contextmanager
-def _policy(name: str) -> Iterator[None]:
-    import keras
-
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
 def save_weights(
     model: keras.Model,
     config: Config,
@@ -289,13 +276,14 @@ def save_weights(
     """
     import h5py
 
+    from unetpred.layers import dtype_policy
     from unetpred.model import build_unetpred
 
     if dtype == "float16":
         values = model.get_weights()
         if any(np.abs(v).max() > np.finfo("float16").max for v in values):
             raise InputError(f"{path}: a weight does not fit into float16; store float32")
-        with _policy("float16"):
+        with dtype_policy("float16"):
             model = build_unetpred(config.variant, config.width, kernel_initializer="zeros")
         model.set_weights(values)
     with atomic_path(path) as temporary:
