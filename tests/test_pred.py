@@ -366,3 +366,13 @@ def test_nothing_but_results_on_both_streams(tmp_path, pictures, weights):
     assert done.returncode == 0
     assert done.stderr == ""
     assert done.stdout.startswith(f"{tmp_path / 'a.png'}\t") and done.stdout.count("\n") == 1
+
+
+def test_weights_are_described_quietly(weights):
+    done = subprocess.run(
+        [sys.executable, "-m", "unetpred", "weights", "info", weights],
+        capture_output=True, text=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0"},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    about = dict(line.split("\t") for line in done.stdout.splitlines())
+    assert about["variant"] == "paper" and about["width"] == "0.0625"
