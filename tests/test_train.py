@@ -419,13 +419,16 @@ def test_photographs_to_measure_on_are_not_trained_on(tmp_path):
 # -- losses and first weights -------------------------------------------------------------------
 
 
-def numpy_hole_loss(true, pred, hidden, l1, correlation):
+def numpy_hole_loss(true, pred, hidden, l1=1, correlation=0.5, hue=0.5):
     losses = []
     for t, p, h in zip(true, pred, hidden, strict=True):
-        t, p = t[h == 1].ravel().astype("float64"), p[h == 1].ravel().astype("float64")
+        t, p = t[h == 1].astype("float64"), p[h == 1].astype("float64")  # (pixels,BGR)
+        blue, green, red = (p - t).mean(0)
+        axes = abs(red - blue) / 2 + abs(green - (red + blue) / 2)
+        t, p = t.ravel(), p.ravel()
         covariance = np.mean((t - t.mean()) * (p - p.mean()))
         r = covariance / np.sqrt((t.var() + HOLE_STD**2) * (p.var() + HOLE_STD**2))
-        losses.append(l1 * np.abs(t - p).mean() + correlation * (1 - r))
+        losses.append(l1 * np.abs(t - p).mean() + correlation * (1 - r) + hue * axes)
     return np.mean(losses)
 
 
@@ -438,13 +441,13 @@ def test_hole_loss_against_numpy():
     hidden = (rng.random((4, 9, 11)) < 0.4).astype("float32")
     true[1] = 0.5  # a constant patch
     both = np.concatenate([true, hidden[..., None]], axis=-1)
-    for weights in ({}, {"l1": 0, "correlation": 2}, {"correlation": 0}):
-        expected = numpy_hole_loss(true, pred, hidden, **{"l1": 1, "correlation": 0.5, **weights})
+    for weights in ({}, {"l1": 0, "correlation": 2}, {"correlation": 0, "hue": 3}):
+        expected = numpy_hole_loss(true, pred, hidden, **weights)
         value = float(ops.convert_to_numpy(hole_loss(both, pred, weights)))
         assert value == pytest.approx(expected, rel=1e-5)
     pred[hidden == 0] += 100  # what is visible does not count
     assert float(ops.convert_to_numpy(hole_loss(both, pred))) == pytest.approx(
-        numpy_hole_loss(true, pred, hidden, 1, 0.5), rel=1e-5
+        numpy_hole_loss(true, pred, hidden), rel=1e-5
     )
     nothing = np.zeros((2, 4, 4, 4), "float32")
     assert float(ops.convert_to_numpy(hole_loss(nothing, nothing[..., :3]))) == 0.5

@@ -1,15 +1,27 @@
-"""AdamW with an average of the weights that is of use from the first steps on."""
+"""The optimiser: Muon for the kernels, AdamW for the rest, and an average of the weights."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import keras
 from keras import ops
 
+#: The quintic of the Newton-Schulz iteration, a x + b x^3 + c x^5, as published with Muon.
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+STEPS = 5
+MUON_MOMENTUM = 0.95
+
 
 def make_optimizer(
-    lr: float, weight_decay: float, ema: float, clip: float = 1.0
+    lr: float, weight_decay: float, ema: float, kind: str = "muon", clip: float = 1.0
 ) -> keras.optimizers.Optimizer:
-    """AdamW that keeps an average of the weights beside them.
+    """AdamW or Muon that keeps an average of the weights beside them.
+
+    Muon [1]_ replaces the momentum of a matrix of weights by the nearest orthogonal one, so that
+    every direction of a layer's input learns at the same pace, not only those that vary most. Here
+    it moves the kernels between hidden layers, scaled as in [2]_, so that one learning rate serves
+    both kinds; AdamW moves the first and the last kernel, biases and normalisations.
 
     Parameters
     ----------
@@ -20,12 +32,21 @@ def make_optimizer(
     ema : float
         Momentum of the average; 0 for none. At step t it is at most (1 + t) / (10 + t), since
         otherwise the first weights would be most of the average for the first 1 / (1 - ema) steps.
+    kind : {"muon", "adamw"}
+        "adamw" moves all weights by AdamW.
     clip : float
         Gradients whose joint norm is above this are shrunk to it.
-    """
-    base = type(keras.optimizers.AdamW())  # on PyTorch a faster class than the one named
 
-    class AveragingAdamW(base):
+    References
+    ----------
+    .. [1] K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024,
+       https://kellerjordan.github.io/posts/muon.
+    .. [2] J. Liu et al., "Muon is scalable for LLM training", arXiv:2502.16982, section 2.2.
+    """
+    # what the name stands for differs between backends, and on PyTorch AdamW() is a faster class
+    base = keras.optimizers.AdamW if kind == "muon" else type(keras.optimizers.AdamW())
+
+    class Averaging(base):
         @property
         def ema_momentum(self):
             t = ops.cast(self.iterations, "float32")
@@ -35,13 +56,67 @@ def make_optimizer(
         def ema_momentum(self, value: float):
             self._most = value
 
-    optimizer = AveragingAdamW(
+    class AveragingMuon(Averaging):
+        def update_step(self, gradient, variable, learning_rate):
+            if not _between_hidden_layers(variable):
+                return super().update_step(gradient, variable, learning_rate)
+            momentum = self._momentums[self._get_variable_index(variable)]
+            self.assign(momentum, _mix(momentum, gradient, MUON_MOMENTUM))
+            update = orthogonal(_mix(gradient, momentum, 1 - MUON_MOMENTUM))  # Nesterov's
+            scale = 0.2 * max(variable.shape[-1], _inputs(variable)) ** 0.5
+            self.assign_sub(variable, update * ops.cast(learning_rate * scale, variable.dtype))
+
+    optimizer = (AveragingMuon if kind == "muon" else Averaging)(
         lr,
         weight_decay=weight_decay,
         global_clipnorm=clip,
         use_ema=ema > 0,
         ema_momentum=ema,
-        name="adamw",
+        name=kind,
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
+
+
+def orthogonal(x: Any) -> Any:
+    """Bring all singular values of a kernel close to 1, by the Newton-Schulz iteration of Muon.
+
+    Parameters
+    ----------
+    x : tensor (..., inputs, filters)
+        All axes but the last one count as one, the rows of a matrix.
+
+    Returns
+    -------
+    tensor of the shape of x, float32
+        With the singular vectors of x, and singular values of about 0.7 to 1.2 but for those that
+        were below some thousandths of the norm of x.
+    """
+    shape = x.shape
+    x = ops.reshape(ops.cast(x, "float32"), (-1, shape[-1]))  # (rows, filters)
+    x = x / (ops.norm(x) + 1e-7)
+    tall = x.shape[0] >= x.shape[1]
+    # x -> x q(x'x) over and over is one product with a polynomial of the smaller Gram matrix
+    gram = ops.matmul(ops.transpose(x), x) if tall else ops.matmul(x, ops.transpose(x))
+    one = ops.eye(gram.shape[0], dtype="float32")
+    a, b, c = NEWTON_SCHULZ
+    product = one
+    for _ in range(STEPS):
+        factor = a * one + b * gram + c * ops.matmul(gram, gram)
+        product = ops.matmul(product, factor)
+        gram = ops.matmul(ops.matmul(factor, gram), factor)
+    x = ops.matmul(x, product) if tall else ops.matmul(product, x)
+    return ops.reshape(x, shape)
+
+
+def _mix(x, y, share: float):
+    return x * share + y * (1 - share)
+
+
+def _inputs(kernel) -> int:
+    return kernel.shape[0] * kernel.shape[1] * kernel.shape[2]
+
+
+def _between_hidden_layers(variable) -> bool:
+    # the first layer sees three colours, and the last one makes them
+    return len(variable.shape) == 4 and variable.shape[2] > 3 and variable.shape[3] > 3

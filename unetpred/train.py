@@ -91,10 +91,13 @@ class Run:
             self.network = build_training_network(
                 self.architecture, config.image_size, config.image_size, config.box
             )
-        self.optimizer = make_optimizer(config.lr, config.weight_decay, config.ema)
-        self.network.compile(
-            self.optimizer, loss=loss, jit_compile=keras.backend.backend() == "jax"
+        self.optimizer = make_optimizer(
+            config.lr, config.weight_decay, config.ema, config.optimizer
         )
+        jit_compile = config.jit_compile
+        if jit_compile is None:
+            jit_compile = keras.backend.backend() == "jax"
+        self.network.compile(self.optimizer, loss=loss, jit_compile=jit_compile)
         self.optimizer.build(self.network.trainable_variables)
         self.step, self.best = 0, -np.inf
         self._saved: int | None = None  # step of the state on disk

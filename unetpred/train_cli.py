@@ -12,7 +12,7 @@ from pathlib import Path
 from unetpred.augment import AUGMENTATIONS
 from unetpred.errors import InputError
 from unetpred.quiet import import_keras
-from unetpred.train_config import LOSSES, PRESETS, TrainConfig
+from unetpred.train_config import LOSSES, OPTIMIZERS, PRESETS, TrainConfig
 
 _DESCRIPTION = "Train a network on a folder of photographs."
 _EPILOG = """\
@@ -94,13 +94,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option(length, "batch_size", int, "crops per step")
     option(length, "epochs", int, "length of the run, counted from its start, also with --resume")
     option(length, "steps_per_epoch", int, "steps per epoch (default: one pass over dataset_dir)")
+    option(length, "optimizer", str, "what moves the weights", choices=OPTIMIZERS)
     option(length, "lr", float, "learning rate")
     option(length, "warmup", int, "steps over which the rate rises")
     option(length, "decay", float, "last part of the run, 0..1, over which the rate falls to 0")
-    option(length, "weight_decay", float, "of AdamW")
+    option(length, "weight_decay", float, "of kernels, times the rate")
     option(length, "ema", float, "momentum of the average of the weights, which is exported")
     length.add_argument(
         "--mixed_precision", action="store_true", help="compute in bfloat16, for GPUs"
+    )
+    length.add_argument(
+        "--jit_compile",
+        action=argparse.BooleanOptionalAction,
+        default=argparse.SUPPRESS,
+        help="compile the step: faster after some minutes at the start (default: on JAX only)",
     )
     option(length, "seed", int, "of first weights, split, crops, holes and colours")
 

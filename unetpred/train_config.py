@@ -16,6 +16,7 @@ PRESETS = {"lite": ("paper", 0.25), "full": ("paper", 1.0)}
 LOSSES = {"hole": HOLE_WEIGHTS, "upstream": UPSTREAM_WEIGHTS}
 #: Weights of the upstream loss for which VGG-16 is needed unless they are 0.
 VGG_WEIGHTS = ("fft_content", "fft_style", "content_l2")
+OPTIMIZERS = ("muon", "adamw")
 MULTIPLE = 32  # of the crops' side: what the paper variant halves five times
 
 
@@ -62,6 +63,8 @@ class TrainConfig:
         Length of the run from its start.
     steps_per_epoch : int, optional
         One pass over the photographs if not given.
+    optimizer : {"muon", "adamw"}
+        What moves the weights, see `unetpred.optimizer.make_optimizer`.
     lr : float
         Learning rate after the warm-up.
     warmup : int
@@ -70,12 +73,15 @@ class TrainConfig:
         The last part of the run, 0..1, over which the rate falls to 0 by a cosine. With 0 a run
         does not depend on its length, so that a longer one begins as a shorter one does.
     weight_decay : float
-        AdamW's, for kernels.
+        For kernels, times the learning rate.
     ema : float
         Momentum of the average of the weights, which is what is measured and exported. The
         average never looks back on more than about a tenth of the steps so far.
     mixed_precision : bool
         Compute in bfloat16.
+    jit_compile : bool, optional
+        Whether the training step is compiled: it is on JAX if not given. On PyTorch that takes
+        minutes at the start, and is worth them in runs of more than an hour.
     checkpoint_interval : int
         Steps between two checkpoints.
     log_interval : int
@@ -103,12 +109,14 @@ class TrainConfig:
     batch_size: int = 16
     epochs: int = 100
     steps_per_epoch: int | None = None
+    optimizer: str = "muon"
     lr: float = 2e-3
     warmup: int = 200
     decay: float = 0.0
     weight_decay: float = 1e-4
     ema: float = 0.999
     mixed_precision: bool = False
+    jit_compile: bool | None = None
     checkpoint_interval: int = 500
     log_interval: int = 100
     seed: int = 0
@@ -122,7 +130,12 @@ class TrainConfig:
 
     def _check(self) -> None:
         """Raise InputError for the first value that cannot be used."""
-        choices = (("preset", PRESETS), ("loss", LOSSES), ("augmentation", AUGMENTATIONS))
+        choices = (
+            ("preset", PRESETS),
+            ("loss", LOSSES),
+            ("augmentation", AUGMENTATIONS),
+            ("optimizer", OPTIMIZERS),
+        )
         for name, known in choices:
             if getattr(self, name) not in known:
                 raise InputError(

@@ -1,0 +1,5 @@
+"""Figures. Each function gives a `matplotlib.figure.Figure`; `save` writes one as a file."""
+
+from unetpred.plots.pictures import gallery, save, training_curves, triptych
+
+__all__ = ["gallery", "save", "training_curves", "triptych"]
