@@ -54,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option(data, "image_size", int, "side of the crops in px, a multiple of 32")
     option(data, "window", int, "holes lie in the central N px (default: half of image_size)")
     option(data, "augmentation", str, "how colours are varied", choices=AUGMENTATIONS)
+    option(data, "patterns", float, "share of crops that are drawn stripes and edges, 0..1")
     option(data, "workers", int, "threads that read photographs")
 
     network = parser.add_argument_group("network and loss")
