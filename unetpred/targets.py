@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import re
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,9 +15,6 @@ from unetpred.errors import InputError
 from unetpred.files import atomic_path
 from unetpred.images import Input, Source
 from unetpred.report import check_target
-
-if TYPE_CHECKING:
-    from unetpred.predict import Result
 
 
 def check_targets(args: argparse.Namespace, inputs: list[Input]) -> dict[str, Path]:
@@ -109,7 +106,7 @@ class Arrays:
         Of `unetpred predict`.
     count : int
         Number of images; those that fail stay NaN.
-    sizes : list of (H, W)
+    sizes : iterable of (H, W)
         Of the images.
 
     Raises
@@ -118,9 +115,10 @@ class Arrays:
         If there is more than one size.
     """
 
-    def __init__(self, args: argparse.Namespace, count: int, sizes: list[tuple[int, int]]):
+    def __init__(self, args: argparse.Namespace, count: int, sizes: Iterable[tuple[int, int]]):
         given = {"filled": args.save_prediction, "network_output": args.save_network_output}
         self._targets = {name: path for name, path in given.items() if path}
+        sizes = list(dict.fromkeys(sizes))
         if self._targets and len(sizes) > 1:
             names = ", ".join(f"{w}x{h}" for h, w in sizes)
             raise InputError(
@@ -129,6 +127,11 @@ class Arrays:
         self._shape = (count, *sizes[0], 3)
         self._open: dict[str, np.ndarray] = {}
         self._files = ExitStack()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self._targets)
 
     def __enter__(self) -> Arrays:
         return self
@@ -139,8 +142,8 @@ class Arrays:
         self._open.clear()  # some systems cannot rename a file that is mapped
         self._files.__exit__(*error)
 
-    def put(self, position: int, result: Result, index: int) -> None:
-        """Keep one image's arrays."""
+    def put(self, position: int, images: dict[str, np.ndarray]) -> None:
+        """Keep one image's arrays, by the names of `Result`."""
         if not self._open:
             for name, path in self._targets.items():
                 temporary = self._files.enter_context(atomic_path(path))
@@ -148,4 +151,4 @@ class Arrays:
                 array[:] = np.nan
                 self._open[name] = array
         for name, array in self._open.items():
-            array[position] = getattr(result, name)[index]
+            array[position] = images[name]
