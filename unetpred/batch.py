@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import logging
-import math
 import shlex
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.files import atomic_path
 from unetpred.geometry import Holes
-from unetpred.images import Input, list_sources
+from unetpred.images import list_sources
 from unetpred.jobs import BATCH, Failures, Job, Loaded, Reader, ahead, batches, label
+from unetpred.part import Parts
 from unetpred.quiet import import_keras, progress_bar
-from unetpred.report import provenance, write_table
+from unetpred.report import provenance
+from unetpred.results import write_files
+from unetpred.stopping import Stopped, resume_command, stop_signals
 from unetpred.targets import Arrays, check_targets, picture_names
 from unetpred.weights import find_weights, sha256
 
@@ -40,6 +42,13 @@ def score_inputs(args: argparse.Namespace) -> int:
     -------
     int
         0 if all were scored, 1 if some were not, 2 if none was.
+
+    Raises
+    ------
+    InputError
+        If arguments or files cannot be used.
+    Stopped
+        If Ctrl-C or SIGTERM ended it before its time.
     """
     if args.batch_size is not None and args.batch_size < 1:
         raise InputError(f"--batch_size {args.batch_size}: at least 1 is right")
@@ -66,33 +75,95 @@ def score_inputs(args: argparse.Namespace) -> int:
     pictures = picture_names(args, sources)
 
     import_keras()
-    from unetpred.predict import Predictor
-
     name, path = find_weights(args.weights)
-    predictor = Predictor(args.weights, args.vgg_weights, args.batch_size or BATCH)
     vgg = None
     if "content" in args.output:
-        predictor.vgg()  # before anything is computed that a missing file would waste
         given = args.vgg_weights
         vgg = f"{given} (sha256 {sha256(given)})" if given else "ImageNet, keras.applications"
     weights = name, sha256(path)
     origin = provenance(weights, str(holes), args.output, _command(), vgg, holes.around)
-
-    with arrays, progress_bar(len(jobs), "image", args.quiet) as bar:
-        for loaded in ahead(Reader(holes, fail, arrays.wanted or bool(pictures)), planned):
-            if loaded.jobs:
-                _score(loaded, predictor, arrays, pictures, args)
-            bar.update(loaded.asked)
-    failed = [job for job in jobs if job.error]
-    if len(failed) == len(jobs):
-        return 2
-    _write(inputs, jobs, tables, args, origin)
+    parts = Parts(args, inputs, tables, jobs, origin)
+    if args.resume:
+        planned = _left(planned, parts, arrays)
+    else:
+        parts.begin()
+    reader = Reader(holes, fail, arrays.wanted or bool(pictures))
+    try:
+        if planned:
+            _score_all(planned, len(jobs), reader, arrays, pictures, parts, args)
+        failed = [job for job in jobs if job.error]
+        if len(failed) == len(jobs):
+            parts.remove()
+            return 2
+        arrays.finish()
+        lines = write_files(inputs, jobs, tables, args, origin)
+        parts.remove()
+    finally:
+        parts.close()
+        arrays.drop(keep=bool(parts))
+    sys.stdout.writelines(f"{line}\n" for line in lines)  # last: its reader may have gone
     return 1 if failed or any(one.error for one in inputs) else 0
 
 
 def _command() -> str:
     program = "pred.py" if Path(sys.argv[0]).name == "pred.py" else "unetpred"
     return shlex.join([program, *sys.argv[1:]])
+
+
+def _left(planned: list[list[Job]], parts: Parts, arrays: Arrays) -> list[list[Job]]:
+    """The batches that an interrupted run has not finished."""
+    if not parts:
+        raise InputError("--resume needs a table to go on with; give --save FILE")
+    parts.resume()
+    left = [batch for batch in planned if not all(job.done for job in batch)]
+    for batch in left:
+        for job in batch:
+            job.forget()  # whole batches only, or digits would differ in the last places
+    done = [job.position for batch in planned for job in batch if job.scores is not None]
+    if done:
+        arrays.resume(done)
+    return left
+
+
+def _score_all(
+    planned: list[list[Job]],
+    count: int,
+    reader: Reader,
+    arrays: Arrays,
+    pictures: dict[int, Path],
+    parts: Parts,
+    args: argparse.Namespace,
+) -> None:
+    from unetpred.predict import Predictor
+
+    predictor = Predictor(args.weights, args.vgg_weights, args.batch_size or BATCH)
+    if "content" in args.output:
+        predictor.vgg()  # before anything is computed that a missing file would waste
+    finished = count - sum(map(len, planned))
+    with stop_signals() as caught, progress_bar(count, "image", args.quiet) as bar:
+        bar.update(finished)
+        try:
+            for batch, loaded in zip(planned, ahead(reader, planned), strict=True):
+                if loaded.jobs:
+                    _score(loaded, predictor, arrays, pictures, args)
+                arrays.flush()  # before the rows that say that they are there
+                parts.add(batch)
+                finished += len(batch)
+                bar.update(len(batch))
+                if caught and finished < count:
+                    raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            number = caught[0] if caught else signal.SIGINT
+            raise Stopped(_farewell(finished, count, parts), number) from None
+
+
+def _farewell(finished: int, count: int, parts: Parts) -> str:
+    if not parts:
+        return "interrupted"
+    return (
+        f"interrupted; {finished} of {count} are finished, in {parts}; "
+        f"go on with: {resume_command()}"
+    )
 
 
 def _score(
@@ -137,46 +208,3 @@ def _score(
             numbers = "   ".join(f"{name} {scores[name]:.3f}" for name in args.output)
             figure = triptych(image, mask, filled, f"{label(job.source)}\n{numbers}")
             save(figure, pictures[job.position])
-
-
-def _row(job: Job, outputs: list[str]) -> dict:
-    from unetpred.vgg import CONTENT_LAYERS
-
-    names = list(outputs)
-    if "content" in outputs:
-        names += [f"content_{layer}" for layer in CONTENT_LAYERS]
-    empty = {**dict.fromkeys(names, math.nan), "reason": job.error or ""}
-    return {**job.columns, **empty, **(job.scores or {})}
-
-
-def _write(
-    inputs: list[Input],
-    jobs: list[Job],
-    tables: dict[str, Path],
-    args: argparse.Namespace,
-    origin: dict[str, str],
-) -> None:
-    """Scores into files, then to stdout, whose reader may have gone."""
-    by_source = {id(job.source): _row(job, args.output) for job in jobs}
-    lines = []
-    for one in inputs:
-        rows = [by_source[id(source)] for source in one.sources]
-        if not rows:
-            continue
-        target = tables.get(one.path)
-        if one.kind == "array":
-            scores = np.array([[row[name] for name in args.output] for row in rows], "float64")
-            with atomic_path(target) as temporary:
-                np.save(temporary, scores[:, 0] if len(args.output) == 1 else scores)
-        else:
-            lines += [
-                "\t".join([row["image"], *(repr(row[name]) for name in args.output)])
-                for row in rows
-            ]
-            if target:
-                write_table(target, rows, origin)
-        if target:
-            logger.info("%s: scores of %d image(s) are in %s", one.path, len(rows), target)
-    if args.save:
-        write_table(args.save, list(by_source.values()), origin)
-    sys.stdout.writelines(f"{line}\n" for line in lines)

@@ -159,15 +159,26 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
     add("--save_network_output", metavar="FILE", help=".npy of the network's whole output")
     add("--save_images", metavar="DIR", help="per image a png: original | masked | filled in")
     add("--batch_size", type=int, help="images per pass (default: 8, fewer of large images)")
-    parser.set_defaults(sites=None, resume=False)
+    add(
+        "--resume",
+        action="store_true",
+        help="go on after an interruption with the finished rows in FILE.part, FILE being the "
+        "table of --save, or what is written beside an array or a directory",
+    )
+    parser.set_defaults(sites=None)
     _quiet(parser)
 
 
 def run_predict(args: argparse.Namespace) -> int:
     """Run `unetpred predict`."""
     from unetpred.batch import score_inputs
+    from unetpred.stopping import Stopped
 
-    return score_inputs(args)
+    try:
+        return score_inputs(args)
+    except Stopped as stopped:
+        print(f"unetpred: {stopped}", file=sys.stderr)
+        return 128 + stopped.number
 
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:

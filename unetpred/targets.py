@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 from collections.abc import Iterable
-from contextlib import ExitStack
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
+from unetpred.decode import reason_of
 from unetpred.errors import InputError
-from unetpred.files import atomic_path
 from unetpred.images import Input, Source
 from unetpred.report import check_target
 
@@ -100,6 +101,8 @@ def picture_names(args: argparse.Namespace, sources: list[Source]) -> dict[int, 
 class Arrays:
     """The `.npy` files of whole images: written as scoring goes, so that memory stays flat.
 
+    Until they are finished they are FILE.part.
+
     Parameters
     ----------
     args : argparse.Namespace
@@ -125,30 +128,84 @@ class Arrays:
                 f"images of several sizes ({names}) do not fit into one .npy; use --save_images"
             )
         self._shape = (count, *sizes[0], 3)
-        self._open: dict[str, np.ndarray] = {}
-        self._files = ExitStack()
+        self._bytes = math.prod(self._shape[1:]) * 4  # of one image
+        self._open: dict[str, tuple[BinaryIO, int]] = {}  # and where the numbers begin
+        self._there: set[int] = set()
 
     @property
     def wanted(self) -> bool:
         """Whether there is anything to write."""
         return bool(self._targets)
 
-    def __enter__(self) -> Arrays:
-        return self
+    def resume(self, positions: Iterable[int]) -> None:
+        """Go on with the files of an interrupted run, which hold these images.
 
-    def __exit__(self, *error) -> None:
-        for array in self._open.values():
-            array.flush()
-        self._open.clear()  # some systems cannot rename a file that is mapped
-        self._files.__exit__(*error)
+        Raises
+        ------
+        InputError
+            If a file is not there, or not of the same images.
+        """
+        self._there = set(positions)
+        for name, path in self._targets.items():
+            try:
+                file = open(f"{path}.part", "r+b")  # noqa: SIM115 - closed by finish or drop
+                np.lib.format.read_magic(file)
+                shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+            except (OSError, ValueError) as error:
+                raise InputError(
+                    f"{path}.part: cannot be gone on with ({reason_of(error)}); leave --resume "
+                    "away to start afresh"
+                ) from None
+            if (shape, dtype) != (self._shape, np.dtype("float32")):
+                raise InputError(
+                    f"{path}.part: has shape {shape}, where {self._shape} is right; leave "
+                    "--resume away to start afresh"
+                )
+            self._open[name] = file, file.tell()
 
     def put(self, position: int, images: dict[str, np.ndarray]) -> None:
         """Keep one image's arrays, by the names of `Result`."""
-        if not self._open:
-            for name, path in self._targets.items():
-                temporary = self._files.enter_context(atomic_path(path))
-                array = np.lib.format.open_memmap(temporary, "w+", "float32", self._shape)
-                array[:] = np.nan
-                self._open[name] = array
-        for name, array in self._open.items():
-            array[position] = images[name]
+        self._begin()
+        self._there.add(position)
+        for name in self._open:
+            self._write(name, position, np.ascontiguousarray(images[name], "float32"))
+
+    def flush(self) -> None:
+        """Hand everything over to the system, which keeps it if this process is killed."""
+        for file, _ in self._open.values():
+            file.flush()
+
+    def finish(self) -> None:
+        """Make the files what they are called."""
+        if not self._there:
+            return
+        nothing = np.full(self._shape[1:], np.nan, "float32")
+        for name, (file, _) in self._open.items():
+            for position in set(range(self._shape[0])) - self._there:
+                self._write(name, position, nothing)
+            file.close()
+            os.replace(f"{self._targets[name]}.part", self._targets[name])
+        self._open.clear()
+
+    def drop(self, keep: bool) -> None:
+        """End without finishing; `keep` what there is to go on with."""
+        for name, (file, _) in self._open.items():
+            file.close()
+            if not keep:
+                os.unlink(f"{self._targets[name]}.part")
+        self._open.clear()
+
+    def _begin(self) -> None:
+        if self._open:
+            return
+        header = {"descr": "<f4", "fortran_order": False, "shape": self._shape}
+        for name, path in self._targets.items():
+            file = open(f"{path}.part", "w+b")  # noqa: SIM115
+            np.lib.format.write_array_header_1_0(file, header)
+            self._open[name] = file, file.tell()
+            file.truncate(file.tell() + self._shape[0] * self._bytes)
+
+    def _write(self, name: str, position: int, image: np.ndarray) -> None:
+        file, start = self._open[name]
+        file.seek(start + position * self._bytes)
+        file.write(image.astype("<f4", copy=False).data)
