@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from unetpred.covariates import covariates
 from unetpred.errors import InputError
 from unetpred.geometry import Holes
 from unetpred.images import list_sources
@@ -20,6 +21,7 @@ from unetpred.part import Parts
 from unetpred.quiet import import_keras, progress_bar
 from unetpred.report import provenance
 from unetpred.results import write_files
+from unetpred.sites import site_jobs
 from unetpred.stopping import Stopped, resume_command, stop_signals
 from unetpred.targets import Arrays, check_targets, picture_names
 from unetpred.weights import find_weights, sha256
@@ -63,16 +65,21 @@ def score_inputs(args: argparse.Namespace) -> int:
         return 2
     holes.check_count(len(sources))
     tables = check_targets(args, inputs)
-    jobs = [
-        Job(source, position, {"image": source.path, "index": source.index})
-        for position, source in enumerate(sources)
-    ]
+    if args.sites:
+        jobs = site_jobs(args, holes, sources)
+    else:
+        jobs = [
+            Job(source, position, {"image": source.path, "index": source.index})
+            for position, source in enumerate(sources)
+        ]
     fail = Failures()
     planned = batches(jobs, holes, args.batch_size, fail)
     if not planned:
+        for reason in {job.scores["reason"]: None for job in jobs if job.scores}:
+            logger.error("unetpred: --sites %s: %s", args.sites, reason)
         return 2
     arrays = Arrays(args, len(jobs), [job.source.size for batch in planned for job in batch])
-    pictures = picture_names(args, sources)
+    pictures = picture_names(args, jobs)
 
     import_keras()
     name, path = find_weights(args.weights)
@@ -87,7 +94,8 @@ def score_inputs(args: argparse.Namespace) -> int:
         planned = _left(planned, parts, arrays)
     else:
         parts.begin()
-    reader = Reader(holes, fail, arrays.wanted or bool(pictures))
+    whole = arrays.wanted or bool(pictures)
+    reader = Reader(holes, fail, whole, covariates if args.sites else None)
     try:
         if planned:
             _score_all(planned, len(jobs), reader, arrays, pictures, parts, args)
@@ -95,6 +103,7 @@ def score_inputs(args: argparse.Namespace) -> int:
         if len(failed) == len(jobs):
             parts.remove()
             return 2
+        _count_undefined(jobs, args)
         arrays.finish()
         lines = write_files(inputs, jobs, tables, args, origin)
         parts.remove()
@@ -103,6 +112,13 @@ def score_inputs(args: argparse.Namespace) -> int:
         arrays.drop(keep=bool(parts))
     sys.stdout.writelines(f"{line}\n" for line in lines)  # last: its reader may have gone
     return 1 if failed or any(one.error for one in inputs) else 0
+
+
+def _count_undefined(jobs: list[Job], args: argparse.Namespace) -> None:
+    """Say how many sites have no place in their image; their rows say why."""
+    nowhere = sum(job.scores is not None and len(job.scores) == 1 for job in jobs)
+    if nowhere:
+        logger.warning("%s: %d of %d sites are NaN, see `reason`", args.sites, nowhere, len(jobs))
 
 
 def _command() -> str:
@@ -140,7 +156,8 @@ def _score_all(
     if "content" in args.output:
         predictor.vgg()  # before anything is computed that a missing file would waste
     finished = count - sum(map(len, planned))
-    with stop_signals() as caught, progress_bar(count, "image", args.quiet) as bar:
+    unit = "site" if args.sites else "image"
+    with stop_signals() as caught, progress_bar(count, unit, args.quiet) as bar:
         bar.update(finished)
         try:
             for batch, loaded in zip(planned, ahead(reader, planned), strict=True):
@@ -189,7 +206,7 @@ def _score(
 
             for layer, value in zip(CONTENT_LAYERS, result.content_layers[i], strict=True):
                 scores[f"content_{layer}"] = float(value)
-        job.scores = {**scores, "reason": result.reasons[i]}
+        job.scores = {**scores, **loaded.measures[i], "reason": result.reasons[i]}
         if not loaded.images:
             continue
         image, scene = loaded.images[i], scenes[i]

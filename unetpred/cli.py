@@ -154,6 +154,13 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
         help="what surrounds the hole: the crop of PX x PX around its centre, where what is beyond "
         "the image's border is missing, or the whole image (default: full; with --sites 224)",
     )
+    add(
+        "--sites",
+        metavar="FILE.csv",
+        help="holes at many places, as receptive fields or fixations: columns x, y (px)[, size]"
+        "[, image (path, name or stem)][, index (in an array)]; one row of --save for each site "
+        "and size, with contrast, luminance, spectral slope and what simple fillings reach",
+    )
     add("--save", metavar="FILE", help="table of scores, .csv or .json")
     add("--save_prediction", metavar="FILE", help=".npy of the filled-in images, (N,H,W,3)")
     add("--save_network_output", metavar="FILE", help=".npy of the network's whole output")
@@ -165,7 +172,6 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
         help="go on after an interruption with the finished rows in FILE.part, FILE being the "
         "table of --save, or what is written beside an array or a directory",
     )
-    parser.set_defaults(sites=None)
     _quiet(parser)
 
 

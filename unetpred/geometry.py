@@ -77,6 +77,8 @@ class Holes:
         self.args = args
         self.own = None
         self.sites = args.sites is not None
+        if self.sites and (args.mask or args.mask_center):
+            raise InputError("--sites says where holes are; leave --mask and --mask_center away")
         if args.mask:
             if args.mask_size or args.mask_center or args.mask_shape != "square":
                 raise InputError("--mask gives the whole hole; leave the other --mask_* away")
@@ -222,7 +224,9 @@ class Holes:
         if args.mask:
             return f"mask {args.mask} (sha256 {sha256(args.mask)})"
         if self.sites:
-            return f"{args.mask_shape} at the sites of {args.sites} (sha256 {sha256(args.sites)})"
+            sizes = ", ".join(str(size) for size in self.sizes)
+            what = f"{args.mask_shape} of {sizes} px, or of the size given there,"
+            return f"{what} at the sites of {args.sites} (sha256 {sha256(args.sites)})"
         where = "centred" if args.mask_center is None else "at ({}, {})".format(*args.mask_center)
         size = self.sizes[0]
         degrees = f" ({size / args.pixels_per_degree:g} deg)" if args.pixels_per_degree else ""

@@ -81,14 +81,14 @@ class Loaded:
         One for each.
     images : list of numpy.ndarray, (H,W,3)
         The whole pictures, where they are wanted; else empty.
-    asked : int
-        How many jobs the batch had.
+    measures : list of dict
+        What else was measured of the scenes.
     """
 
     jobs: list[Job] = field(default_factory=list)
     scenes: list[Scene] = field(default_factory=list)
     images: list[np.ndarray] = field(default_factory=list)
-    asked: int = 0
+    measures: list[dict[str, float]] = field(default_factory=list)
 
 
 def label(source: Source) -> str:
@@ -135,7 +135,10 @@ def batches(
         The largest groups first.
     """
     groups: dict[tuple, list[Job]] = {}
-    for job in jobs:
+    rank = {id(job.source): job.position for job in reversed(jobs)}
+    for job in sorted(jobs, key=lambda job: rank[id(job.source)]):  # each picture is read once
+        if job.done:
+            continue
         try:
             size = job.source.size
         except InputError as error:
@@ -159,15 +162,33 @@ def batches(
 
 
 class Reader:
-    """Reads the pictures of batches; one after the other of the same picture are read once."""
+    """Reads the pictures of batches; one after the other of the same picture are read once.
 
-    def __init__(self, holes: Holes, fail: Failures, whole: bool = False):
-        self._holes, self._fail, self._whole = holes, fail, whole
+    Parameters
+    ----------
+    holes : Holes
+        What is missing.
+    fail : Failures
+        What is told about pictures that cannot be read.
+    whole : bool
+        Whether the whole pictures are wanted too.
+    measure : callable, optional
+        Gives further columns of a row for (pixels, hole, visible) of its scene.
+    """
+
+    def __init__(
+        self,
+        holes: Holes,
+        fail: Failures,
+        whole: bool = False,
+        measure: Callable[..., dict[str, float]] | None = None,
+    ):
+        self._holes, self._fail, self._whole, self._measure = holes, fail, whole, measure
         self._last: tuple[Source, np.ndarray] | None = None
 
     def __call__(self, batch: list[Job]) -> Loaded:
         """Read one batch; jobs that cannot be read get their error and are left out."""
-        loaded = Loaded(asked=len(batch))
+        loaded = Loaded()
         for job in batch:
             try:
                 pixels = self._pixels(job.source)
@@ -181,6 +202,10 @@ class Reader:
                 continue
             loaded.jobs.append(job)
             loaded.scenes.append(scene)
+            measure = self._measure
+            loaded.measures.append(
+                measure(scene.pixels, scene.hole, scene.visible) if measure else {}
+            )
             if self._whole:
                 loaded.images.append(pixels)
         return loaded

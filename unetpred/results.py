@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from unetpred.covariates import COVARIATES
 from unetpred.files import atomic_path
 from unetpred.images import Input
 from unetpred.jobs import Job
@@ -37,7 +38,7 @@ def score_columns(args: argparse.Namespace) -> list[str]:
     names = list(args.output)
     if "content" in args.output:
         names += [f"content_{layer}" for layer in CONTENT_LAYERS]
-    return names
+    return names + list(COVARIATES if args.sites else ())
 
 
 def write_files(
@@ -63,9 +64,14 @@ def write_files(
     Returns
     -------
     list of str
-        What goes to stdout: a line for each picture that is no part of an array.
+        What goes to stdout: a line for each site, or for each picture that is no part of an array.
     """
     columns = score_columns(args)
+    if args.sites:
+        rows = [row_of(job, columns) for job in jobs]
+        if args.save:
+            write_table(args.save, rows, origin)
+        return [_line(row, ["image", "x", "y", "size"], args.output) for row in rows]
     by_source = {id(job.source): row_of(job, columns) for job in jobs}
     lines = []
     for one in inputs:

@@ -14,7 +14,8 @@ import numpy as np
 
 from unetpred.decode import reason_of
 from unetpred.errors import InputError
-from unetpred.images import Input, Source
+from unetpred.images import Input
+from unetpred.jobs import Job
 from unetpred.report import check_target
 
 
@@ -32,7 +33,7 @@ def check_targets(args: argparse.Namespace, inputs: list[Input]) -> dict[str, Pa
     -------
     dict of str to Path
         By path of an input, the file beside it that its scores go into: `<stem>_pred.npy` beside an
-        array, `<dir>_pred.csv` beside a directory unless there is --save.
+        array, `<dir>_pred.csv` beside a directory unless there is --save; none with --sites.
 
     Raises
     ------
@@ -40,7 +41,7 @@ def check_targets(args: argparse.Namespace, inputs: list[Input]) -> dict[str, Pa
         One line that names the file.
     """
     beside = {}
-    for one in inputs:
+    for one in inputs if not args.sites else ():  # their results are no list of images
         path = Path(os.path.abspath(one.path))
         if one.sources and one.kind == "array":
             beside[one.path] = path.with_name(f"{path.stem}_pred.npy")
@@ -54,6 +55,9 @@ def check_targets(args: argparse.Namespace, inputs: list[Input]) -> dict[str, Pa
             targets.append((f"--{option}", getattr(args, option), (".npy",)))
 
     taken = {os.path.realpath(source.path): "an input" for one in inputs for source in one.sources}
+    for option in ("sites", "mask"):
+        if getattr(args, option):
+            taken[os.path.realpath(getattr(args, option))] = f"--{option}"
     for what, file, endings in targets:
         check_target(file, *endings)
         real = os.path.realpath(file)
@@ -65,13 +69,13 @@ def check_targets(args: argparse.Namespace, inputs: list[Input]) -> dict[str, Pa
     return beside
 
 
-def picture_names(args: argparse.Namespace, sources: list[Source]) -> dict[int, Path]:
+def picture_names(args: argparse.Namespace, jobs: list[Job]) -> dict[int, Path]:
     """Give every picture of --save_images a name of its own, and make their folder.
 
     Returns
     -------
     dict of int to Path
-        By position among the sources; empty if no pictures are wanted.
+        By position among the jobs; empty if no pictures are wanted.
 
     Raises
     ------
@@ -86,15 +90,17 @@ def picture_names(args: argparse.Namespace, sources: list[Source]) -> dict[int, 
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--save_images {folder}: cannot be made ({error.strerror})") from None
-    for position, source in enumerate(sources):
+    for job in jobs:
+        source, place = job.source, job.place
         flat = re.sub(r"[^\w.-]+", "_", os.path.splitext(source.path)[0]).lstrip("._")
         stem = flat[-150:] + ("" if source.index is None else f"_{source.index:04d}")
+        stem += f"_x{place.x}_y{place.y}_s{place.size}" if place else ""
         name, count = f"{stem}_filled.png", 1
         while name in used:
             count += 1
             name = f"{stem}_filled_{count}.png"
         used.add(name)
-        names[position] = folder / name
+        names[job.position] = folder / name
     return names
 
 
