@@ -125,7 +125,12 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
         help="VGG-16 (no top) for content; ImageNet's, downloaded, if not given",
     )
     add(
-        "--mask_size", type=float, metavar="S", help="side or diameter of the hole (default: 52 px)"
+        "--mask_size",
+        nargs="+",
+        type=float,
+        metavar="S",
+        help="side or diameter of the hole (default: 52 px); with --sites also several, each of "
+        "which is scored at every site",
     )
     add("--mask_shape", choices=("square", "disc"), default="square", help="shape of the hole")
     add(
@@ -137,20 +142,49 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
     )
     add("--mask", metavar="FILE", help="own mask, 0 = missing: an image, or .npy (H,W) or (N,H,W)")
     add("--pixels_per_degree", type=float, metavar="F", help="pixels per degree of visual angle")
-    add("--units", choices=("px", "deg"), default="px", help="of --mask_size")
+    add(
+        "--units",
+        choices=("px", "deg"),
+        default="px",
+        help="of --mask_size and of the sizes of --sites; places are always pixels",
+    )
+    add(
+        "--context",
+        metavar="PX|full",
+        help="what surrounds the hole: the crop of PX x PX around its centre, where what is beyond "
+        "the image's border is missing, or the whole image (default: full; with --sites 224)",
+    )
+    add(
+        "--sites",
+        metavar="FILE.csv",
+        help="holes at many places, as receptive fields or fixations: columns x, y (px)[, size]"
+        "[, image (path, name or stem)][, index (in an array)]; one row of --save for each site "
+        "and size, with contrast, luminance, spectral slope and what simple fillings reach",
+    )
     add("--save", metavar="FILE", help="table of scores, .csv or .json")
     add("--save_prediction", metavar="FILE", help=".npy of the filled-in images, (N,H,W,3)")
     add("--save_network_output", metavar="FILE", help=".npy of the network's whole output")
     add("--save_images", metavar="DIR", help="per image a png: original | masked | filled in")
-    add("--batch_size", type=int, default=8, help="images per pass")
-    _quiet(parser)  # fmt: skip
+    add("--batch_size", type=int, help="images per pass (default: 8, fewer of large images)")
+    add(
+        "--resume",
+        action="store_true",
+        help="go on after an interruption with the finished rows in FILE.part, FILE being the "
+        "table of --save, or what is written beside an array or a directory",
+    )
+    _quiet(parser)
 
 
 def run_predict(args: argparse.Namespace) -> int:
     """Run `unetpred predict`."""
     from unetpred.batch import score_inputs
+    from unetpred.stopping import Stopped
 
-    return score_inputs(args)
+    try:
+        return score_inputs(args)
+    except Stopped as stopped:
+        print(f"unetpred: {stopped}", file=sys.stderr)
+        return 128 + stopped.number
 
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
