@@ -10,7 +10,7 @@ import numpy as np
 
 from unetpred.arrays import MIN_SIDE
 from unetpred.colour import from_network, to_network
-from unetpred.context import DEFAULT_CONTEXT
+from unetpred.context import DEFAULT_CONTEXT, FULL
 from unetpred.cuts import Cut, crops, fields
 from unetpred.errors import InputError
 from unetpred.masks import DEFAULT_HOLE, hole_mask
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 PENDING = "not scored yet"
 OUTSIDE = "the hole leaves the image"
 HIDDEN = "nothing is visible"
-FULL = "full"
 
 Progress = Callable[[int], None]
 
@@ -188,6 +187,8 @@ def complete(
     context, predictor, progress
         As for `predictability_map`.
     """
+    import keras
+
     from unetpred.model import build_hole_model
 
     network = predictor.network()
@@ -204,6 +205,7 @@ def complete(
         key = (*part.size, part.box)
         if key not in models:
             models[key] = build_hole_model(network, *part.size, part.box)
+            models[key].jit_compile = keras.config.backend() == "jax"  # TensorFlow is slow at it
         for start in range(0, len(part.places), predictor.batch_size):
             places = part.places[start : start + predictor.batch_size]
             cuts = [part.cut(*place) for place in places]
