@@ -15,11 +15,22 @@ _HOMES = {
     "build_unetpred": "unetpred.model",
     "load_model": "unetpred.weights",
     "Predictor": "unetpred.predict",
+    "PredictabilityMap": "unetpred.maps",
+    "predictability_map": "unetpred.maps",
     "InputError": "unetpred.errors",
 }
 _MODULES = ("losses", "masks", "images", "scores", "plots", "baselines", "weights")
 
-__all__ = ["InputError", "PConv2D", "Predictor", "__version__", "build_unetpred", "load_model"]
+__all__ = [
+    "InputError",
+    "PConv2D",
+    "PredictabilityMap",
+    "Predictor",
+    "__version__",
+    "build_unetpred",
+    "load_model",
+    "predictability_map",
+]
 
 
 def __getattr__(name: str):

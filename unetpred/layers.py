@@ -207,7 +207,7 @@ class PConv2D(keras.layers.Layer):
         }
 
 
-def _margins(size, multiple):
+def margins(size, multiple):
     """How much is missing from `size` to a multiple, and how much of that goes before it."""
     extra = -size % multiple
     return extra // 2, extra - extra // 2
@@ -234,12 +234,12 @@ class PadToMultiple(keras.layers.Layer):
 
     def call(self, inputs):
         _, height, width, _ = ops.shape(inputs[0])
-        rows, columns = _margins(height, self.multiple), _margins(width, self.multiple)
+        rows, columns = margins(height, self.multiple), margins(width, self.multiple)
         return [ops.pad(x, ((0, 0), rows, columns, (0, 0))) for x in inputs]
 
     def compute_output_spec(self, inputs):
         def padded(size):
-            return None if size is None else size + sum(_margins(size, self.multiple))
+            return None if size is None else size + sum(margins(size, self.multiple))
 
         return [
             keras.KerasTensor(

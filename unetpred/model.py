@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from unetpred.layers import CropLike, PadToMultiple, PConv2D
-from unetpred.window import NO_NEED, Window, needed
+from unetpred.window import NO_NEED, Window, needed, sources
 
 ENCODER = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # filters, convolutions: VGG-16
 DECODER = ((512, 6), (512, 7), (256, 8), (128, 9), (64, 10))  # filters, number of the block
@@ -282,7 +282,8 @@ def build_hole_model(
     keras.Model
         ``[image (N,height,width,3), mask] -> (N,bottom-top,right-left,3)``, a list of them for
         more than one box: equal to the same windows of the whole output, computed from what they
-        depend on alone. The encoder is computed whole, and once.
+        depend on alone. Boxes that are near each other share the encoder. Of an image larger than
+        the receptive field (some 400 px around a box), time and memory are those of a crop.
 
     Raises
     ------
@@ -304,13 +305,36 @@ def build_hole_model(
     inputs = PadToMultiple(config.multiple, name="pad_to_multiple")([image, mask])
     above, left = ((-size % config.multiple) // 2 for size in (height, width))
     convolve = make_convolve(config, layers)
-    skips, bottom = encode(*inputs, convolve, config)
+    windows = [
+        Window(box[0] + above, box[1] + left, box[2] + above, box[3] + left, *inputs[0].shape[1:3])
+        for box in boxes
+    ]
     outputs = []
-    for box in boxes:
-        corners = (box[0] + above, box[1] + left, box[2] + above, box[3] + left)
-        window = Window(*corners, *inputs[0].shape[1:3])
-        outputs.append(decode(*inputs, skips, bottom, convolve, window))
+    for region, inside in _regions(windows, config):
+        parts = [region.cut(x, region.whole()) for x in inputs]
+        skips, bottom = encode(*parts, convolve, config)
+        outputs += [decode(*parts, skips, bottom, convolve, w.within(region)) for w in inside]
     return keras.Model([image, mask], outputs if len(boxes) > 1 else outputs[0])
+
+
+def receptive_field(window: Window, config: Config) -> Window:
+    """What a window of the output depends on, grown to where the poolings' grids begin and end.
+
+    The network computed on this part of the image alone gives the window's output exactly.
+    """
+    part = sources(window, config.levels, [count for _, count in ENCODER])
+    return part.aligned(config.multiple)
+
+
+def _regions(windows: list[Window], config: Config) -> list[tuple[Window, list[Window]]]:
+    """The parts of the image to encode, each with the windows that are decoded from it."""
+    fields = [receptive_field(window, config) for window in windows]
+    joined = fields[0]
+    for field in fields[1:]:
+        joined = joined.joined(field)
+    if joined.area <= sum(field.area for field in fields):
+        return [(joined, windows)]
+    return [(field, [window]) for field, window in zip(fields, windows, strict=True)]
 
 
 def config_of(model: keras.Model) -> Config:
