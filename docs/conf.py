@@ -5,8 +5,11 @@ references within the documentation are errors. Links to other sites are only ch
 `python -m sphinx -b linkcheck docs docs/_build/linkcheck`, which needs the internet.
 """
 
+import re
 import sys
 from pathlib import Path
+
+from docutils import nodes
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -42,6 +45,23 @@ numpydoc_show_class_members = False
 
 # A name in single backticks becomes a link where the name is documented here. A name of this
 # package that is not is an error; any other one, such as a parameter's, stays plain code.
-default_role = "py:obj"
+default_role = "name"
 nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r"(?!unetpred(\.|$)).*")]
+
+
+def setup(app):
+    app.add_role("name", _name)
+    app.connect("autodoc-skip-member", _skip)
+
+
+def _name(role, rawtext, text, lineno, inliner, options=None, content=()):
+    if not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", text):  # such as `.weights.h5`
+        return [nodes.literal(rawtext, text)], []
+    link = inliner.document.settings.env.get_domain("py").role("obj")
+    return link(role, rawtext, text, lineno, inliner, options or {}, content)
+
+
+def _skip(app, what, name, obj, skip, options):
+    # what Python itself says of the fields of named tuples
+    return True if (getattr(obj, "__doc__", "") or "").startswith("Alias for field") else None
