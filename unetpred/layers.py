@@ -49,13 +49,13 @@ def _check_pairs(shapes: Sequence | None) -> None:
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class PConv2D(keras.layers.Layer):
-    """Partial convolution with the per-operation mask update [1]_.
+    """Partial convolution with the per-operation mask update [1]_, its equations 1 and 2.
 
     For a window W of k*k*C cells, features x and mask m (1 = visible, 0 = missing)::
 
         s  = sum of m over W                     (zero padding counts as missing)
-        y  = (kernel * (x m)) * (k k C / s) + b  where s > 0,   b  where s = 0     ([1]_, eq. 1)
-        m' = 1 where s > 0, else 0                                                 ([1]_, eq. 2)
+        y  = (kernel * (x m)) * (k k C / s) + b  where s > 0,   b  where s = 0
+        m' = 1 where s > 0, else 0
 
     Inputs are pairs of features and mask, ``[x1, m1, x2, m2, ...]``. The layer convolves the
     concatenation of all x. A mask has one channel, shared by all channels of its features, or

@@ -41,7 +41,7 @@ def make_optimizer(
     ----------
     .. [1] K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024,
        https://kellerjordan.github.io/posts/muon.
-    .. [2] J. Liu et al., "Muon is scalable for LLM training", arXiv:2502.16982, section 2.2.
+    .. [2] Jingyuan Liu et al., "Muon is scalable for LLM training", arXiv:2502.16982, section 2.2.
     """
     base = type(keras.optimizers.AdamW())  # on PyTorch a faster class than the one named
 
