@@ -11,6 +11,7 @@ import numpy as np
 
 from unetpred.colour import from_network, to_network
 from unetpred.errors import InputError
+from unetpred.forward import forward
 from unetpred.masks import Box, check_mask, hole_boxes, hole_mask
 
 if TYPE_CHECKING:
@@ -178,8 +179,7 @@ class Predictor:
             chosen = slice(start, start + self.batch_size)
             image = to_network(images[chosen])
             mask = masks[chosen] if len(masks) > 1 else np.repeat(masks, len(image), axis=0)
-            outputs = model.predict_on_batch([image, mask])
-            outputs = outputs if isinstance(outputs, list) else [outputs]
+            outputs = forward(model, [image, mask])
             for (top, left, bottom, right), values in zip(parts, outputs, strict=True):
                 raw[chosen, top:bottom, left:right] = values
         return raw
