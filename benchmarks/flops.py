@@ -68,10 +68,13 @@ class _PlainConvolutions(keras.layers.Layer):
         return shape
 
 
-def plain_network(shapes: list[Convolution], batch: int) -> keras.Model:
+def plain_network(shapes: list[Convolution], batch: int, jit_compile: bool) -> keras.Model:
     """Plain convolutions of the same shapes, without bias, activation, mask or data movement.
 
     ``start (1,1) -> (1,1)``. How fast it is, is the limit for a network of these convolutions.
     """
     start = keras.Input((1,))
-    return keras.Model(start, _PlainConvolutions(shapes, batch)(start))
+    model = keras.Model(start, _PlainConvolutions(shapes, batch)(start))
+    if keras.config.backend() == "tensorflow":  # the others have one way
+        model.jit_compile = jit_compile
+    return model

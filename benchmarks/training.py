@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> Iterator[Table]:
     """Measure steps, then a short run."""
     with tempfile.TemporaryDirectory() as folder:
         photographs = options.dataset_dir or _photographs(Path(folder) / "photographs")
-        batches = {"lite": 4} if options.quick else {"lite": 16, "full": 4}
+        batches = {"lite": 2} if options.quick else {"lite": 16, "full": 4}
         rows = [
             row
             for preset, batch in batches.items()
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> Iterator[Table]:
             "the original carries them, the whole output, float32; the same optimiser and loss. "
             "Ours has batch normalisation in addition, which the naive one has not.",
         )
-        steps = 4 if options.quick else 20
+        steps = 2 if options.quick else 20
         config = TrainConfig(
             photographs,
             str(Path(folder) / "run"),

@@ -57,7 +57,7 @@ def test_plain_network_computes_those_shapes():
     shapes = [Convolution(6, 7, 3, 4, "same"), Convolution(5, 6, 2, 3, "valid")]
     assert [shape.multiply_adds for shape in shapes] == [6 * 7 * 9 * 3 * 4, 3 * 4 * 9 * 2 * 3]
     # of ones, the corner of a "same" convolution sees 2x2 cells, a "valid" one all 3x3
-    given = plain_network(shapes, 2).predict_on_batch(np.full((1, 1), 0.5, "float32"))
+    given = plain_network(shapes, 2, False).predict_on_batch(np.full((1, 1), 0.5, "float32"))
     assert float(given[0, 0]) == 0.5 + 4 * 3 + 9 * 2
 
 
