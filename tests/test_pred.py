@@ -295,16 +295,6 @@ def test_mixed_sizes_do_not_fit_one_array(run, pictures):
     assert code == 2 and "--save_images" in err and not Path("p.npy").exists()
 
 
-def test_importing_is_cheap():
-    heavy = "keras tensorflow jax torch skimage matplotlib h5py scipy cv2 PIL".split()  # noqa: SIM905
-    code = (
-        "import sys, unetpred, unetpred.cli; unetpred.cli.build_parser();"
-        f"print([m for m in {heavy} if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
 def test_nothing_but_results_on_both_streams(tmp_path, pictures, weights):
     write(tmp_path / "a.png", pictures[0])
     done = subprocess.run(
@@ -314,13 +304,3 @@ def test_nothing_but_results_on_both_streams(tmp_path, pictures, weights):
     assert done.returncode == 0
     assert done.stderr == ""
     assert done.stdout.startswith(f"{tmp_path / 'a.png'}\t") and done.stdout.count("\n") == 1
-
-
-def test_weights_are_described_quietly(weights):
-    done = subprocess.run(
-        [sys.executable, "-m", "unetpred", "weights", "info", weights],
-        capture_output=True, text=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0"},
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
-    about = dict(line.split("\t") for line in done.stdout.splitlines())
-    assert about["variant"] == "paper" and about["width"] == "0.0625"

@@ -253,9 +253,6 @@ def run_weights(args: argparse.Namespace) -> int:
     if args.action == "fetch":
         sys.stdout.write(f"{weights.fetch_upstream()}\n")
     elif args.action == "info":
-        from unetpred.quiet import import_keras
-
-        import_keras()
         for name, value in weights.describe(args.weights).items():
             sys.stdout.write(f"{name}\t{value}\n")
     else:

@@ -150,15 +150,7 @@ class PConv2D(keras.layers.Layer):
 
     def call(self, inputs, padding=None):
         padding = self.padding if padding is None else _padding(padding)
-        # again after build: a mask of another size would broadcast, and no backend would object
-        listed = inputs if isinstance(inputs, list | tuple) else [inputs]
-        shapes = [tuple(x.shape) for x in listed]
-        _check_pairs(shapes)
-        channels = sum(shape[-1] for shape in shapes[0::2])
-        if channels != self.channels:
-            raise ValueError(
-                f"PConv2D got features of {channels} channels, but was built for {self.channels}"
-            )
+        self._check_inputs(inputs)
         features, masks = inputs[0::2], inputs[1::2]
 
         hidden = [x * ops.cast(m, x.dtype) for x, m in zip(features, masks, strict=True)]
@@ -170,6 +162,28 @@ class PConv2D(keras.layers.Layer):
         if self.use_bias:
             y = y + ops.cast(self.bias, y.dtype)
         return [self.activation(y), new_mask]
+
+    def compute_output_spec(self, inputs, padding=None):
+        # Keras would trace the call: shapes alone make a network build in a tenth of the time
+        padding = self.padding if padding is None else _padding(padding)
+        self._check_inputs(inputs)
+        x = keras.KerasTensor((*inputs[0].shape[:3], self.channels), self.compute_dtype)
+        kernel = keras.KerasTensor(self.kernel.shape, self.compute_dtype)
+        y = self._convolve(x, kernel, padding)
+        shared = all(m.shape[0] == 1 for m in inputs[1::2])
+        mask_shape = (1 if shared else y.shape[0], *y.shape[1:3], 1)
+        return [y, keras.KerasTensor(mask_shape, "float32")]
+
+    def _check_inputs(self, inputs):
+        # again after build: a mask of another size would broadcast, and no backend would object
+        listed = inputs if isinstance(inputs, list | tuple) else [inputs]
+        shapes = [tuple(x.shape) for x in listed]
+        _check_pairs(shapes)
+        channels = sum(shape[-1] for shape in shapes[0::2])
+        if channels != self.channels:
+            raise ValueError(
+                f"PConv2D got features of {channels} channels, but was built for {self.channels}"
+            )
 
     def _convolve(self, x, kernel, padding):
         return ops.conv(

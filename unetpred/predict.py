@@ -11,6 +11,7 @@ import numpy as np
 
 from unetpred.colour import from_network, to_network
 from unetpred.errors import InputError
+from unetpred.forward import forward
 from unetpred.masks import Box, check_mask, hole_boxes, hole_mask
 
 if TYPE_CHECKING:
@@ -189,8 +190,7 @@ class Predictor:
             count = len(image)
             # a mask that all share stays one: what the layers make of it is computed once
             mask = masks[chosen] if len(masks) > 1 else masks
-            outputs = model.predict_on_batch(self._padded(image, mask))
-            outputs = outputs if isinstance(outputs, list) else [outputs]
+            outputs = forward(model, self._padded(image, mask))
             for (top, left, bottom, right), values in zip(parts, outputs, strict=True):
                 raw[chosen, top:bottom, left:right] = values[:count]
         return raw
