@@ -148,8 +148,8 @@ def _hole(axes, size: int, height: int, width: int, text: dict) -> None:
         Rectangle(corner, size, size, fill=False, ec="white", lw=1, path_effects=_outlined())
     )
     style = {**text, "color": "white", "size": 6.5, "path_effects": _outlined()}
-    middle = corner[0] + size / 2, corner[1] + size / 2
-    axes.text(*middle, "hole", ha="center", va="center", clip_on=True, **style)
+    beside = corner[0] - gap / 2, gap + size / 2
+    axes.text(*beside, "hole", ha="right", va="center", clip_on=True, **style)
 
 
 def _scale_bar(axes, per_degree: float, height: int, width: int, text: dict) -> None:
