@@ -21,10 +21,7 @@ PROGRAMS = {
 #: Options in the text that are those of other programs.
 FOREIGN = {"--keep-going"}
 #: In the documentation before they are in the program.
-COMING = {
-    *("--sites", "--context", "--resume", "map", "--stride", "features"),
-    *("--list", "--layers", "--pool", "--channel_mean", "--dtype"),
-}
+COMING = {"features", "--list", "--layers", "--pool", "--channel_mean", "--dtype"}
 
 
 def blocks(page: Path, language: str) -> list[str]:
