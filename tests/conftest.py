@@ -20,6 +20,39 @@ def compute():
 
 
 @pytest.fixture(scope="session")
+def photographs(tmp_path_factory):
+    """Gratings of several sizes, one of them cut short."""
+    folder = tmp_path_factory.mktemp("photographs")
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for i in range(8):
+        height, width = rng.integers(40, 260, 2)
+        y, x = np.mgrid[:height, :width][..., None]
+        wave = np.sin(
+            rng.uniform(-0.3, 0.3) * x + rng.uniform(-0.3, 0.3) * y + rng.uniform(0, 6, 3)
+        )
+        Image.fromarray((127 + 100 * wave).astype("uint8")).save(folder / f"{i}.png")
+    whole = (folder / "7.png").read_bytes()
+    (folder / "broken.png").write_bytes(whole[: len(whole) // 2])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def straight(photographs, tmp_path_factory):
+    """A run of 20 steps. Who changes it puts it back."""
+    from runs import SMALL
+
+    from unetpred.train import Run
+    from unetpred.train_config import TrainConfig
+
+    run = Run(TrainConfig(str(photographs), str(tmp_path_factory.mktemp("straight")), **SMALL))
+    run.begin()
+    run.train()
+    return run
+
+
+@pytest.fixture(scope="session")
 def picture():
     """Give (seed, height, width, batch, mask channels) -> image and irregular mask."""
 
