@@ -15,11 +15,20 @@ _HOMES = {
     "build_unetpred": "unetpred.model",
     "load_model": "unetpred.weights",
     "Predictor": "unetpred.predict",
+    "features": "unetpred.activations",
     "InputError": "unetpred.errors",
 }
 _MODULES = ("losses", "masks", "images", "scores", "plots", "baselines", "weights")
 
-__all__ = ["InputError", "PConv2D", "Predictor", "__version__", "build_unetpred", "load_model"]
+__all__ = [
+    "InputError",
+    "PConv2D",
+    "Predictor",
+    "__version__",
+    "build_unetpred",
+    "features",
+    "load_model",
+]
 
 
 def __getattr__(name: str):

@@ -1,4 +1,4 @@
-"""The command line: `unetpred predict | train | evaluate | weights`."""
+"""The command line: `unetpred predict | train | evaluate | features | weights`."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands; building it imports neither Keras nor a backend."""
-    from unetpred import train_cli
+    from unetpred import features_cli, train_cli
 
     parser = argparse.ArgumentParser(
         prog="unetpred",
@@ -91,6 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_predict(command("predict", "Score images.", run_predict))
     train_cli.add_arguments(command("train", "Train a network.", train_cli.run))
     add_evaluate(command("evaluate", "Compare weights with simple fillings.", run_evaluate))
+    features_cli.add_arguments(command("features", "Save activations.", features_cli.run))
     add_weights(command("weights", "List, describe or fetch weights.", run_weights))
     return parser
 
