@@ -12,7 +12,7 @@ from keras import ops
 from PIL import Image
 
 import unetpred
-from unetpred.activations import Extractor, choose_layers, layer_model
+from unetpred.activations import Extractor, averaged, choose_layers, layer_model
 from unetpred.cli import main
 from unetpred.errors import InputError
 from unetpred.masks import hole_mask
@@ -30,11 +30,16 @@ SHAPES = {  # of a network of width 1/16, for images of 100x120 px, padded to 12
 
 @pytest.fixture(scope="module")
 def model():
-    keras.utils.set_random_seed(5)
-    model = build_unetpred(width=0.0625)
+    model = build_unetpred(width=0.0625, kernel_initializer="zeros")
     rng = np.random.default_rng(0)
-    values = [w + rng.normal(0, 5, w.shape) if w.ndim == 1 else w for w in model.get_weights()]
-    model.set_weights(values)
+    model.set_weights(
+        [
+            rng.normal(0, 5, w.shape)
+            if w.ndim == 1
+            else rng.normal(0, np.prod(w.shape[:3]) ** -0.5, w.shape)
+            for w in model.get_weights()
+        ]
+    )
     return model
 
 
@@ -98,37 +103,39 @@ def test_features_are_those_of_a_sub_model(model, pictures, hole):
 
 def test_a_hole_of_each_image_is_its_own(model, pictures):
     masks = np.stack([hole_mask((100, 120), 30, center=(x, 50)) for x in (30, 60, 90)])
-    together = unetpred.features(pictures, "vblock2_conv_1", mask=masks, weights=model)
+    extractor = Extractor("vblock2_conv_1", model)
+    images = pictures.astype("float32")
+    together = extractor(images, masks)["vblock2_conv_1"]
     for i in range(3):
-        alone = unetpred.features(
-            pictures[i : i + 1], "vblock2_conv_1", mask=masks[i], weights=model
-        )
-        np.testing.assert_allclose(
-            together["vblock2_conv_1"][i], alone["vblock2_conv_1"][0], rtol=1e-4, atol=1e-3
-        )
+        alone = extractor(images[[i] * 3], masks[[i]])["vblock2_conv_1"]
+        np.testing.assert_allclose(together[i], alone[0], rtol=1e-4, atol=1e-3)
+        blanked = images[[i] * 3] * masks[[i]][..., None]
+        hidden = extractor(blanked, masks[[i]])
+        np.testing.assert_array_equal(hidden["vblock2_conv_1"], alone)
 
 
-def test_pooling_and_channel_means(model, pictures):
-    def get(**how):
-        return unetpred.features(pictures, "vblock3_conv_3", weights=model, **how)["vblock3_conv_3"]
-
-    full = get().astype("float64")
-    blocks = np.empty((3, 4, 4, 16))  # of 10x10 units; the last ones are 2 units wide
+def test_pooling_and_channel_means():
+    full = np.random.default_rng(2).normal(0, 1, (3, 32, 24, 5)).astype("float32")
+    blocks = np.empty((3, 4, 3, 5))  # of 10x10 units; the last ones have 2 rows and 4 columns
     for i, row in enumerate(range(0, 32, 10)):
-        for j, column in enumerate(range(0, 32, 10)):
+        for j, column in enumerate(range(0, 24, 10)):
             blocks[:, i, j] = full[:, row : row + 10, column : column + 10].mean((1, 2))
-    np.testing.assert_allclose(get(pool=10), blocks, rtol=1e-5)
-    np.testing.assert_allclose(get(pool="mean"), full.mean((1, 2)), rtol=1e-5)
-    np.testing.assert_allclose(get(channel_mean=True), full.mean(3), rtol=1e-5)
-    np.testing.assert_allclose(get(channel_mean=True, pool=10), blocks.mean(3), rtol=1e-5)
-    np.testing.assert_allclose(get(channel_mean=True, pool="mean"), full.mean((1, 2, 3)), rtol=1e-5)
-    half = get(dtype="float16")
-    assert half.dtype == np.float16
-    np.testing.assert_array_equal(half, get().astype("float16"))
+    np.testing.assert_allclose(averaged(full, 10), blocks, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(averaged(full, "mean"), full.mean((1, 2)), atol=1e-6)
+    np.testing.assert_allclose(averaged(full, None, True), full.mean(3), atol=1e-6)
+    np.testing.assert_allclose(averaged(full, 10, True), blocks.mean(3), atol=1e-6)
+    np.testing.assert_allclose(averaged(full, "mean", True), full.mean((1, 2, 3)), atol=1e-6)
+    np.testing.assert_array_equal(averaged(full), full)
 
 
 def test_what_does_not_fit_into_half_precision_is_named(model, pictures):
     extractor = Extractor("vblock1_conv_1", model, dtype="float16")
+    half = extractor(pictures.astype("float32"))["vblock1_conv_1"]
+    extractor.dtype = "float32"
+    full = extractor(pictures.astype("float32"))["vblock1_conv_1"]
+    assert half.dtype == np.float16 and full.dtype == np.float32 and half.max() > 10
+    np.testing.assert_array_equal(half, full.astype("float16"))
+    extractor.dtype = "float16"
     with pytest.raises(InputError, match=r"vblock1_conv_1.*float16"):
         extractor(pictures.astype("float32") * 1e5)
 
@@ -149,7 +156,7 @@ def test_receptive_fields_are_those_measured(variant):
     # One pixel changes in an image that is dark elsewhere. All weights are positive and nothing
     # is hidden, so exactly the units that depend on the pixel change from zero.
     config = Config(variant, 1 / 64)
-    model = build_unetpred(variant, config.width)
+    model = build_unetpred(variant, config.width, kernel_initializer="zeros")
     model.set_weights([np.full(w.shape, w.ndim == 4, "float32") for w in model.get_weights()])
     names, length = layer_names(variant), 1536
     extent = layer_model(model, names)

@@ -161,21 +161,11 @@ class Extractor:
         masks = np.broadcast_to(masks[..., None], (count, height, width, 1)).astype("float32")
         outputs = self._model.predict_on_batch([to_network(images), masks])
         outputs = outputs if isinstance(outputs, list) else [outputs]
-        reduced = (self._reduced(np.asarray(values)) for values in outputs)
+        outputs = (averaged(np.asarray(x), self.pool, self.channel_mean) for x in outputs)
         return {
             name: self._stored(values, name)
-            for name, values in zip(self.layers, reduced, strict=True)
+            for name, values in zip(self.layers, outputs, strict=True)
         }
-
-    def _reduced(self, values: np.ndarray) -> np.ndarray:
-        """(N,h,w,C) -> (N[,h,w][,C])"""
-        if self.channel_mean:
-            values = values.mean(axis=-1, dtype="float64", keepdims=True)
-        if self.pool == POOL_MEAN:
-            values = values.mean(axis=(1, 2), dtype="float64")
-        elif self.pool is not None:
-            values = _block_means(values, self.pool)
-        return values[..., 0] if self.channel_mean else values
 
     def _stored(self, values: np.ndarray, name: str) -> np.ndarray:
         if self.dtype == "float16" and np.abs(values).max() > np.finfo("float16").max:
@@ -184,6 +174,32 @@ class Extractor:
                 "float32 is right"
             )
         return values.astype(self.dtype)
+
+
+def averaged(
+    values: np.ndarray, pool: int | Literal["mean"] | None = None, channel_mean: bool = False
+) -> np.ndarray:
+    """Means of activations over space, channels, or both.
+
+    Parameters
+    ----------
+    values : numpy.ndarray, (N,h,w,C)
+        Activations.
+    pool, channel_mean
+        As for `features`.
+
+    Returns
+    -------
+    numpy.ndarray, (N[,h',w'][,C])
+        float64 where anything was averaged.
+    """
+    if channel_mean:
+        values = values.mean(axis=-1, dtype="float64", keepdims=True)
+    if pool == POOL_MEAN:
+        values = values.mean(axis=(1, 2), dtype="float64")
+    elif pool is not None:
+        values = _block_means(values, pool)
+    return values[..., 0] if channel_mean else values
 
 
 def layer_model(
