@@ -12,9 +12,10 @@ from keras import ops
 from PIL import Image
 
 import unetpred
-from unetpred.activations import Extractor, averaged, choose_layers, layer_model
+from unetpred.activations import Extractor, averaged
 from unetpred.cli import main
 from unetpred.errors import InputError
+from unetpred.layer_outputs import choose_layers, layer_model
 from unetpred.masks import hole_mask
 from unetpred.model import Config, build_unetpred, layer_names
 from unetpred.receptive import list_layers, receptive_field, receptive_span

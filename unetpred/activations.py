@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from unetpred.colour import to_network
 from unetpred.errors import InputError
+from unetpred.layer_outputs import choose_layers, layer_model, visible_masks
 
 if TYPE_CHECKING:
     import keras
@@ -82,7 +82,7 @@ def features(
         if images.ndim != 4 or images.shape[-1] != 3 or not len(images):
             raise InputError(f"images of shape {images.shape}: (N,H,W,3) with N at least 1 needed")
         sources = array_sources(images)
-    masks = _masks(mask, len(sources))
+    masks = visible_masks(mask, len(sources))
     extractor = Extractor(layers, weights, pool, channel_mean, dtype)
     check_one_size({source.size for source in sources}, pool)
 
@@ -202,54 +202,6 @@ def averaged(
     return values[..., 0] if channel_mean else values
 
 
-def layer_model(
-    model: keras.Model, layers: Sequence[str], part: Literal["features", "mask"] = "features"
-) -> keras.Model:
-    """The part of a network that leads to some of its layers.
-
-    Parameters
-    ----------
-    model : keras.Model
-        From `unetpred.load_model` or `unetpred.build_unetpred`.
-    layers : sequence of str
-        Names of its partial convolutions.
-    part : {"features", "mask"}
-        What is wanted of them: activations (N,h,w,C), or updated masks (N,h,w,1).
-
-    Returns
-    -------
-    keras.Model
-        ``[image, mask] -> [one array per layer]``, with the weights of `model`.
-    """
-    import keras
-
-    which = ("features", "mask").index(part)
-    return keras.Model(model.inputs, [model.get_layer(name).output[which] for name in layers])
-
-
-def choose_layers(patterns: str | Sequence[str], variant: str) -> list[str]:
-    """Names of layers by name or pattern, in the order of the network.
-
-    Raises
-    ------
-    InputError
-        If a pattern fits no layer.
-    """
-    from unetpred.model import layer_names
-
-    names = layer_names(variant)
-    patterns = [patterns] if isinstance(patterns, str) else list(patterns)
-    if not patterns:
-        raise InputError("layers: none is named; `unetpred features --list` shows all of them")
-    for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in names):
-            raise InputError(
-                f"layer {pattern!r}: there is none of that name; {names[0]} ... {names[-1]} are "
-                "right, `unetpred features --list` shows all of them"
-            )
-    return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
-
-
 def check_one_size(sizes: Iterable[tuple[int, int]], pool: int | str | None) -> None:
     """Refuse images of several sizes, unless nothing of space is kept.
 
@@ -265,20 +217,6 @@ def check_one_size(sizes: Iterable[tuple[int, int]], pool: int | str | None) -> 
             f"images of several sizes ({names}) do not fit into one array; average over space "
             '(pool "mean"), or take one size at a time'
         )
-
-
-def _masks(mask: np.ndarray | None, count: int) -> np.ndarray | None:
-    """(1 or N,H,W) float32, 1 = visible, 0 = missing."""
-    if mask is None:
-        return None
-    mask = np.asarray(mask)
-    if mask.ndim == 2:
-        mask = mask[None]
-    if mask.ndim != 3 or len(mask) not in (1, count):
-        raise InputError(f"mask of shape {mask.shape}: (H,W) or ({count},H,W) is right")
-    if mask.dtype.kind == "f" and not np.isfinite(mask).all():
-        raise InputError("mask holds NaN or infinity; 0 = missing and anything else = visible")
-    return (mask != 0).astype("float32")
 
 
 def _batches(sizes: list[tuple[int, int]], batch_size: int) -> Iterable[tuple[int, int]]:
