@@ -210,12 +210,21 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
     fetch = actions.add_parser("fetch", help="download the original's weights and verify them")
     fetch.add_argument("name", choices=("upstream",))
     _quiet(fetch)
+    from unetpred.export_cli import add_arguments
+
+    export = actions.add_parser("export", help="write the network for other runtimes")
+    add_arguments(export)
+    _quiet(export)
 
 
 def run_weights(args: argparse.Namespace) -> int:
     """Run `unetpred weights`."""
     from unetpred import weights
 
+    if args.action == "export":
+        from unetpred import export_cli
+
+        return export_cli.run(args)
     if args.action == "fetch":
         sys.stdout.write(f"{weights.fetch_upstream()}\n")
     elif args.action == "info":
