@@ -36,3 +36,50 @@ def picture():
         return image.astype("float32"), mask
 
     return make
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory):
+    """The file of a small network of random weights."""
+    import keras
+
+    from unetpred.model import Config, build_unetpred
+    from unetpred.weights import save_weights
+
+    keras.utils.set_random_seed(5)
+    config = Config("paper", 0.0625)
+    path = tmp_path_factory.mktemp("weights") / "small.weights.h5"
+    model = build_unetpred(config.variant, config.width)
+    # He-normal biases of zero would leave nothing of the bias path to see
+    model.set_weights([w + 3 if w.ndim == 1 else w for w in model.get_weights()])
+    save_weights(model, config, path)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def pictures():
+    """Three pictures of waves and noise."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:100, :120]
+    waves = [np.sin(rows / a + columns / b) for a, b in ((9, 14), (5, -8), (20, 11))]
+    stack = [np.stack(np.roll(waves, i, axis=0), -1) * 90 + 120 for i in range(3)]
+    noise = rng.normal(0, 8, (3, 100, 120, 3))
+    return np.clip(np.stack(stack) + noise, 0, 255).astype("uint8")  # (3,100,120,3)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys, weights):
+    """Run `unetpred predict` in an empty folder: (exit code, stdout lines, stderr)."""
+    from unetpred.cli import main
+
+    monkeypatch.chdir(tmp_path)
+
+    def go(*arguments):
+        try:
+            code = main(["predict", "--weights", weights, *map(str, arguments)])
+        except SystemExit as error:  # argparse
+            code = error.code
+        out, err = capsys.readouterr()
+        return code, out.splitlines(), err
+
+    return go

@@ -15,8 +15,13 @@ def numbers(tensor):
 
 
 def run(layer, inputs, **kwargs):
-    """Give y and m' of a layer as float32 arrays."""
-    return [numbers(t) for t in layer(inputs, **kwargs)]
+    """Give y and m' of a layer as float32 arrays, once they are what it says beforehand."""
+    outputs = layer(inputs, **kwargs)
+    told = layer([keras.KerasTensor(x.shape, str(x.dtype)) for x in inputs], **kwargs)
+    for real, symbolic in zip(outputs, told, strict=True):
+        assert tuple(real.shape) == symbolic.shape
+        assert keras.backend.standardize_dtype(real.dtype) == symbolic.dtype
+    return [numbers(t) for t in outputs]
 
 
 def reference(pairs, kernel, bias, strides=(1, 1), padding="same", dilation=(1, 1)):

@@ -1,6 +1,5 @@
 """The command line, in this process, with small weights; what users see and what files hold."""
 
-import csv
 import json
 import os
 import subprocess
@@ -11,63 +10,12 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from tables import table, write
 
-from unetpred.cli import main
 from unetpred.masks import hole_mask
-from unetpred.model import Config, build_unetpred
 from unetpred.predict import Predictor
-from unetpred.weights import save_weights
 
 VGG = str(Path("tests/data/vgg16_notop_random.h5").resolve())
-
-
-@pytest.fixture(scope="session")
-def weights(tmp_path_factory):
-    keras.utils.set_random_seed(5)
-    config = Config("paper", 0.0625)
-    path = tmp_path_factory.mktemp("weights") / "small.weights.h5"
-    model = build_unetpred(config.variant, config.width)
-    # He-normal biases of zero would leave nothing of the bias path to see
-    model.set_weights([w + 3 if w.ndim == 1 else w for w in model.get_weights()])
-    save_weights(model, config, path)
-    return str(path)
-
-
-@pytest.fixture(scope="session")
-def pictures():
-    rng = np.random.default_rng(0)
-    rows, columns = np.mgrid[:100, :120]
-    waves = [np.sin(rows / a + columns / b) for a, b in ((9, 14), (5, -8), (20, 11))]
-    stack = [np.stack(np.roll(waves, i, axis=0), -1) * 90 + 120 for i in range(3)]
-    noise = rng.normal(0, 8, (3, 100, 120, 3))
-    return np.clip(np.stack(stack) + noise, 0, 255).astype("uint8")  # (3,100,120,3)
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys, weights):
-    """Run `unetpred predict` in an empty folder: (exit code, stdout lines, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def go(*arguments):
-        try:
-            code = main(["predict", "--weights", weights, *map(str, arguments)])
-        except SystemExit as error:  # argparse
-            code = error.code
-        out, err = capsys.readouterr()
-        return code, out.splitlines(), err
-
-    return go
-
-
-def write(name, pixels):
-    Path(name).parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(name)
-
-
-def table(path):
-    lines = Path(path).read_text().splitlines()
-    notes = dict(line[2:].split(": ", 1) for line in lines if line.startswith("# "))
-    return notes, list(csv.DictReader(line for line in lines if not line.startswith("#")))
 
 
 def test_one_image_is_one_line(run, pictures, weights):
@@ -347,16 +295,6 @@ def test_mixed_sizes_do_not_fit_one_array(run, pictures):
     assert code == 2 and "--save_images" in err and not Path("p.npy").exists()
 
 
-def test_importing_is_cheap():
-    heavy = "keras tensorflow jax torch skimage matplotlib h5py scipy cv2 PIL".split()  # noqa: SIM905
-    code = (
-        "import sys, unetpred, unetpred.cli; unetpred.cli.build_parser();"
-        f"print([m for m in {heavy} if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
 def test_nothing_but_results_on_both_streams(tmp_path, pictures, weights):
     write(tmp_path / "a.png", pictures[0])
     done = subprocess.run(
@@ -366,13 +304,3 @@ def test_nothing_but_results_on_both_streams(tmp_path, pictures, weights):
     assert done.returncode == 0
     assert done.stderr == ""
     assert done.stdout.startswith(f"{tmp_path / 'a.png'}\t") and done.stdout.count("\n") == 1
-
-
-def test_weights_are_described_quietly(weights):
-    done = subprocess.run(
-        [sys.executable, "-m", "unetpred", "weights", "info", weights],
-        capture_output=True, text=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0"},
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
-    about = dict(line.split("\t") for line in done.stdout.splitlines())
-    assert about["variant"] == "paper" and about["width"] == "0.0625"

@@ -585,7 +585,7 @@ def test_loss_weights_on_the_command_line():
     ],
 )
 def test_how_to_resume(words, expected, monkeypatch):
-    from unetpred.train_cli import _resume_command
+    from unetpred.stopping import resume_command
 
     monkeypatch.setattr(sys, "argv", words)
-    assert _resume_command() == expected
+    assert resume_command() == expected

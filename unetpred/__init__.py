@@ -16,6 +16,8 @@ _HOMES = {
     "load_model": "unetpred.weights",
     "Predictor": "unetpred.predict",
     "features": "unetpred.activations",
+    "PredictabilityMap": "unetpred.maps",
+    "predictability_map": "unetpred.maps",
     "InputError": "unetpred.errors",
 }
 _MODULES = ("losses", "masks", "images", "scores", "plots", "baselines", "weights")
@@ -23,11 +25,13 @@ _MODULES = ("losses", "masks", "images", "scores", "plots", "baselines", "weight
 __all__ = [
     "InputError",
     "PConv2D",
+    "PredictabilityMap",
     "Predictor",
     "__version__",
     "build_unetpred",
     "features",
     "load_model",
+    "predictability_map",
 ]
 
 

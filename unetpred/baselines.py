@@ -152,6 +152,9 @@ def telea_fill(image: np.ndarray, mask: np.ndarray, radius: float = 3) -> np.nda
     return _insert(image, visible, filling)
 
 
+#: The fillings by name.
+#:
+#: :meta hide-value:
 BASELINES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "mean": mean_fill,
     "biharmonic": biharmonic_fill,

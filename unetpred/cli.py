@@ -1,4 +1,4 @@
-"""The command line: `unetpred predict | train | evaluate | features | weights`."""
+"""The command line: `unetpred predict | map | train | evaluate | features | weights`."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands; building it imports neither Keras nor a backend."""
-    from unetpred import features_cli, train_cli
+    from unetpred import features_cli, map_cli, train_cli
 
     parser = argparse.ArgumentParser(
         prog="unetpred",
@@ -89,6 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
         return sub
 
     add_predict(command("predict", "Score images.", run_predict))
+    map_cli.add_arguments(command("map", "Score holes all over an image.", map_cli.run))
     train_cli.add_arguments(command("train", "Train a network.", train_cli.run))
     add_evaluate(command("evaluate", "Compare weights with simple fillings.", run_evaluate))
     features_cli.add_arguments(command("features", "Save activations.", features_cli.run))
@@ -126,7 +127,12 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
         help="VGG-16 (no top) for content; ImageNet's, downloaded, if not given",
     )
     add(
-        "--mask_size", type=float, metavar="S", help="side or diameter of the hole (default: 52 px)"
+        "--mask_size",
+        nargs="+",
+        type=float,
+        metavar="S",
+        help="side or diameter of the hole (default: 52 px); with --sites also several, each of "
+        "which is scored at every site",
     )
     add("--mask_shape", choices=("square", "disc"), default="square", help="shape of the hole")
     add(
@@ -138,20 +144,49 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
     )
     add("--mask", metavar="FILE", help="own mask, 0 = missing: an image, or .npy (H,W) or (N,H,W)")
     add("--pixels_per_degree", type=float, metavar="F", help="pixels per degree of visual angle")
-    add("--units", choices=("px", "deg"), default="px", help="of --mask_size")
+    add(
+        "--units",
+        choices=("px", "deg"),
+        default="px",
+        help="of --mask_size and of the sizes of --sites; places are always pixels",
+    )
+    add(
+        "--context",
+        metavar="PX|full",
+        help="what surrounds the hole: the crop of PX x PX around its centre, where what is beyond "
+        "the image's border is missing, or the whole image (default: full; with --sites 224)",
+    )
+    add(
+        "--sites",
+        metavar="FILE.csv",
+        help="holes at many places, as receptive fields or fixations: columns x, y (px)[, size]"
+        "[, image (path, name or stem)][, index (in an array)]; one row of --save for each site "
+        "and size, with contrast, luminance, spectral slope and what simple fillings reach",
+    )
     add("--save", metavar="FILE", help="table of scores, .csv or .json")
     add("--save_prediction", metavar="FILE", help=".npy of the filled-in images, (N,H,W,3)")
     add("--save_network_output", metavar="FILE", help=".npy of the network's whole output")
     add("--save_images", metavar="DIR", help="per image a png: original | masked | filled in")
-    add("--batch_size", type=int, default=8, help="images per pass")
-    _quiet(parser)  # fmt: skip
+    add("--batch_size", type=int, help="images per pass (default: 8, fewer of large images)")
+    add(
+        "--resume",
+        action="store_true",
+        help="go on after an interruption with the finished rows in FILE.part, FILE being the "
+        "table of --save, or what is written beside an array or a directory",
+    )
+    _quiet(parser)
 
 
 def run_predict(args: argparse.Namespace) -> int:
     """Run `unetpred predict`."""
     from unetpred.batch import score_inputs
+    from unetpred.stopping import Stopped
 
-    return score_inputs(args)
+    try:
+        return score_inputs(args)
+    except Stopped as stopped:
+        print(f"unetpred: {stopped}", file=sys.stderr)
+        return 128 + stopped.number
 
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -228,9 +263,6 @@ def run_weights(args: argparse.Namespace) -> int:
     if args.action == "fetch":
         sys.stdout.write(f"{weights.fetch_upstream()}\n")
     elif args.action == "info":
-        from unetpred.quiet import import_keras
-
-        import_keras()
         for name, value in weights.describe(args.weights).items():
             sys.stdout.write(f"{name}\t{value}\n")
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 DEFAULT_CONTEXT = 224  # px; of the crops of the published method
+FULL = "full"  # the whole image instead of a crop
 
 
 def surroundings(

@@ -20,6 +20,7 @@ from unetpred.augment import colour_matrix
 from unetpred.decode import IMAGE_ENDINGS, decode_image
 from unetpred.errors import InputError
 from unetpred.holes import random_mask
+from unetpred.patterns import random_pattern
 
 logger = logging.getLogger(__name__)
 
@@ -118,6 +119,8 @@ class Photographs:
     augmentation : {"upstream", "vivid", "none"}
         How colours are varied, see `unetpred.augment.colour_matrix`; but for "none", half of the
         crops are mirrored too.
+    patterns : float
+        Share of the crops, 0..1, that are drawn by `unetpred.patterns.random_pattern`.
     cache : int
         Decoded photographs are kept until they take this many bytes.
     """
@@ -129,6 +132,7 @@ class Photographs:
     window: tuple[int, int, int, int] | None = None
     zoom: float = 1.75
     augmentation: str = "upstream"
+    patterns: float = 0.0
     cache: int = 4 << 30
 
     def __post_init__(self) -> None:
@@ -150,8 +154,11 @@ class Photographs:
         names = []
         for i in range(self.batch_size):
             rng = np.random.default_rng([self.seed, 2, step, i])
-            file, photograph = self._photograph(step * self.batch_size + i)
-            images[i] = self._crop(photograph, rng)
+            if self.patterns and rng.random() < self.patterns:
+                file, images[i] = "a pattern", random_pattern(rng, self.size)
+            else:
+                file, photograph = self._photograph(step * self.batch_size + i)
+                images[i] = self._crop(photograph, rng)
             masks[i, ..., 0] = random_mask(rng, (self.size, self.size), self.window)
             names.append(str(file))
         return Batch(images, masks, names)

@@ -76,7 +76,7 @@ def evaluate(
         Of `unetpred.baselines.BASELINES`. "telea" is left out, with a warning, where OpenCV is
         not installed.
     vgg : keras.Model, optional
-        `unetpred.vgg.vgg_model(path, CONTENT_LAYERS)`. Without it content is left out.
+        ``unetpred.vgg.vgg_model(path, CONTENT_LAYERS)``. Without it content is left out.
     resamples, seed : int
         For the intervals, see `summarise`.
     gallery : int

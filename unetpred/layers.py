@@ -49,13 +49,13 @@ def _check_pairs(shapes: Sequence | None) -> None:
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class PConv2D(keras.layers.Layer):
-    """Partial convolution with the per-operation mask update [1]_.
+    """Partial convolution with the per-operation mask update [1]_, its equations 1 and 2.
 
     For a window W of k*k*C cells, features x and mask m (1 = visible, 0 = missing)::
 
         s  = sum of m over W                     (zero padding counts as missing)
-        y  = (kernel * (x m)) * (k k C / s) + b  where s > 0,   b  where s = 0     ([1]_, eq. 1)
-        m' = 1 where s > 0, else 0                                                 ([1]_, eq. 2)
+        y  = (kernel * (x m)) * (k k C / s) + b  where s > 0,   b  where s = 0
+        m' = 1 where s > 0, else 0
 
     Inputs are pairs of features and mask, ``[x1, m1, x2, m2, ...]``. The layer convolves the
     concatenation of all x. A mask has one channel, shared by all channels of its features, or
@@ -150,15 +150,7 @@ class PConv2D(keras.layers.Layer):
 
     def call(self, inputs, padding=None):
         padding = self.padding if padding is None else _padding(padding)
-        # again after build: a mask of another size would broadcast, and no backend would object
-        listed = inputs if isinstance(inputs, list | tuple) else [inputs]
-        shapes = [tuple(x.shape) for x in listed]
-        _check_pairs(shapes)
-        channels = sum(shape[-1] for shape in shapes[0::2])
-        if channels != self.channels:
-            raise ValueError(
-                f"PConv2D got features of {channels} channels, but was built for {self.channels}"
-            )
+        self._check_inputs(inputs)
         features, masks = inputs[0::2], inputs[1::2]
 
         hidden = [x * ops.cast(m, x.dtype) for x, m in zip(features, masks, strict=True)]
@@ -170,6 +162,28 @@ class PConv2D(keras.layers.Layer):
         if self.use_bias:
             y = y + ops.cast(self.bias, y.dtype)
         return [self.activation(y), new_mask]
+
+    def compute_output_spec(self, inputs, padding=None):
+        # Keras would trace the call: shapes alone make a network build in a tenth of the time
+        padding = self.padding if padding is None else _padding(padding)
+        self._check_inputs(inputs)
+        x = keras.KerasTensor((*inputs[0].shape[:3], self.channels), self.compute_dtype)
+        kernel = keras.KerasTensor(self.kernel.shape, self.compute_dtype)
+        y = self._convolve(x, kernel, padding)
+        shared = all(m.shape[0] == 1 for m in inputs[1::2])
+        mask_shape = (1 if shared else y.shape[0], *y.shape[1:3], 1)
+        return [y, keras.KerasTensor(mask_shape, "float32")]
+
+    def _check_inputs(self, inputs):
+        # again after build: a mask of another size would broadcast, and no backend would object
+        listed = inputs if isinstance(inputs, list | tuple) else [inputs]
+        shapes = [tuple(x.shape) for x in listed]
+        _check_pairs(shapes)
+        channels = sum(shape[-1] for shape in shapes[0::2])
+        if channels != self.channels:
+            raise ValueError(
+                f"PConv2D got features of {channels} channels, but was built for {self.channels}"
+            )
 
     def _convolve(self, x, kernel, padding):
         return ops.conv(
@@ -207,7 +221,7 @@ class PConv2D(keras.layers.Layer):
         }
 
 
-def _margins(size, multiple):
+def margins(size, multiple):
     """How much is missing from `size` to a multiple, and how much of that goes before it."""
     # no modulo of a negative number: converters to other formats round it in their own ways
     extra = (multiple - size % multiple) % multiple
@@ -235,12 +249,12 @@ class PadToMultiple(keras.layers.Layer):
 
     def call(self, inputs):
         _, height, width, _ = ops.shape(inputs[0])
-        rows, columns = _margins(height, self.multiple), _margins(width, self.multiple)
+        rows, columns = margins(height, self.multiple), margins(width, self.multiple)
         return [ops.pad(x, ((0, 0), rows, columns, (0, 0))) for x in inputs]
 
     def compute_output_spec(self, inputs):
         def padded(size):
-            return None if size is None else size + sum(_margins(size, self.multiple))
+            return None if size is None else size + sum(margins(size, self.multiple))
 
         return [
             keras.KerasTensor(

@@ -48,7 +48,7 @@ def upstream_loss(
     """Compute the loss that the original was trained with, and its terms.
 
     With P and T the 2-D Fourier transforms of prediction and target over height and width (the
-    half with frequencies 0..w/2 of the columns), and means over channels and frequencies,
+    half with frequencies 0..w/2 of the columns), and means over channels and frequencies::
 
         F(p,t) = fft_abs   * mean ||P| - |T||
                + fft_log   * mean |log(|P| + 1e-7) - log(|T| + 1e-7)|
@@ -78,8 +78,8 @@ def upstream_loss(
 
         * `fft_pixel`: F of the images;
         * `fft_content`: F of the features, summed over `LOSS_LAYERS`;
-        * `fft_style`: mean over (C,C) of |G(p) - G(t)|, summed over `LOSS_LAYERS`; G = f'f /
-          (h*w'*C) with f the reshaped |P| of the features;
+        * `fft_style`: mean over (C,C) of ``|G(p) - G(t)|``, summed over `LOSS_LAYERS`;
+          ``G = f'f / (h*w'*C)`` with f the reshaped ``|P|`` of the features;
         * `content_l2`: mean squared difference of the features, summed over `LOSS_LAYERS`;
         * `tv`: mean squared difference of the magnitudes of the images' gradients;
         * `l1`, `l2`: mean absolute, mean squared difference of the images;
@@ -261,9 +261,9 @@ def hole_loss(y_true: Any, y_pred: Any, weights: Mapping[str, float] | None = No
     Returns
     -------
     tensor, ()
-        Mean over the batch of l1 * (mean absolute error over the missing values) +
+        Mean over the batch of ``l1 * (mean absolute error over the missing values) +
         correlation * (1 - r) + hue * (|difference along R - B| / 2 + |difference along
-        G - (R + B) / 2|). An image without missing values counts as correlation * 1.
+        G - (R + B) / 2|)``. An image without missing values counts as correlation * 1.
 
     Raises
     ------

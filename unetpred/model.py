@@ -2,71 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 
 import keras
 from keras import ops
 
+from unetpred.architecture import DECODER, ENCODER, VARIANTS, Config, layer_names
 from unetpred.layers import CropLike, PadToMultiple, PConv2D
-from unetpred.window import NO_NEED, Window, needed
+from unetpred.window import NO_NEED, Window, needed, sources
 
-ENCODER = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # filters, convolutions: VGG-16
-DECODER = ((512, 6), (512, 7), (256, 8), (128, 9), (64, 10))  # filters, number of the block
-VARIANTS = ("paper", "released")
-
-
-@dataclass(frozen=True)
-class Config:
-    """What determines the graph; kept beside every weights file.
-
-    Attributes
-    ----------
-    variant : {"paper", "released"}
-        "paper" pools after all five encoder blocks and has five decoder blocks; "released", the
-        original's code and weights, pools after four and has four.
-    width : float
-        Factor on every number of filters but the three of the output.
-    """
-
-    variant: str = "paper"
-    width: float = 1.0
-
-    def __post_init__(self):
-        if self.variant not in VARIANTS:
-            raise ValueError(f"variant must be one of {VARIANTS}, got {self.variant!r}")
-        if not 0 < self.width < math.inf:
-            raise ValueError(f"width must be positive and finite, got {self.width!r}")
-
-    @property
-    def levels(self) -> int:
-        """Number of poolings."""
-        return 5 if self.variant == "paper" else 4
-
-    @property
-    def multiple(self) -> int:
-        """What both sides are padded to a multiple of, inside the network."""
-        return 2**self.levels
-
-    def filters(self, full: int) -> int:
-        """Filters of a layer that has `full` of them at width 1."""
-        return max(1, round(full * self.width))
-
-    def as_dict(self) -> dict:
-        """The configuration as plain values."""
-        return asdict(self)
-
-
-def layer_names(variant: str) -> list[str]:
-    """The names of all partial convolutions, from input to output."""
-    levels = Config(variant).levels
-    encoder = [
-        f"vblock{b}_conv_{i}" for b, (_, n) in enumerate(ENCODER, 1) for i in range(1, n + 1)
-    ]
-    decoder = [f"vblock{b}_conv_{i}" for _, b in DECODER[-levels:] for i in (1, 2)]
-    return [*encoder, *decoder, "block10"]
-
+__all__ = [
+    "VARIANTS",
+    "Config",
+    "build_hole_model",
+    "build_unetpred",
+    "config_of",
+    "decode",
+    "encode",
+    "layer_names",
+    "make_convolve",
+]
 
 Pairs = list  # [x1, m1, x2, m2, ...]: features (N,h,w,C) each with its mask (N or 1,h,w,1)
 Convolve = Callable[..., list]
@@ -286,7 +241,8 @@ def build_hole_model(
     keras.Model
         ``[image (N,height,width,3), mask] -> (N,bottom-top,right-left,3)``, a list of them for
         more than one box: equal to the same windows of the whole output, computed from what they
-        depend on alone. The encoder is computed whole, and once.
+        depend on alone. Boxes that are near each other share the encoder. Of an image larger than
+        the receptive field (some 400 px around a box), time and memory are those of a crop.
 
     Raises
     ------
@@ -308,13 +264,36 @@ def build_hole_model(
     inputs = PadToMultiple(config.multiple, name="pad_to_multiple")([image, mask])
     above, left = ((-size % config.multiple) // 2 for size in (height, width))
     convolve = make_convolve(config, layers)
-    skips, bottom = encode(*inputs, convolve, config)
+    windows = [
+        Window(box[0] + above, box[1] + left, box[2] + above, box[3] + left, *inputs[0].shape[1:3])
+        for box in boxes
+    ]
     outputs = []
-    for box in boxes:
-        corners = (box[0] + above, box[1] + left, box[2] + above, box[3] + left)
-        window = Window(*corners, *inputs[0].shape[1:3])
-        outputs.append(decode(*inputs, skips, bottom, convolve, window))
+    for region, inside in _regions(windows, config):
+        parts = [region.cut(x, region.whole()) for x in inputs]
+        skips, bottom = encode(*parts, convolve, config)
+        outputs += [decode(*parts, skips, bottom, convolve, w.within(region)) for w in inside]
     return keras.Model([image, mask], outputs if len(boxes) > 1 else outputs[0])
+
+
+def receptive_field(window: Window, config: Config) -> Window:
+    """What a window of the output depends on, grown to where the poolings' grids begin and end.
+
+    The network computed on this part of the image alone gives the window's output exactly.
+    """
+    part = sources(window, config.levels, [count for _, count in ENCODER])
+    return part.aligned(config.multiple)
+
+
+def _regions(windows: list[Window], config: Config) -> list[tuple[Window, list[Window]]]:
+    """The parts of the image to encode, each with the windows that are decoded from it."""
+    fields = [receptive_field(window, config) for window in windows]
+    joined = fields[0]
+    for field in fields[1:]:
+        joined = joined.joined(field)
+    if joined.area <= sum(field.area for field in fields):
+        return [(joined, windows)]
+    return [(field, [window]) for field, window in zip(fields, windows, strict=True)]
 
 
 def config_of(model: keras.Model) -> Config:

@@ -41,10 +41,9 @@ def make_optimizer(
     ----------
     .. [1] K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024,
        https://kellerjordan.github.io/posts/muon.
-    .. [2] J. Liu et al., "Muon is scalable for LLM training", arXiv:2502.16982, section 2.2.
+    .. [2] Jingyuan Liu et al., "Muon is scalable for LLM training", arXiv:2502.16982, section 2.2.
     """
-    # what the name stands for differs between backends, and on PyTorch AdamW() is a faster class
-    base = keras.optimizers.AdamW if kind == "muon" else type(keras.optimizers.AdamW())
+    base = type(keras.optimizers.AdamW())  # on PyTorch a faster class than the one named
 
     class Averaging(base):
         @property
@@ -57,13 +56,22 @@ def make_optimizer(
             self._most = value
 
     class AveragingMuon(Averaging):
-        def update_step(self, gradient, variable, learning_rate):
-            if not _between_hidden_layers(variable):
-                return super().update_step(gradient, variable, learning_rate)
+        def _backend_update_step(self, grads, trainable_variables, learning_rate):
+            rest = []
+            for gradient, variable in zip(grads, trainable_variables, strict=True):
+                if _between_hidden_layers(variable):
+                    self._muon_step(gradient, variable, learning_rate)
+                else:
+                    rest.append((gradient, variable))
+            if rest:
+                super()._backend_update_step(*map(list, zip(*rest, strict=True)), learning_rate)
+
+        def _muon_step(self, gradient, variable, learning_rate):
             momentum = self._momentums[self._get_variable_index(variable)]
-            self.assign(momentum, _mix(momentum, gradient, MUON_MOMENTUM))
-            update = orthogonal(_mix(gradient, momentum, 1 - MUON_MOMENTUM))  # Nesterov's
+            mixed = _mix(momentum.value, gradient, MUON_MOMENTUM)
+            update = orthogonal(_mix(gradient, mixed, 1 - MUON_MOMENTUM))  # Nesterov's
             scale = 0.2 * max(variable.shape[-1], _inputs(variable)) ** 0.5
+            self.assign(momentum, mixed)
             self.assign_sub(variable, update * ops.cast(learning_rate * scale, variable.dtype))
 
     optimizer = (AveragingMuon if kind == "muon" else Averaging)(
@@ -97,16 +105,15 @@ def orthogonal(x: Any) -> Any:
     x = x / (ops.norm(x) + 1e-7)
     tall = x.shape[0] >= x.shape[1]
     # x -> x q(x'x) over and over is one product with a polynomial of the smaller Gram matrix
-    gram = ops.matmul(ops.transpose(x), x) if tall else ops.matmul(x, ops.transpose(x))
-    one = ops.eye(gram.shape[0], dtype="float32")
+    gram = ops.transpose(x) @ x if tall else x @ ops.transpose(x)
     a, b, c = NEWTON_SCHULZ
-    product = one
-    for _ in range(STEPS):
-        factor = a * one + b * gram + c * ops.matmul(gram, gram)
-        product = ops.matmul(product, factor)
-        gram = ops.matmul(ops.matmul(factor, gram), factor)
-    x = ops.matmul(x, product) if tall else ops.matmul(product, x)
-    return ops.reshape(x, shape)
+    one = ops.eye(gram.shape[0], dtype="float32")
+    product = factor = a * one + b * gram + c * (gram @ gram)
+    for _ in range(STEPS - 1):
+        gram = factor @ gram @ factor
+        factor = a * one + b * gram + c * (gram @ gram)
+        product = product @ factor
+    return ops.reshape(x @ product if tall else product @ x, shape)
 
 
 def _mix(x, y, share: float):

@@ -11,6 +11,7 @@ import numpy as np
 
 from unetpred.colour import from_network, to_network
 from unetpred.errors import InputError
+from unetpred.forward import forward
 from unetpred.masks import Box, check_mask, hole_boxes, hole_mask
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 OUTPUTS = ("structure", "content")
 MAX_WINDOWS = 4  # holes that are computed one by one; with more of them the whole output is
+MAX_GRAPHS = 8  # places of holes that get a graph of their own; after them the whole output does
 
 
 @dataclass
@@ -89,7 +91,7 @@ class Predictor:
         from unetpred.weights import load_model
 
         if mask_channels not in self._networks:
-            self._networks[mask_channels] = load_model(self.weights, mask_channels)
+            self._networks[mask_channels] = _ready(load_model(self.weights, mask_channels))
         return self._networks[mask_channels]
 
     def vgg(self) -> keras.Model:
@@ -141,6 +143,7 @@ class Predictor:
         masks: np.ndarray,
         output: Sequence[str] = ("structure",),
         network_output: bool = False,
+        holes: np.ndarray | None = None,
     ) -> Result:
         """Score images and masks that have been checked already.
 
@@ -152,47 +155,75 @@ class Predictor:
             1 = visible, 0 = missing.
         output, network_output
             As for a call.
+        holes : numpy.ndarray, (1 or N,H,W,1 or 3) float32, optional
+            0 = filled in and scored, where that is not all that is missing, as in a crop that
+            reaches beyond the border of its image.
 
         Returns
         -------
         Result
         """
-        raw = self._raw(images, masks, network_output)
+        masks = _shared(masks)
+        holes = masks if holes is None else _shared(holes)
+        boxes = [hole_boxes(hole.min(axis=-1)) for hole in holes]
+        raw = self._raw(images, masks, None if network_output else boxes)
         rgb = from_network(raw)
-        filled = np.where(masks == 0, np.clip(rgb, 0, 255), images)
-        return self._scored(images, masks, filled, rgb if network_output else None, output)
+        filled = np.where(holes == 0, np.clip(rgb, 0, 255), images)
+        return self._scored(images, holes, boxes, filled, rgb if network_output else None, output)
 
-    def _raw(self, images: np.ndarray, masks: np.ndarray, whole: bool) -> np.ndarray:
-        """The network's output (N,H,W,3), at least in the holes; zero where it was not computed."""
+    def _raw(
+        self, images: np.ndarray, masks: np.ndarray, boxes: list[list[Box]] | None
+    ) -> np.ndarray:
+        """The network's output (N,H,W,3), at least in the boxes; zero where it was not computed."""
         shape = images.shape[1:3]
         parts = [(0, 0, *shape)]
-        model = self.network(masks.shape[-1])
-        if not whole and len(masks) == 1:
-            # the score looks at the hole alone, and the hole is the same for all of the images
-            boxes = hole_boxes(masks[0].min(axis=-1))
-            if len(boxes) <= MAX_WINDOWS:
-                parts = boxes
-                model = self._window_model(shape, tuple(boxes), masks.shape[-1])
+        model = None
+        if boxes and len(boxes[0]) <= MAX_WINDOWS and all(one == boxes[0] for one in boxes):
+            # the score looks at the hole alone, and it is at the same place in all of the images
+            model = self._window_model(shape, tuple(boxes[0]), masks.shape[-1])
+            parts = boxes[0] if model else parts
+        model = model or self.network(masks.shape[-1])
         raw = np.zeros(images.shape, "float32")
         for start in range(0, len(images), self.batch_size):
             chosen = slice(start, start + self.batch_size)
             image = to_network(images[chosen])
-            mask = masks[chosen] if len(masks) > 1 else np.repeat(masks, len(image), axis=0)
-            outputs = model.predict_on_batch([image, mask])
-            outputs = outputs if isinstance(outputs, list) else [outputs]
+            count = len(image)
+            # a mask that all share stays one: what the layers make of it is computed once
+            mask = masks[chosen] if len(masks) > 1 else masks
+            outputs = forward(model, self._padded(image, mask))
             for (top, left, bottom, right), values in zip(parts, outputs, strict=True):
-                raw[chosen, top:bottom, left:right] = values
+                raw[chosen, top:bottom, left:right] = values[:count]
         return raw
 
-    def _window_model(self, shape, boxes: tuple[Box, ...], mask_channels: int) -> keras.Model:
+    def _padded(self, image: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
+        """A batch of a length that there is a compiled graph for, or will be of use again.
+
+        TensorFlow's graph for any length is its second, and PyTorch has none. The others compile
+        for every length anew, so they get powers of two alone.
+        """
+        import keras
+
+        if keras.config.backend() in ("tensorflow", "torch"):
+            return [image, mask]
+        wanted = min(self.batch_size, 1 << (len(image) - 1).bit_length())
+        index = np.minimum(np.arange(wanted), len(image) - 1)
+        return [image[index], mask if len(mask) == 1 else mask[index]]
+
+    def _window_model(
+        self, shape: tuple[int, int], boxes: tuple[Box, ...], mask_channels: int
+    ) -> keras.Model | None:
+        """The network for these windows; None where there are so many that compiling would rule."""
         from unetpred.model import build_hole_model
 
         key = (shape, boxes, mask_channels)
         if key not in self._windows:
-            self._windows[key] = build_hole_model(self.network(mask_channels), *shape, *boxes)
+            if len(self._windows) >= MAX_GRAPHS:
+                return None
+            model = build_hole_model(self.network(mask_channels), *shape, *boxes)
+            self._windows[key] = _ready(model)
         return self._windows[key]
 
-    def _scored(self, images, masks, filled, network_output, output) -> Result:
+    def _scored(self, images, holes, boxes, filled, network_output, output) -> Result:
         from unetpred.scores import content_of_holes, structure
         from unetpred.vgg import CONTENT_LAYERS
 
@@ -202,17 +233,30 @@ class Predictor:
         if "structure" in output:
             r = np.full(count, np.nan)
             for i in range(count):
-                r[i], reason = structure(filled[i], images[i], masks[i % len(masks)])
+                r[i], reason = structure(filled[i], images[i], holes[i % len(holes)])
                 reasons[i] += [f"structure: {reason}"] if reason else []
         if "content" in output:
             layers, total = np.full((count, len(CONTENT_LAYERS)), np.nan), np.full(count, np.nan)
             for i in range(count):
-                boxes = hole_boxes(masks[i % len(masks)].min(axis=-1))
-                score = content_of_holes(filled[i], images[i], boxes, self.vgg())
+                score = content_of_holes(filled[i], images[i], boxes[i % len(boxes)], self.vgg())
                 total[i], layers[i] = score.total, score.layers
                 reasons[i] += [f"content: {score.reason}"] if score.reason else []
         joined = ["; ".join(reason) for reason in reasons]
         return Result(r, total, layers, filled, network_output, joined)
+
+
+def _ready(model: keras.Model) -> keras.Model:
+    """A model that TensorFlow does not compile anew for every length of a batch."""
+    import keras
+
+    if keras.config.backend() == "tensorflow":
+        model.jit_compile = False
+    return model
+
+
+def _shared(masks: np.ndarray) -> np.ndarray:
+    """One mask instead of several that are alike."""
+    return masks[:1] if len(masks) > 1 and (masks == masks[0]).all() else masks
 
 
 def _checked_images(images: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from unetpred.layers import margins
 from unetpred.model import DECODER, ENCODER, Config, layer_names
 
 
@@ -55,14 +56,14 @@ def list_layers(config: Config, size: tuple[int, int] = (224, 224)) -> list[Laye
     >>> list_layers(Config())[1]
     LayerInfo(name='vblock1_conv_2', shape=(224, 224, 64), stride=1, receptive_field=5, first=(0.0, 0.0))
     """  # noqa: E501
-    padding = [-side % config.multiple for side in size]
+    padding = [margins(side, config.multiple) for side in size]  # before and after
     known = []
     for name in layer_names(config.variant):
         filters, level = _place(name)
         stride = 2**level
-        grid = [(side + extra) // stride for side, extra in zip(size, padding, strict=True)]
+        grid = [(side + sum(extra)) // stride for side, extra in zip(size, padding, strict=True)]
         channels = 3 if filters is None else config.filters(filters)
-        first = tuple((stride - 1) / 2 - extra // 2 for extra in padding)
+        first = tuple((stride - 1) / 2 - before for before, _ in padding)
         known.append(
             LayerInfo(name, (*grid, channels), stride, receptive_field(name, config), first)
         )

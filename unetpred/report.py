@@ -32,6 +32,7 @@ def provenance(
     outputs: Sequence[str],
     command: str,
     vgg: str | None = None,
+    context: str = "full image",
 ) -> dict[str, str]:
     """What a table of scores must say about how it was made.
 
@@ -40,13 +41,15 @@ def provenance(
     weights : (name, sha256)
         Of the network's weights.
     geometry : str
-        The hole and what surrounds it, in words.
+        The hole, in words.
     outputs : sequence of str
         The scores in the table.
     command : str
         The command line.
     vgg : str, optional
         The weights of VGG-16, where content is among the scores.
+    context : str
+        What surrounds the hole, in words.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def provenance(
         **({"vgg_weights": vgg} if vgg else {}),
         "backend": f"{backend} {module.__version__}, keras {keras.__version__}",
         "hole": geometry,
-        "context": "full image",
+        "context": context,
         **{name: DEFINITIONS[name] for name in outputs},
         "note": "scores depend on the weights; these are not the published numbers unless the "
         "weights are the original's",

@@ -26,7 +26,7 @@ CONSTANT_STD = 1e-6 * 255
 #: The shorter side of a patch, px, below which VGG-16's four poolings leave nothing of it.
 CONTENT_MIN_SIDE = 16
 
-#: A hole's bounding box (top, bottom, left, right), px: rows top..bottom-1, columns left..right-1.
+#: A hole's bounding box (top, left, bottom, right), px: rows top..bottom-1, columns left..right-1.
 Box = tuple[int, int, int, int]
 
 
@@ -141,7 +141,7 @@ def content(
     prediction, original : array_like, (N, h, w, 3)
         Patches, RGB 0..255.
     vgg : keras.Model
-        `unetpred.vgg.vgg_model(path, CONTENT_LAYERS)`.
+        ``unetpred.vgg.vgg_model(path, CONTENT_LAYERS)``.
     subtract_mean : bool
         Whether VGG-16 gets mean-subtracted BGR, as in its training. The original feeds RGB
         0..255 as it is, and its numbers depend on that; so does the default here.

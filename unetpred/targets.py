@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
-from contextlib import ExitStack
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import BinaryIO
 
 import numpy as np
 
+from unetpred.decode import reason_of
 from unetpred.errors import InputError
-from unetpred.files import atomic_path
-from unetpred.images import Input, Source
+from unetpred.images import Input
+from unetpred.jobs import Job
 from unetpred.report import check_target
-
-if TYPE_CHECKING:
-    from unetpred.predict import Result
 
 
 def check_targets(args: argparse.Namespace, inputs: list[Input]) -> dict[str, Path]:
@@ -34,7 +33,7 @@ def check_targets(args: argparse.Namespace, inputs: list[Input]) -> dict[str, Pa
     -------
     dict of str to Path
         By path of an input, the file beside it that its scores go into: `<stem>_pred.npy` beside an
-        array, `<dir>_pred.csv` beside a directory unless there is --save.
+        array, `<dir>_pred.csv` beside a directory unless there is --save; none with --sites.
 
     Raises
     ------
@@ -42,7 +41,7 @@ def check_targets(args: argparse.Namespace, inputs: list[Input]) -> dict[str, Pa
         One line that names the file.
     """
     beside = {}
-    for one in inputs:
+    for one in inputs if not args.sites else ():  # their results are no list of images
         path = Path(os.path.abspath(one.path))
         if one.sources and one.kind == "array":
             beside[one.path] = path.with_name(f"{path.stem}_pred.npy")
@@ -56,6 +55,9 @@ def check_targets(args: argparse.Namespace, inputs: list[Input]) -> dict[str, Pa
             targets.append((f"--{option}", getattr(args, option), (".npy",)))
 
     taken = {os.path.realpath(source.path): "an input" for one in inputs for source in one.sources}
+    for option in ("sites", "mask"):
+        if getattr(args, option):
+            taken[os.path.realpath(getattr(args, option))] = f"--{option}"
     for what, file, endings in targets:
         check_target(file, *endings)
         real = os.path.realpath(file)
@@ -67,13 +69,13 @@ def check_targets(args: argparse.Namespace, inputs: list[Input]) -> dict[str, Pa
     return beside
 
 
-def picture_names(args: argparse.Namespace, sources: list[Source]) -> dict[int, Path]:
+def picture_names(args: argparse.Namespace, jobs: list[Job]) -> dict[int, Path]:
     """Give every picture of --save_images a name of its own, and make their folder.
 
     Returns
     -------
     dict of int to Path
-        By position among the sources; empty if no pictures are wanted.
+        By position among the jobs; empty if no pictures are wanted.
 
     Raises
     ------
@@ -88,20 +90,24 @@ def picture_names(args: argparse.Namespace, sources: list[Source]) -> dict[int, 
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--save_images {folder}: cannot be made ({error.strerror})") from None
-    for position, source in enumerate(sources):
+    for job in jobs:
+        source, place = job.source, job.place
         flat = re.sub(r"[^\w.-]+", "_", os.path.splitext(source.path)[0]).lstrip("._")
         stem = flat[-150:] + ("" if source.index is None else f"_{source.index:04d}")
+        stem += f"_x{place.x}_y{place.y}_s{place.size}" if place else ""
         name, count = f"{stem}_filled.png", 1
         while name in used:
             count += 1
             name = f"{stem}_filled_{count}.png"
         used.add(name)
-        names[position] = folder / name
+        names[job.position] = folder / name
     return names
 
 
 class Arrays:
     """The `.npy` files of whole images: written as scoring goes, so that memory stays flat.
+
+    Until they are finished they are FILE.part.
 
     Parameters
     ----------
@@ -109,7 +115,7 @@ class Arrays:
         Of `unetpred predict`.
     count : int
         Number of images; those that fail stay NaN.
-    sizes : list of (H, W)
+    sizes : iterable of (H, W)
         Of the images.
 
     Raises
@@ -118,34 +124,94 @@ class Arrays:
         If there is more than one size.
     """
 
-    def __init__(self, args: argparse.Namespace, count: int, sizes: list[tuple[int, int]]):
+    def __init__(self, args: argparse.Namespace, count: int, sizes: Iterable[tuple[int, int]]):
         given = {"filled": args.save_prediction, "network_output": args.save_network_output}
         self._targets = {name: path for name, path in given.items() if path}
+        sizes = list(dict.fromkeys(sizes))
         if self._targets and len(sizes) > 1:
             names = ", ".join(f"{w}x{h}" for h, w in sizes)
             raise InputError(
                 f"images of several sizes ({names}) do not fit into one .npy; use --save_images"
             )
         self._shape = (count, *sizes[0], 3)
-        self._open: dict[str, np.ndarray] = {}
-        self._files = ExitStack()
+        self._bytes = math.prod(self._shape[1:]) * 4  # of one image
+        self._open: dict[str, tuple[BinaryIO, int]] = {}  # and where the numbers begin
+        self._there: set[int] = set()
 
-    def __enter__(self) -> Arrays:
-        return self
+    @property
+    def wanted(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self._targets)
 
-    def __exit__(self, *error) -> None:
-        for array in self._open.values():
-            array.flush()
-        self._open.clear()  # some systems cannot rename a file that is mapped
-        self._files.__exit__(*error)
+    def resume(self, positions: Iterable[int]) -> None:
+        """Go on with the files of an interrupted run, which hold these images.
 
-    def put(self, position: int, result: Result, index: int) -> None:
-        """Keep one image's arrays."""
-        if not self._open:
-            for name, path in self._targets.items():
-                temporary = self._files.enter_context(atomic_path(path))
-                array = np.lib.format.open_memmap(temporary, "w+", "float32", self._shape)
-                array[:] = np.nan
-                self._open[name] = array
-        for name, array in self._open.items():
-            array[position] = getattr(result, name)[index]
+        Raises
+        ------
+        InputError
+            If a file is not there, or not of the same images.
+        """
+        self._there = set(positions)
+        for name, path in self._targets.items():
+            try:
+                file = open(f"{path}.part", "r+b")  # noqa: SIM115 - closed by finish or drop
+                np.lib.format.read_magic(file)
+                shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+            except (OSError, ValueError) as error:
+                raise InputError(
+                    f"{path}.part: cannot be gone on with ({reason_of(error)}); leave --resume "
+                    "away to start afresh"
+                ) from None
+            if (shape, dtype) != (self._shape, np.dtype("float32")):
+                raise InputError(
+                    f"{path}.part: has shape {shape}, where {self._shape} is right; leave "
+                    "--resume away to start afresh"
+                )
+            self._open[name] = file, file.tell()
+
+    def put(self, position: int, images: dict[str, np.ndarray]) -> None:
+        """Keep one image's arrays, by the names of `Result`."""
+        self._begin()
+        self._there.add(position)
+        for name in self._open:
+            self._write(name, position, np.ascontiguousarray(images[name], "float32"))
+
+    def flush(self) -> None:
+        """Hand everything over to the system, which keeps it if this process is killed."""
+        for file, _ in self._open.values():
+            file.flush()
+
+    def finish(self) -> None:
+        """Make the files what they are called."""
+        if not self._there:
+            return
+        nothing = np.full(self._shape[1:], np.nan, "float32")
+        for name, (file, _) in self._open.items():
+            for position in set(range(self._shape[0])) - self._there:
+                self._write(name, position, nothing)
+            file.close()
+            os.replace(f"{self._targets[name]}.part", self._targets[name])
+        self._open.clear()
+
+    def drop(self, keep: bool) -> None:
+        """End without finishing; `keep` what there is to go on with."""
+        for name, (file, _) in self._open.items():
+            file.close()
+            if not keep:
+                os.unlink(f"{self._targets[name]}.part")
+        self._open.clear()
+
+    def _begin(self) -> None:
+        if self._open:
+            return
+        header = {"descr": "<f4", "fortran_order": False, "shape": self._shape}
+        for name, path in self._targets.items():
+            file = open(f"{path}.part", "w+b")  # noqa: SIM115
+            np.lib.format.write_array_header_1_0(file, header)
+            self._open[name] = file, file.tell()
+            file.truncate(file.tell() + self._shape[0] * self._bytes)
+
+    def _write(self, name: str, position: int, image: np.ndarray) -> None:
+        file, start = self._open[name]
+        file.seek(start + position * self._bytes)
+        file.write(image.astype("<f4", copy=False).data)

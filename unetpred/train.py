@@ -75,6 +75,7 @@ class Run:
             config.seed,
             window,
             augmentation=config.augmentation,
+            patterns=config.patterns,
             cache=cache_bytes(),
         )
         self.steps_per_epoch = config.steps_per_epoch or max(1, len(files) // config.batch_size)
@@ -94,14 +95,22 @@ class Run:
         self.optimizer = make_optimizer(
             config.lr, config.weight_decay, config.ema, config.optimizer
         )
-        jit_compile = config.jit_compile
-        if jit_compile is None:
-            jit_compile = keras.backend.backend() == "jax"
-        self.network.compile(self.optimizer, loss=loss, jit_compile=jit_compile)
         self.optimizer.build(self.network.trainable_variables)
+        self._train_on = self._make_step(loss)
         self.step, self.best = 0, -np.inf
         self._saved: int | None = None  # step of the state on disk
         self._shipping = Shipping(self.network, self.optimizer, self.architecture, self._measuring)
+
+    def _make_step(self, loss: Callable) -> Callable[[list[np.ndarray], np.ndarray], float]:
+        backend, compiled = keras.backend.backend(), self.config.jit_compile
+        if backend == "torch" and compiled:
+            from unetpred.torch_step import CompiledStep
+
+            return CompiledStep(self.network, loss, self.optimizer)
+        if compiled is None:
+            compiled = backend == "jax"
+        self.network.compile(self.optimizer, loss=loss, jit_compile=compiled)
+        return lambda inputs, target: float(self.network.train_on_batch(inputs, target))
 
     # -- starting, stopping and going on ------------------------------------------------------
 
@@ -230,7 +239,7 @@ class Run:
                 started = time.perf_counter()
                 rate = learning_rate(config, self.step, self.total)
                 self.optimizer.learning_rate.assign(rate)
-                loss = float(self.network.train_on_batch(inputs, target))
+                loss = self._train_on(inputs, target)
                 ended = time.perf_counter()
                 if not np.isfinite(loss):
                     raise Diverged(self._last_good(f"the loss is {loss}", files))

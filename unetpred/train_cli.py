@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import shlex
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from unetpred.augment import AUGMENTATIONS
 from unetpred.errors import InputError
 from unetpred.quiet import import_keras
+from unetpred.stopping import resume_command
 from unetpred.train_config import LOSSES, OPTIMIZERS, PRESETS, TrainConfig
 
 _DESCRIPTION = "Train a network on a folder of photographs."
@@ -54,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option(data, "image_size", int, "side of the crops in px, a multiple of 32")
     option(data, "window", int, "holes lie in the central N px (default: half of image_size)")
     option(data, "augmentation", str, "how colours are varied", choices=AUGMENTATIONS)
+    option(data, "patterns", float, "share of crops that are drawn stripes and edges, 0..1")
     option(data, "workers", int, "threads that read photographs")
 
     network = parser.add_argument_group("network and loss")
@@ -172,7 +173,7 @@ def _train(args: argparse.Namespace) -> int:
         with logging_redirect_tqdm():
             training.train(progress=not args.quiet and sys.stderr.isatty())
     except Stopped as stopped:
-        return _failed(f"{stopped}; go on with: {_resume_command()}", 128 + stopped.number)
+        return _failed(f"{stopped}; go on with: {resume_command()}", 128 + stopped.number)
     except Diverged as error:
         return _failed(f"{error}; a smaller --lr may help", 1)
     best = Path(config.checkpoint_dir) / "best.weights.h5"
@@ -184,21 +185,6 @@ def _train(args: argparse.Namespace) -> int:
 def _failed(message: str, code: int) -> int:
     print(f"train: {message}", file=sys.stderr)
     return code
-
-
-def _resume_command() -> str:
-    program, *options = sys.argv
-    name = Path(program).name
-    start = ["python", program] if name.endswith(".py") else [name]
-    if name == "__main__.py":
-        start = ["python", "-m", "unetpred"]
-    # state.h5 in the folder of the run is newer than what this run went on from
-    kept, skip = [], False
-    for option in options:
-        if not skip and not option.startswith("--resume"):
-            kept.append(option)
-        skip = option == "--resume_path"
-    return shlex.join([*start, *kept, "--resume"])
 
 
 def _named_number(text: str) -> tuple[str, float]:

@@ -57,6 +57,9 @@ class TrainConfig:
         `image_size` if not given. The upstream loss looks at the whole crop.
     augmentation : {"upstream", "vivid", "none"}
         How colours are varied, see `unetpred.augment.colour_matrix`.
+    patterns : float
+        Share of the crops, 0..1, that are no photographs but drawn stripes and edges, see
+        `unetpred.patterns.random_pattern`.
     batch_size : int
         Crops per step.
     epochs : int
@@ -106,6 +109,7 @@ class TrainConfig:
     image_size: int = 128
     window: int | None = None
     augmentation: str = "upstream"
+    patterns: float = 0.0
     batch_size: int = 16
     epochs: int = 100
     steps_per_epoch: int | None = None
@@ -153,7 +157,12 @@ class TrainConfig:
             raise InputError(f"seed is {self.seed}; less than {1 << 32} is needed")
         if not 0 < self.lr < math.inf:
             raise InputError(f"lr is {self.lr}; a number above 0 is needed")
-        for name, below in (("val_split", True), ("ema", True), ("decay", False)):
+        for name, below in (
+            ("val_split", True),
+            ("ema", True),
+            ("decay", False),
+            ("patterns", False),
+        ):
             value = getattr(self, name)
             if not 0 <= value <= 1 or (below and value == 1):
                 raise InputError(f"{name} is {value}; 0..1 is needed{', below 1' * below}")

@@ -17,7 +17,7 @@ from unetpred.files import atomic_path
 if TYPE_CHECKING:
     import keras
 
-    from unetpred.model import Config
+    from unetpred.architecture import Config
 
 DEFAULT = "lite"
 SHIPPED = {"lite": "lite.weights.h5"}
@@ -195,7 +195,7 @@ def _named_by_order(layers: dict) -> dict:
 
     Early Keras 3 did not write layer names, and later ones lose that of the first layer of a shard.
     """
-    from unetpred.model import VARIANTS, layer_names
+    from unetpred.architecture import VARIANTS, layer_names
 
     orders = {len(layer_names(variant)): layer_names(variant) for variant in VARIANTS}
     order = orders.get(len(layers), [])
@@ -204,7 +204,7 @@ def _named_by_order(layers: dict) -> dict:
 
 
 def _architecture(path: Path, layers: dict) -> Config:
-    from unetpred.model import ENCODER, Config
+    from unetpred.architecture import ENCODER, Config
 
     first = layers.get("vblock1_conv_1", {}).get(0)
     if first is None or first.ndim != 4 or first.shape[:3] != (3, 3, 3) or not first.size:

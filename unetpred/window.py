@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from typing import NamedTuple
 
@@ -42,6 +43,44 @@ class Window:
     def doubled(self) -> Window:
         """This window after upsampling by two."""
         return Window(*(2 * value for value in astuple(self)))
+
+    def joined(self, other: Window) -> Window:
+        """The smallest window of the same grid that holds both."""
+        return Window(
+            min(self.top, other.top),
+            min(self.left, other.left),
+            max(self.bottom, other.bottom),
+            max(self.right, other.right),
+            self.height,
+            self.width,
+        )
+
+    def aligned(self, multiple: int) -> Window:
+        """This window grown until its borders lie at multiples of a number, as the grid's do."""
+        return Window(
+            self.top // multiple * multiple,
+            self.left // multiple * multiple,
+            -(-self.bottom // multiple) * multiple,
+            -(-self.right // multiple) * multiple,
+            self.height,
+            self.width,
+        )
+
+    def within(self, region: Window) -> Window:
+        """The same positions, counted in the grid that a region cut out of this one makes."""
+        return Window(
+            self.top - region.top,
+            self.left - region.left,
+            self.bottom - region.top,
+            self.right - region.left,
+            region.bottom - region.top,
+            region.right - region.left,
+        )
+
+    @property
+    def area(self) -> int:
+        """Number of positions."""
+        return (self.bottom - self.top) * (self.right - self.left)
 
     def whole(self) -> Window:
         """The window that is the whole grid."""
@@ -88,3 +127,24 @@ def needed(window: Window, levels: int) -> list[Need]:
         needs.append(Need(source, first, second))
         second = source
     return needs
+
+
+def sources(window: Window, levels: int, convolutions: Sequence[int]) -> Window:
+    """The part of the image that a window of the output depends on: its receptive field.
+
+    Parameters
+    ----------
+    window : Window
+        Of the output.
+    levels : int
+        Number of poolings, one after each of the first blocks of the encoder.
+    convolutions : sequence of int
+        How many 3x3 convolutions each block of the encoder has.
+    """
+    needs = needed(window, levels)
+    part = needs[-1].source
+    for block in reversed(range(len(convolutions))):
+        if block < levels:
+            part = part.doubled().joined(needs[block].first.grown())  # below the pool, and the skip
+        part = part.grown(convolutions[block])
+    return part

@@ -1,0 +1,174 @@
+"""What a patch is like by itself: luminance, contrast, spectrum; and what simple fillings reach.
+
+Scores of predictability go along with all of these, so who relates scores to something else has
+to control for them.
+
+Luminance here is a weighted mean of the channels of an image of 0..255::
+
+    Y = (0.2126 R + 0.7152 G + 0.0722 B) / 255                        (0..1; weights of [1]_)
+
+taken from the values as they are in the file, without undoing a gamma: it is proportional to the
+luminance of a screen that has been linearised, as screens of experiments are. For other screens,
+linearise the images first.
+
+References
+----------
+.. [1] ITU-R Recommendation BT.709-6 (2015), item 3.2.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from unetpred.baselines import mean_fill, telea_fill
+from unetpred.scores import CONSTANT_STD, structure
+
+WEIGHTS = (0.2126, 0.7152, 0.0722)  # of red, green and blue in luminance
+MIN_SLOPE_SIDE = 8  # px; below it fewer than three frequencies are left to fit
+
+COVARIATES = (
+    "rms_contrast",
+    "mean_luminance",
+    "spectral_slope",
+    "structure_telea",
+    "structure_mean_fill",
+)
+
+
+def luminance(image: np.ndarray) -> np.ndarray:
+    """Luminance Y of RGB values, see above.
+
+    Parameters
+    ----------
+    image : array_like, (...,3)
+        RGB, 0..255.
+
+    Returns
+    -------
+    numpy.ndarray, (...) float64
+        0..1.
+    """
+    return np.asarray(image, "float64") @ np.array(WEIGHTS) / 255
+
+
+def mean_luminance(patch: np.ndarray, hole: np.ndarray | None = None) -> float:
+    """Mean luminance of a patch, 0..1.
+
+    Parameters
+    ----------
+    patch : array_like, (h,w,3)
+        RGB, 0..255.
+    hole : array_like, (h,w), optional
+        0 = belongs to the patch; all of it if not given.
+    """
+    return float(_values(patch, hole).mean())
+
+
+def rms_contrast(patch: np.ndarray, hole: np.ndarray | None = None) -> float:
+    """RMS contrast of a patch: the standard deviation of its luminance, 0..0.5 [1]_.
+
+    It is the root of the mean square difference from the patch's own mean luminance, where
+    luminance has the range 0..1. Divided by `mean_luminance` it is the contrast relative to
+    the mean, which others use [2]_.
+
+    Parameters
+    ----------
+    patch : array_like, (h,w,3)
+        RGB, 0..255.
+    hole : array_like, (h,w), optional
+        0 = belongs to the patch; all of it if not given.
+
+    References
+    ----------
+    .. [1] E. Peli, "Contrast in complex images", J. Opt. Soc. Am. A 7(10), 1990, 2032-2040, eq. 2.
+    .. [2] R. A. Frazor and W. S. Geisler, "Local luminance and contrast in natural images", Vision
+       Research 46(10), 2006, 1585-1598.
+    """
+    return float(_values(patch, hole).std())
+
+
+def spectral_slope(patch: np.ndarray) -> float:
+    """Slope of log power against log spatial frequency; about -2 in natural images [1]_, [2]_.
+
+    The luminance of the patch, minus its mean, is multiplied by a Hann window in both directions,
+    lest its edges count as structure; the squared magnitude of its Fourier transform is averaged
+    over orientation in rings one cycle per patch wide; a line is fitted by least squares to the
+    logarithms at 2 cycles per patch (below which the window mixes frequencies) to half the
+    patch's side (the highest frequency there is in all orientations). A power of 1/f**a gives
+    -a; the slope of amplitudes is half of it.
+
+    Parameters
+    ----------
+    patch : array_like, (h,w,3)
+        RGB, 0..255. What is beyond its largest centred square is not used.
+
+    Returns
+    -------
+    float
+        NaN for patches of one luminance and for sides below `MIN_SLOPE_SIDE`.
+
+    References
+    ----------
+    .. [1] D. J. Field, "Relations between the statistics of natural images and the response
+       properties of cortical cells", J. Opt. Soc. Am. A 4(12), 1987, 2379-2394.
+    .. [2] A. van der Schaaf and J. H. van Hateren, "Modelling the power spectra of natural images:
+       statistics and information", Vision Research 36(17), 1996, 2759-2770.
+    """
+    values = luminance(patch)
+    side = min(values.shape)
+    if side < MIN_SLOPE_SIDE:
+        return math.nan
+    top, left = ((size - side) // 2 for size in values.shape)
+    values = values[top : top + side, left : left + side]
+    if values.std() < CONSTANT_STD / 255:
+        return math.nan
+    taper = np.sin(np.pi * (np.arange(side) + 0.5) / side) ** 2
+    window = np.outer(taper, taper)
+    values = (values - np.sum(values * window) / np.sum(window)) * window
+    power = np.abs(np.fft.fft2(values)) ** 2
+    cycles = np.fft.fftfreq(side, 1 / side)  # per patch
+    ring = np.rint(np.hypot(cycles[:, None], cycles[None, :])).astype(int)
+    mean = np.bincount(ring.ravel(), power.ravel()) / np.bincount(ring.ravel())
+    frequency = np.arange(2, side // 2 + 1)
+    mean = mean[frequency]
+    if not (mean > 0).all():
+        return math.nan
+    return float(np.polyfit(np.log(frequency), np.log(mean), 1)[0])
+
+
+def covariates(pixels: np.ndarray, hole: np.ndarray, visible: np.ndarray) -> dict[str, float]:
+    """All covariates of one hole.
+
+    Parameters
+    ----------
+    pixels : numpy.ndarray, (h,w,3)
+        What surrounds the hole, and what is hidden in it; RGB, 0..255.
+    hole : numpy.ndarray, (h,w)
+        0 = hidden and scored.
+    visible : numpy.ndarray, (h,w)
+        1 = what a filling may look at; 0 in the hole and beyond the border of the image.
+
+    Returns
+    -------
+    dict of str to float
+        By the names in `COVARIATES`: `rms_contrast` and `mean_luminance` of the hidden pixels,
+        `spectral_slope` of the hole's bounding box, and the structure scores of Telea's filling
+        and of filling with the mean colour, from the same surroundings that the network has. NaN
+        where one is undefined.
+    """
+    rows, columns = (np.flatnonzero((hole == 0).any(axis=axis)) for axis in (1, 0))
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    values = (
+        rms_contrast(pixels[box], hole[box]),
+        mean_luminance(pixels[box], hole[box]),
+        spectral_slope(pixels[box]),
+        *(structure(fill(pixels, visible), pixels, hole).value for fill in (telea_fill, mean_fill)),
+    )
+    return dict(zip(COVARIATES, values, strict=True))
+
+
+def _values(patch: np.ndarray, hole: np.ndarray | None) -> np.ndarray:
+    values = luminance(patch)
+    return values if hole is None else values[np.asarray(hole) == 0]

@@ -1,0 +1,211 @@
+"""A map from the command line: its files, and going on after an interruption."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import logging
+import os
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from unetpred.batch import Holes, label
+from unetpred.context import FULL
+from unetpred.errors import InputError
+from unetpred.files import atomic_path
+from unetpred.images import Source, list_sources
+from unetpred.maps import PENDING, PredictabilityMap, blank_map, complete, hole_pattern
+from unetpred.quiet import import_keras, progress_bar
+from unetpred.report import check_target, provenance
+from unetpred.weights import find_weights, sha256
+
+if TYPE_CHECKING:
+    from unetpred.predict import Predictor
+
+logger = logging.getLogger(__name__)
+
+SAVE_EVERY = 30  # seconds between two savings of what is scored so far
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run `unetpred map`, and give the exit code.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        From a parser with the options of `add_arguments`.
+
+    Raises
+    ------
+    InputError
+        If there is no map to be had; in one line, why.
+    """
+    if args.batch_size < 1:
+        raise InputError(f"--batch_size {args.batch_size}: at least 1 is right")
+    if args.stride < 1:
+        raise InputError(f"--stride {args.stride}: a whole number of px, at least 1, is right")
+    holes = Holes(args)
+    hole = hole_pattern(holes.size, args.mask_shape, args.context)
+    check_target(args.save, ".npz")
+    if os.path.realpath(args.save) == os.path.realpath(args.input):
+        raise InputError(f"{args.save}: is the input; give another name")
+    source = _one_picture(args)
+    content = "content" in args.output
+    result = blank_map(source.size, args.stride, holes.size, content)
+    image = source.load()
+
+    import_keras()
+    from unetpred.predict import Predictor
+
+    name, path = find_weights(args.weights)
+    outputs = ["structure", "content"] if content else ["structure"]
+    vgg = None
+    if content:
+        given = args.vgg_weights
+        vgg = f"{given} (sha256 {sha256(given)})" if given else "ImageNet, keras.applications"
+    origin = {
+        **provenance((name, sha256(path)), str(holes), outputs, _command(), vgg),
+        "hole": f"{holes}".removesuffix(", centred") + ", centred on each place in turn",
+        "context": "full image" if args.context == FULL
+        else f"the {args.context} x {args.context} px around each place; beyond the image missing",
+        "image": label(source),
+        "image_sha256": hashlib.sha256(image.tobytes()).hexdigest(),
+        "stride": str(args.stride),
+    }  # fmt: skip
+    predictor = Predictor(args.weights, args.vgg_weights, args.batch_size)
+    if content:
+        predictor.vgg()  # before anything is computed that a missing file would waste
+    part = Path(f"{args.save}.part")
+    if args.resume:
+        _go_on(part, result, origin)
+    _compute(args, result, image, hole, predictor, part, origin)
+    _write(Path(args.save), result, origin)
+    part.unlink(missing_ok=True)
+    for score in outputs:
+        _picture(args, score, image, result, holes, name)
+    logger.info("%s: map of %d x %d places (rows x columns)", args.save, *result.structure.shape)
+    return 0
+
+
+def _one_picture(args: argparse.Namespace) -> Source:
+    (one,) = list_sources([args.input], args.key)
+    if one.error:
+        raise InputError(one.error)
+    if one.kind == "directory":
+        raise InputError(f"{args.input}: is a folder; a map is of one image")
+    if args.index is None and len(one.sources) == 1:
+        return one.sources[0]
+    if args.index is None:
+        raise InputError(f"{args.input}: holds {len(one.sources)} images; choose one by --index")
+    if not 0 <= args.index < len(one.sources):
+        raise InputError(
+            f"--index {args.index}: {args.input} holds {len(one.sources)} image(s), "
+            f"0..{len(one.sources) - 1} is right"
+        )
+    return one.sources[args.index]
+
+
+def _command() -> str:
+    return shlex.join(["unetpred", *sys.argv[1:]])
+
+
+def _compute(
+    args: argparse.Namespace,
+    result: PredictabilityMap,
+    image: np.ndarray,
+    hole: np.ndarray,
+    predictor: Predictor,
+    part: Path,
+    origin: dict[str, str],
+) -> None:
+    """Score what is pending; now and then, and when stopped, keep it in a file."""
+    todo = int((result.reason == PENDING).sum())
+    saved = time.monotonic()
+    with progress_bar(todo, "place", args.quiet) as bar:
+
+        def progress(count: int) -> None:
+            nonlocal saved
+            bar.update(count)
+            if time.monotonic() - saved > SAVE_EVERY:
+                _write(part, result, origin)
+                saved = time.monotonic()
+
+        try:
+            complete(result, image, hole, args.context, predictor, progress)
+        except KeyboardInterrupt:
+            left = int((result.reason == PENDING).sum())
+            _write(part, result, origin)
+            logger.warning(
+                "%s: has what was scored so far, %d place(s) are left; go on with --resume",
+                part,
+                left,
+            )
+            raise
+
+
+def _write(path: Path, result: PredictabilityMap, origin: dict[str, str]) -> None:
+    scores = {} if result.content is None else {"content": result.content}
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(
+            file,
+            structure=result.structure,
+            **scores,
+            x=result.x,
+            y=result.y,
+            reason=result.reason.astype(str),
+            provenance=json.dumps(origin, ensure_ascii=False),
+        )
+
+
+def _go_on(part: Path, result: PredictabilityMap, origin: dict[str, str]) -> None:
+    """Take over what an interrupted run has scored."""
+    if not part.is_file():
+        logger.info("%s: is not there, so the map is begun afresh", part)
+        return
+    try:
+        with np.load(part, allow_pickle=False) as file:
+            before = json.loads(str(file["provenance"]))
+            kept = {name: file[name] for name in ("structure", "content", "reason") if name in file}
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{part}: cannot be read ({error}); remove it to begin afresh") from None
+    for name, value in origin.items():
+        if name not in ("date", "command", "image") and before.get(name) != value:
+            raise InputError(
+                f"{part}: was begun with another {name} ({before.get(name)}, now {value}); "
+                "remove it, or leave --resume away, to begin afresh"
+            )
+    result.structure[:] = kept["structure"]
+    result.reason[:] = kept["reason"]
+    if result.content is not None:
+        result.content[:] = kept["content"]
+
+
+def _picture(
+    args: argparse.Namespace,
+    score: str,
+    image: np.ndarray,
+    result: PredictabilityMap,
+    holes: Holes,
+    weights: str,
+) -> None:
+    from unetpred.plots import map_overlay, save
+
+    ending = "" if score == "structure" else f"_{score}"
+    stem = Path(args.save).with_suffix("")
+    path = stem.with_name(f"{stem.name}{ending}.png")
+    if os.path.realpath(path) == os.path.realpath(args.input):
+        path = stem.with_name(f"{stem.name}{ending}_map.png")
+    context = "the whole image" if args.context == FULL else f"{args.context} px"
+    caption = f"{holes}".removesuffix(", centred")
+    caption = (
+        f"hole: {caption}   context: {context}   stride: {args.stride} px   weights: {weights}"
+    )
+    per_degree = args.pixels_per_degree
+    save(map_overlay(image, result, score, holes.size, per_degree, caption), path)
+    logger.info("%s: %s over the photograph", path, score)

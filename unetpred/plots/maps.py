@@ -1,0 +1,165 @@
+"""Predictability maps over their photographs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from unetpred.errors import InputError
+from unetpred.plots.pictures import FONT, INK, _fit, _levels, figure_class
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from unetpred.maps import PredictabilityMap
+
+LABELS = {
+    "structure": "structure r  (higher = more predictable)",
+    "content": "content  (higher = less predictable)",
+}
+ALPHA = 0.7  # of the map over the photograph
+WIDTH, DPI = 7.2, 200  # inches: two columns of a journal
+SHOWN = 1400  # px, the most that a panel's side has in the figure
+
+
+def map_overlay(
+    image: np.ndarray,
+    result: PredictabilityMap,
+    score: Literal["structure", "content"] = "structure",
+    mask_size: int | None = None,
+    pixels_per_degree: float | None = None,
+    caption: str = "",
+) -> Figure:
+    """Show an image, and beside it the map of a score over its grey version.
+
+    Colours are those of viridis, which colour-blind readers can tell apart and which prints well
+    in grey; brighter is always more predictable. Every value fills the cell around its place;
+    where there is none, the photograph stays bare.
+
+    Parameters
+    ----------
+    image : array (H,W,3)
+        RGB, 0..255.
+    result : PredictabilityMap
+        Of that image.
+    score : {"structure", "content"}
+        What to show. Structure has the range 0..1 in every figure, so that figures compare, and
+        an arrow on the colour bar if there are values below; content begins at 0.
+    mask_size : int, optional
+        Side of the hole, px, drawn to scale on the photograph.
+    pixels_per_degree : float, optional
+        For a scale bar in degrees of visual angle.
+    caption : str
+        Text below, taken literally.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If the map has not this score or is of an image of another size.
+    """
+    pixels = _levels(image, "image")
+    values = getattr(result, score, None) if score in LABELS else None
+    if values is None:
+        raise InputError(f"map: has no score {score!r}; {' or '.join(LABELS)}, if computed")
+    height, width = pixels.shape[:2]
+    if result.x.max() >= width or result.y.max() >= height:
+        raise InputError(
+            f"map: has places up to x={result.x.max()}, y={result.y.max()}, "
+            f"beyond an image of {width}x{height} px (width x height)"
+        )
+    figure = figure_class()(figsize=(WIDTH, _height(height, width, caption)), dpi=DPI,
+                            facecolor="white", layout="constrained")  # fmt: skip
+    text = {"color": INK, "family": FONT, "size": 8}
+    photograph, overlay = figure.subplots(1, 2)
+    extent = -0.5, width - 0.5, height - 0.5, -0.5
+    shown = _fit(pixels, SHOWN)
+    grey = np.rint(shown @ np.array([0.2126, 0.7152, 0.0722])).astype("uint8")
+    photograph.imshow(shown, extent=extent, interpolation="nearest")
+    overlay.imshow(grey, extent=extent, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+
+    known = values[np.isfinite(values)]
+    lowest, highest = (0, 1) if score == "structure" else (0, max(known.max(initial=0), 1e-6))
+    drawn = overlay.imshow(
+        np.ma.masked_invalid(values),
+        extent=(*_edges(result.x), *_edges(result.y)[::-1]),
+        cmap="viridis" if score == "structure" else "viridis_r",
+        vmin=lowest,
+        vmax=highest,
+        alpha=ALPHA,
+        interpolation="nearest",
+    )
+    for axes, title in ((photograph, "photograph"), (overlay, score)):
+        axes.set(xlim=extent[:2], ylim=extent[2:], xticks=(), yticks=())
+        axes.set_title(title, loc="left", **text)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+    if mask_size is not None:
+        _hole(photograph, mask_size, height, width, text)
+    if pixels_per_degree is not None:
+        _scale_bar(photograph, pixels_per_degree, height, width, text)
+    bar = figure.colorbar(
+        drawn,
+        ax=overlay,
+        fraction=0.05,
+        pad=0.02,
+        aspect=25,
+        extend="min" if known.min(initial=0) < lowest else "neither",
+    )
+    bar.ax.set_facecolor("0.5")  # as over a photograph that is neither dark nor bright
+    bar.set_label(LABELS[score], **text)
+    bar.ax.tick_params(labelsize=7, labelfontfamily=FONT, color=INK, labelcolor=INK)
+    bar.outline.set_visible(False)
+    if caption:
+        figure.supxlabel(caption, x=0.01, ha="left", parse_math=False, **{**text, "size": 7})
+    return figure
+
+
+def _height(height: int, width: int, caption: str) -> float:
+    """Of the figure, inches: of the panels, their titles and the caption."""
+    panel = (WIDTH - 0.9) / 2
+    return min(max(panel * height / width, 1.2), 9) + 0.35 + 0.15 * len(caption.splitlines())
+
+
+def _edges(places: np.ndarray) -> tuple[float, float]:
+    """Where the first cell begins and the last one ends."""
+    half = (places[1] - places[0]) / 2 if len(places) > 1 else 0.5
+    return places[0] - half, places[-1] + half
+
+
+def _outlined() -> list:
+    from matplotlib.patheffects import withStroke
+
+    return [withStroke(linewidth=2.5, foreground="black")]
+
+
+def _hole(axes, size: int, height: int, width: int, text: dict) -> None:
+    """The outline of a hole in the upper right corner."""
+    from matplotlib.patches import Rectangle
+
+    gap = 0.03 * max(height, width)
+    corner = width - gap - size, gap
+    axes.add_patch(
+        Rectangle(corner, size, size, fill=False, ec="white", lw=1, path_effects=_outlined())
+    )
+    style = {**text, "color": "white", "size": 6.5, "path_effects": _outlined()}
+    middle = corner[0] + size / 2, corner[1] + size / 2
+    axes.text(*middle, "hole", ha="center", va="center", clip_on=True, **style)
+
+
+def _scale_bar(axes, per_degree: float, height: int, width: int, text: dict) -> None:
+    """A bar of 1, 2 or 5 times a power of ten of degrees, about a fifth of the width."""
+    wanted = width / 5 / per_degree
+    power = 10.0 ** np.floor(np.log10(wanted))
+    degrees = power * max(step for step in (1, 2, 5) if step * power <= wanted * 1.001)
+    gap = 0.04 * max(height, width)
+    left, row = gap, height - gap
+    axes.plot([left, left + degrees * per_degree], [row, row], color="white", lw=2,
+              solid_capstyle="butt", path_effects=_outlined())  # fmt: skip
+    axes.annotate(f"{degrees:g}°", (left + degrees * per_degree / 2, row), (0, 3),
+                  textcoords="offset points", ha="center", va="bottom",
+                  path_effects=_outlined(), **{**text, "color": "white"})  # fmt: skip
