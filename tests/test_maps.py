@@ -15,8 +15,9 @@ from unetpred import cuts, map_run
 from unetpred.cli import main
 from unetpred.colour import from_network, to_network
 from unetpred.errors import InputError
-from unetpred.maps import OUTSIDE, predictability_map
+from unetpred.maps import OUTSIDE, blank_map, predictability_map
 from unetpred.model import Config, build_unetpred
+from unetpred.plots import map_overlay
 from unetpred.predict import Predictor
 from unetpred.scores import structure
 from unetpred.vgg import CONTENT_LAYERS
@@ -328,3 +329,22 @@ def test_usage_needs_no_heavy_import():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_overlay_has_the_values_at_their_places():
+    image = photograph(100, 150)
+    result = blank_map((100, 150), 20, 30)
+    result.structure[1:4, 1:7] = np.linspace(-0.5, 1, 18).reshape(3, 6)
+    figure = map_overlay(image, result, mask_size=30, pixels_per_degree=10, caption="a_$x$")
+    drawn = figure.axes[1].images[-1]
+    np.testing.assert_array_equal(drawn.get_array().filled(np.nan), result.structure)
+    assert drawn.get_extent() == [-10, 150, 90, -10]
+    assert drawn.get_clim() == (0, 1)
+    bar = next(line for line in figure.axes[0].lines)
+    assert np.ptp(bar.get_xdata()) == pytest.approx(20)  # 2 degrees
+    assert "2°" in [text.get_text() for text in figure.axes[0].texts]
+    assert not map_overlay(image, result).axes[0].lines
+    with pytest.raises(InputError, match="no score 'content'"):
+        map_overlay(image, result, "content")
+    with pytest.raises(InputError, match="beyond an image of 150x60"):
+        map_overlay(image[:60], result)

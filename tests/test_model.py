@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 
 from unetpred.errors import InputError
-from unetpred.model import Config, build_hole_model, build_unetpred, config_of
+from unetpred.model import (
+    Config,
+    build_hole_model,
+    build_unetpred,
+    config_of,
+    receptive_field,
+)
+from unetpred.window import Window
 
 DATA = Path(__file__).parent / "data"
 VGG_FILE = DATA / "vgg16_notop_random.h5"
@@ -419,3 +426,32 @@ def test_mixed_precision(network, compute, picture, policy):
     tolerance = 0.05 if policy == "mixed_bfloat16" else 0.01
     assert np.all(np.isfinite(half))
     assert np.sqrt(np.mean((half - full) ** 2)) < tolerance * full.std()
+
+
+@pytest.mark.parametrize("variant", ["paper", "released"])
+def test_windows_of_an_image_larger_than_the_receptive_field(variant, compute, picture):
+    model = build_unetpred(variant, 0.03125)
+    model.set_weights([w + 0.1 if w.ndim == 1 else w for w in model.get_weights()])
+    image, mask = picture(8, 90, 1100)
+    whole = compute(model, image, mask)
+    # at the border, in the middle; the last two near enough to share what they depend on
+    boxes = [(30, 0, 61, 40), (3, 507, 90, 530), (20, 540, 50, 555)]
+    windows = build_hole_model(model, 90, 1100, *boxes).predict([image, mask], verbose=0)
+    alone = compute(build_hole_model(model, 90, 1100, boxes[1]), image, mask)
+    for (top, left, bottom, right), window in zip(boxes, windows, strict=True):
+        expected = whole[:, top:bottom, left:right]
+        np.testing.assert_allclose(window, expected, atol=1e-5 * np.abs(expected).max())
+    np.testing.assert_allclose(alone, windows[1], atol=1e-5 * np.abs(alone).max())
+
+
+@pytest.mark.parametrize("variant", ["paper", "released"])
+def test_receptive_field_is_no_larger_than_needed(variant):
+    config = Config(variant)
+    grid = 64 * config.multiple
+    for top in range(grid // 2, grid // 2 + config.multiple):
+        window = Window(top, top, top + 52, top + 52, grid, grid)
+        field = receptive_field(window, config)
+        assert field.top % config.multiple == field.bottom % config.multiple == 0
+        assert field.top < top
+        assert top + 52 < field.bottom
+        assert field.bottom - field.top <= {"paper": 416, "released": 336}[variant]

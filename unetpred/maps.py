@@ -13,6 +13,7 @@ from unetpred.colour import from_network, to_network
 from unetpred.context import DEFAULT_CONTEXT, FULL
 from unetpred.cuts import Cut, crops, fields
 from unetpred.errors import InputError
+from unetpred.forward import forward
 from unetpred.masks import DEFAULT_HOLE, hole_mask
 
 if TYPE_CHECKING:
@@ -218,7 +219,7 @@ def _fill(model: keras.Model, cuts: list[Cut], same_mask: bool) -> np.ndarray:
     """The window of the output (N,h,w,3), RGB, clipped to 0..255."""
     images = to_network(np.stack([one.pixels for one in cuts]))
     masks = np.stack([one.mask for one in (cuts[:1] if same_mask else cuts)])[..., None]
-    return np.clip(from_network(np.asarray(model.predict_on_batch([images, masks]))), 0, 255)
+    return np.clip(from_network(forward(model, [images, masks])[0]), 0, 255)
 
 
 def _score(result, image, hole, cells, cuts, filled, predictor) -> None:

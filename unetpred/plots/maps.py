@@ -80,7 +80,8 @@ def map_overlay(
     shown = _fit(pixels, SHOWN)
     grey = np.rint(shown @ np.array([0.2126, 0.7152, 0.0722])).astype("uint8")
     photograph.imshow(shown, extent=extent, interpolation="nearest")
-    overlay.imshow(grey, extent=extent, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    # pale, so that a value has much the same colour on dark and on bright parts
+    overlay.imshow(grey, extent=extent, cmap="gray", vmin=-100, vmax=355, interpolation="nearest")
 
     known = values[np.isfinite(values)]
     lowest, highest = (0, 1) if score == "structure" else (0, max(known.max(initial=0), 1e-6))
@@ -110,7 +111,7 @@ def map_overlay(
         aspect=25,
         extend="min" if known.min(initial=0) < lowest else "neither",
     )
-    bar.ax.set_facecolor("0.5")  # as over a photograph that is neither dark nor bright
+    bar.ax.set_facecolor("0.5")  # as over what is neither dark nor bright in the photograph
     bar.set_label(LABELS[score], **text)
     bar.ax.tick_params(labelsize=7, labelfontfamily=FONT, color=INK, labelcolor=INK)
     bar.outline.set_visible(False)
@@ -147,8 +148,8 @@ def _hole(axes, size: int, height: int, width: int, text: dict) -> None:
         Rectangle(corner, size, size, fill=False, ec="white", lw=1, path_effects=_outlined())
     )
     style = {**text, "color": "white", "size": 6.5, "path_effects": _outlined()}
-    middle = corner[0] + size / 2, corner[1] + size / 2
-    axes.text(*middle, "hole", ha="center", va="center", clip_on=True, **style)
+    beside = corner[0] - gap / 2, gap + size / 2
+    axes.text(*beside, "hole", ha="right", va="center", clip_on=True, **style)
 
 
 def _scale_bar(axes, per_degree: float, height: int, width: int, text: dict) -> None:
