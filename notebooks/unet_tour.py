@@ -110,13 +110,15 @@ whole = unetpred.features(photograph[None], name, weights=model)[name][0]
 holed = unetpred.features(photograph[None], name, mask=hole, weights=model)[name][0]
 liveliest = np.argsort(-whole.std(axis=(0, 1)), kind="stable")[:8]
 both = np.concatenate([whole[..., liveliest], holed[..., liveliest]], axis=-1)
-plots.activation_grid(both, range(16), title=f"{name}: without the hole, with it")
+labels = [str(channel) for channel in liveliest] * 2
+plots.activation_grid(both, range(16), title=f"{name}, without and with the hole", labels=labels)
 
 # %% [markdown]
 # ## What each block of the decoder adds
 #
-# The mean over channels after each block, each on a scale of its own: from a blur over the whole
-# hole to its texture.
+# The mean over channels after each block, as parts of its largest value: from a few coarse units to
+# pixels. What the skip connections bring, the outlines of what is visible, is there from block 7
+# on, sharper in every block; in the hole there is only what came up from below.
 
 # %%
 blocks = [f"vblock{block}_conv_2" for block in (6, 7, 8, 9, 10)]
@@ -125,7 +127,7 @@ maps = []
 for values in found.values():
     factor = 224 // values.shape[1]
     maps.append(values[0].repeat(factor, 0).repeat(factor, 1) / values.max())
-plots.activation_grid(np.stack(maps, -1), range(5), columns=5, title="after blocks 6, 7, 8, 9, 10")
+plots.activation_grid(np.stack(maps, -1), range(5), columns=5, labels=blocks)
 
 # %% [markdown]
 # ## And what comes out

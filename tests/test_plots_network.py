@@ -85,7 +85,8 @@ def test_activations_share_a_scale_and_the_liveliest_are_chosen():
 
 def test_signed_activations_have_zero_in_the_middle():
     values = np.random.default_rng(0).normal(1, 2, (12, 20, 3))
-    figure = activation_grid(values, channels=[2, 0])
+    figure = activation_grid(values, channels=[2, 0], labels=["two", "none"])
+    assert [axes.get_title(loc="left") for axes in figure.axes[:2]] == ["two", "none"]
     np.testing.assert_array_equal(panels(figure)[0], values[..., 2])
     np.testing.assert_array_equal(panels(figure)[1], values[..., 0])
     low, high = figure.axes[0].images[0].get_clim()
@@ -104,6 +105,7 @@ def test_silent_layers_can_be_shown():
         (lambda: filters(np.ones((3, 3, 4, 2))), r"\(3, 3, 4, 2\)"),
         (lambda: activation_grid(np.ones((4, 4))), r"\(4, 4\)"),
         (lambda: activation_grid(np.ones((4, 4, 2)), [2]), r"channels \[2\]"),
+        (lambda: activation_grid(np.ones((4, 4, 2)), labels=["a"]), "labels: 1 for 2"),
         (lambda: activation_grid(np.full((4, 4, 2), np.nan)), "NaN"),
     ],
 )

@@ -111,6 +111,7 @@ def activation_grid(
     channels: Sequence[int] | None = None,
     columns: int = 8,
     title: str = "",
+    labels: Sequence[str] | None = None,
 ) -> Figure:
     """Show channels of a layer as images, on one scale of colours.
 
@@ -124,6 +125,8 @@ def activation_grid(
         Channels in a row.
     title : str
         Written above, such as the name of the layer.
+    labels : sequence of str, optional
+        Written above each channel; its number if not given.
 
     Returns
     -------
@@ -148,6 +151,9 @@ def activation_grid(
         channels = sorted(np.argsort(-spread, kind="stable")[:32].tolist())
     if not len(channels) or not all(0 <= channel < count for channel in channels):
         raise InputError(f"channels {list(channels)}: some of 0..{count - 1} are right")
+    labels = [str(channel) for channel in channels] if labels is None else list(labels)
+    if len(labels) != len(channels):
+        raise InputError(f"labels: {len(labels)} for {len(channels)} channels; one each is right")
     shown = activations[..., list(channels)].astype("float64")
     low, high = np.quantile(shown, (0.001, 0.999))
     colours = "viridis"
@@ -166,7 +172,7 @@ def activation_grid(
             shown[..., index], cmap=colours, vmin=low, vmax=high, interpolation="nearest"
         )
         _frame(axes)
-        axes.set_title(str(channels[index]), loc="left", pad=1.5, **_TEXT)
+        axes.set_title(labels[index], loc="left", pad=1.5, **_TEXT)
     bar = figure.colorbar(
         picture, ax=cells, location="bottom", shrink=0.5, aspect=40, pad=0.02, extend=extend
     )
