@@ -15,6 +15,7 @@ _HOMES = {
     "build_unetpred": "unetpred.model",
     "load_model": "unetpred.weights",
     "Predictor": "unetpred.predict",
+    "features": "unetpred.activations",
     "PredictabilityMap": "unetpred.maps",
     "predictability_map": "unetpred.maps",
     "InputError": "unetpred.errors",
@@ -28,6 +29,7 @@ __all__ = [
     "Predictor",
     "__version__",
     "build_unetpred",
+    "features",
     "load_model",
     "predictability_map",
 ]

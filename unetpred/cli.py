@@ -1,4 +1,4 @@
-"""The command line: `unetpred predict | map | train | evaluate | weights`."""
+"""The command line: `unetpred predict | map | train | evaluate | features | weights`."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands; building it imports neither Keras nor a backend."""
-    from unetpred import map_cli, train_cli
+    from unetpred import features_cli, map_cli, train_cli
 
     parser = argparse.ArgumentParser(
         prog="unetpred",
@@ -92,6 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     map_cli.add_arguments(command("map", "Score holes all over an image.", map_cli.run))
     train_cli.add_arguments(command("train", "Train a network.", train_cli.run))
     add_evaluate(command("evaluate", "Compare weights with simple fillings.", run_evaluate))
+    features_cli.add_arguments(command("features", "Save activations.", features_cli.run))
     add_weights(command("weights", "List, describe or fetch weights.", run_weights))
     return parser
 
@@ -244,12 +245,21 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
     fetch = actions.add_parser("fetch", help="download the original's weights and verify them")
     fetch.add_argument("name", choices=("upstream",))
     _quiet(fetch)
+    from unetpred.export_cli import add_arguments
+
+    export = actions.add_parser("export", help="write the network for other runtimes")
+    add_arguments(export)
+    _quiet(export)
 
 
 def run_weights(args: argparse.Namespace) -> int:
     """Run `unetpred weights`."""
     from unetpred import weights
 
+    if args.action == "export":
+        from unetpred import export_cli
+
+        return export_cli.run(args)
     if args.action == "fetch":
         sys.stdout.write(f"{weights.fetch_upstream()}\n")
     elif args.action == "info":

@@ -223,7 +223,8 @@ class PConv2D(keras.layers.Layer):
 
 def margins(size, multiple):
     """How much is missing from `size` to a multiple, and how much of that goes before it."""
-    extra = -size % multiple
+    # no modulo of a negative number: converters to other formats round it in their own ways
+    extra = (multiple - size % multiple) % multiple
     return extra // 2, extra - extra // 2
 
 

@@ -190,6 +190,10 @@ def build_unetpred(
     >>> model([image, mask]).shape
     (1, 100, 150, 3)
     """
+    if keras.backend.backend() == "openvino":
+        from unetpred.openvino_only import compute_in_float32
+
+        compute_in_float32()
     config = Config(variant, width)
     if mask_channels not in (1, 3):
         raise ValueError(f"mask_channels must be 1 or 3, got {mask_channels!r}")

@@ -86,7 +86,7 @@ def import_keras() -> None:
         reason = " ".join(str(error).split())
         raise InputError(
             f"KERAS_BACKEND={os.environ.get('KERAS_BACKEND', '')}: cannot be used ({reason}); "
-            "install it, or set KERAS_BACKEND to tensorflow, jax or torch"
+            "install it, or set KERAS_BACKEND to tensorflow, jax, torch or openvino"
         ) from None
     if keras.config.image_data_format() != "channels_last":
         raise InputError(
@@ -107,7 +107,7 @@ def _configured() -> str | None:
 
 def _installed_backend() -> str:
     """TensorFlow if it is there, else another that Keras can use."""
-    names = ("tensorflow", "jax", "torch")
+    names = ("tensorflow", "jax", "torch", "openvino")
     return next((name for name in names if find_spec(name)), "tensorflow")
 
 

@@ -157,6 +157,10 @@ def _train(args: argparse.Namespace) -> int:
     given["loss_weights"] = dict(args.loss_weights or ())
     config = TrainConfig(**given)
     import_keras()
+    import keras
+
+    if keras.backend.backend() == "openvino":
+        raise InputError("openvino cannot train; set KERAS_BACKEND to tensorflow, jax or torch")
 
     from tqdm.contrib.logging import logging_redirect_tqdm
 

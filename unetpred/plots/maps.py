@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.plots.pictures import FONT, INK, _figure_class, _fit, _levels
+from unetpred.plots.pictures import FONT, INK, _fit, _levels, figure_class
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,7 +72,7 @@ def map_overlay(
             f"map: has places up to x={result.x.max()}, y={result.y.max()}, "
             f"beyond an image of {width}x{height} px (width x height)"
         )
-    figure = _figure_class()(figsize=(WIDTH, _height(height, width, caption)), dpi=DPI,
+    figure = figure_class()(figsize=(WIDTH, _height(height, width, caption)), dpi=DPI,
                             facecolor="white", layout="constrained")  # fmt: skip
     text = {"color": INK, "family": FONT, "size": 8}
     photograph, overlay = figure.subplots(1, 2)

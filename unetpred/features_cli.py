@@ -1,0 +1,52 @@
+"""The command line of activations: `unetpred features`."""
+
+from __future__ import annotations
+
+import argparse
+
+_DESCRIPTION = """\
+Save activations of layers, after their ReLU, one row per image.
+
+The file holds one array per layer under the layer's name, (N,h,w,channels); `image`, `index` and
+`reason` (N,), and `provenance`. An .h5 is written row by row; the arrays of an .npz are kept in
+memory until the end. Images that fail are rows of NaN, and the exit code is 1.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `unetpred features`; what they give is for `run`."""
+    parser.description = _DESCRIPTION
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    add = parser.add_argument
+    add("--input", nargs="+", metavar="PATH", help="images, .npy, .npz, .h5 or directories")
+    add("--key", help="which array of a .npz or .h5")
+    add("--recursive", action="store_true", help="descend into directories of directories")
+    add("--layers", nargs="+", metavar="NAME", help="layers; 'vblock3_*' for several")
+    add("--list", action="store_true", help="show all layers, with shapes for 224x224 px (or for "
+        "the first image of --input), strides and receptive fields; then stop")  # fmt: skip
+    add("--save", metavar="FILE", help="where to: .npz or .h5")
+    add("--weights", metavar="NAME|FILE", help="weights; the shipped default if not given")
+    add("--dtype", choices=("float32", "float16"), default="float32", help="what is stored")
+    add("--pool", metavar="N|mean", help="mean over blocks of NxN units, or over all positions")
+    add("--channel_mean", action="store_true", help="mean over the channels of a layer")
+    add(
+        "--mask_size",
+        nargs=1,
+        type=float,
+        metavar="PX",
+        help="hide a hole; nothing is hidden without",
+    )
+    add("--mask_shape", choices=("square", "disc"), default="square", help="shape of the hole")
+    add("--mask_center", nargs=2, type=int, metavar=("X", "Y"), help="the hole's column and row")
+    add("--mask", metavar="FILE", help="own mask, 0 = missing: an image, or .npy (H,W) or (N,H,W)")
+    add("--batch_size", type=int, metavar="N", help="images per pass (default: 8, fewer if large)")
+    add("--quiet", action="store_true", help="no progress, only warnings")
+    # of holes there are no other kinds here
+    parser.set_defaults(pixels_per_degree=None, units="px", sites=None, context=None)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run `unetpred features`; gives the exit code."""
+    from unetpred.features_run import run
+
+    return run(args)

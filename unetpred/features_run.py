@@ -1,0 +1,169 @@
+"""Running `unetpred features`: activations of whatever is named, into a file."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import shlex
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from unetpred.errors import InputError
+from unetpred.feature_files import ENDINGS, FeatureFile
+from unetpred.geometry import Holes, Place, Scene
+from unetpred.images import list_sources
+from unetpred.jobs import Failures, Job, Reader, ahead, batches
+from unetpred.quiet import import_keras, progress_bar
+from unetpred.report import check_target, provenance
+
+logger = logging.getLogger(__name__)
+
+
+class NoHoles:
+    """In place of `Holes`, where nothing is hidden."""
+
+    def check(self, size: tuple[int, int], position: int, place: Place | None = None) -> None:
+        """Nothing can fail to fit."""
+
+    def check_count(self, count: int) -> None:
+        """Any number of images is right."""
+
+    def scene_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The whole image."""
+        return size
+
+    def scene(self, pixels: np.ndarray, position: int, place: Place | None = None) -> Scene:
+        """The whole image, all of it visible."""
+        ones = np.ones(pixels.shape[:2], "float32")
+        return Scene(pixels, ones, ones)
+
+    def __str__(self) -> str:
+        return "none, everything is visible"
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run `unetpred features`.
+
+    Returns
+    -------
+    int
+        0 if all images went well, 1 if some failed, 2 if nothing could be done.
+    """
+    if args.list:
+        return _list(args)
+    for option in ("input", "layers", "save"):
+        if not getattr(args, option):
+            raise InputError(f"--{option} is needed (or --list, to see the layers)")
+    return _extract(args)
+
+
+def _list(args: argparse.Namespace) -> int:
+    size = (224, 224)
+    if args.input:
+        one = list_sources(args.input, args.key, args.recursive)[0]
+        if one.error:
+            raise InputError(one.error)
+        size = one.sources[0].size
+    import_keras()
+    from unetpred.model import Config
+    from unetpred.receptive import list_layers
+    from unetpred.weights import describe
+
+    about = describe(args.weights)
+    layers = list_layers(Config(about["variant"], about["width"]), size)
+    sys.stdout.write("layer\theight\twidth\tchannels\tstride_px\treceptive_field_px\n")
+    for layer in layers:
+        columns = (layer.name, *layer.shape, layer.stride, layer.receptive_field)
+        sys.stdout.write("\t".join(map(str, columns)) + "\n")
+    return 0
+
+
+def _extract(args: argparse.Namespace) -> int:
+    if args.batch_size is not None and args.batch_size < 1:
+        raise InputError(f"--batch_size {args.batch_size}: at least 1 is right")
+    pool = _pool(args.pool)
+    hidden = args.mask or args.mask_size or args.mask_center or args.mask_shape != "square"
+    holes = Holes(args) if hidden else NoHoles()
+    inputs = list_sources(args.input, args.key, args.recursive)
+    for one in inputs:
+        if one.error:
+            logger.error("unetpred: %s", one.error)
+    sources = [source for one in inputs for source in one.sources]
+    if not sources:
+        return 2
+    holes.check_count(len(sources))
+    check_target(args.save, *ENDINGS)
+    if os.path.realpath(args.save) in {os.path.realpath(source.path) for source in sources}:
+        raise InputError(f"{args.save}: is an input as well; give another name")
+    jobs = [Job(source, position, {}) for position, source in enumerate(sources)]
+    fail = Failures()
+    planned = batches(jobs, holes, args.batch_size, fail)
+    if not planned:
+        return 2
+    sizes = {batch[0].source.size for batch in planned}
+
+    import_keras()
+    from unetpred.activations import Extractor, check_one_size
+
+    check_one_size(sizes, pool)
+    extractor = Extractor(args.layers, args.weights, pool, args.channel_mean, args.dtype)
+    with (
+        FeatureFile(args.save, len(jobs)) as file,
+        progress_bar(len(jobs), "image", args.quiet) as bar,
+    ):
+        for loaded in ahead(Reader(holes, fail), planned):
+            if loaded.jobs:
+                pixels, visible = (
+                    np.stack([getattr(scene, name) for scene in loaded.scenes])
+                    for name in ("pixels", "visible")
+                )  # (N,H,W,3), (N,H,W)
+                file.put([job.position for job in loaded.jobs], extractor(pixels, visible))
+            bar.update(len(loaded.jobs))
+        if all(job.error for job in jobs):
+            raise InputError("no image could be used")
+        file.finish(
+            [source.path for source in sources],
+            [source.index for source in sources],
+            [job.error or "" for job in jobs],
+            _origin(args, holes, extractor, sizes),
+        )
+    logger.info("features of %d image(s) are in %s", len(jobs), args.save)
+    return 1 if any(job.error for job in jobs) or any(one.error for one in inputs) else 0
+
+
+def _pool(text: str | None) -> int | str | None:
+    if text in (None, "mean"):
+        return text
+    if not text.isdecimal() or int(text) < 1:
+        raise InputError(f"--pool {text}: a whole number from 1, or mean, is right")
+    return int(text)
+
+
+def _origin(args: argparse.Namespace, holes, extractor, sizes) -> dict:
+    from unetpred.receptive import list_layers
+    from unetpred.weights import find_weights, sha256
+
+    name, path = find_weights(args.weights)
+    program, *words = sys.argv
+    program = "python -m unetpred" if Path(program).name == "__main__.py" else "unetpred"
+    about = provenance(
+        (name, sha256(path)),
+        str(holes),
+        (),
+        f"{program} {shlex.join(words)}",
+    )
+    about["note"] = "activations after ReLU (block10: linear); they depend on the weights"
+    about["pool"], about["channel_mean"] = args.pool, args.channel_mean
+    about["layers"] = {
+        layer.name: {
+            "stride_px": layer.stride,
+            "receptive_field_px": layer.receptive_field,
+            **({"first_unit_yx_px": layer.first} if len(sizes) == 1 else {}),
+        }
+        for layer in list_layers(extractor.config, next(iter(sizes)))
+        if layer.name in extractor.layers
+    }
+    return about

@@ -1,0 +1,102 @@
+"""Curves of training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unetpred.errors import InputError
+from unetpred.plots.pictures import COLOURS, FONT, INK, figure_class
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def training_curves(
+    history: Mapping[str, Sequence] | Sequence[Mapping[str, Any]],
+    baselines: Mapping[str, Mapping[str, float]] | None = None,
+) -> Figure:
+    """Plot how training went: loss, and what was measured on held-out images.
+
+    Parameters
+    ----------
+    history : mapping of columns, or sequence of rows
+        `step`, and any of `loss` (of the training crops), `structure` (held-out r, -1..1) and
+        `l1` (held-out mean absolute error in the hole, 0..255). Numbers or their text, as read
+        from a csv file; None, "" and NaN are steps at which a value was not measured.
+    baselines : mapping, optional
+        Per name of a filling its `structure` and `l1` on the same held-out images: dashed lines.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If there is no `step`, or none of the curves.
+    """
+    columns = _columns(history)
+    labels = {
+        "loss": "training loss",
+        "structure": "held-out structure r  (higher is better)",
+        "l1": "held-out L1 in the hole, grey levels  (lower is better)",
+    }
+    shown = [name for name in labels if name in columns and np.isfinite(columns[name]).any()]
+    if "step" not in columns or not shown:
+        raise InputError(
+            f"history: has {', '.join(columns) or 'nothing'}; "
+            "give 'step' and some of 'loss', 'structure', 'l1'"
+        )
+    make = figure_class()
+    from matplotlib.ticker import EngFormatter, FuncFormatter
+
+    figure = make(figsize=(3.5 * len(shown), 2.9), dpi=200, layout="constrained")
+    text = {"fontsize": 8, "color": INK, "family": FONT}
+    for index, name in enumerate(shown):
+        shared = figure.axes[0] if index else None
+        axes = figure.add_subplot(1, len(shown), index + 1, sharex=shared)
+        known = np.isfinite(columns[name]) & np.isfinite(columns["step"])
+        steps, values = columns["step"][known], columns[name][known]
+        # Dots make a held-out curve of few points visible; a loss of thousands has none.
+        marker = "o" if len(steps) <= 40 else None
+        axes.plot(steps, values, color=COLOURS[0], lw=1.5, marker=marker, ms=3, label="U-Net-Pred")
+        if name == "loss" and values.min() > 0 and values.max() > 20 * values.min():
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        dashes = ((5, 2), (2, 1.5), (6, 1.5, 1, 1.5), (1, 1))
+        for number, (label, scores) in enumerate((baselines or {}).items()):
+            if np.isfinite(scores.get(name, np.nan)):
+                colour = COLOURS[1 + number % (len(COLOURS) - 1)]
+                style = (0, dashes[number % len(dashes)])
+                axes.axhline(scores[name], color=colour, lw=1.3, ls=style, label=label)
+        axes.set_title(labels[name], loc="left", **text)
+        axes.set_xlabel("step", **text)
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.tick_params(labelsize=7.5, labelfontfamily=FONT, which="both")
+        axes.grid(color="#dddddd", lw=0.6)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        if len(axes.get_lines()) > 1:
+            axes.legend(prop={"family": FONT, "size": 7.5}, frameon=False)
+    return figure
+
+
+def _columns(history: Mapping[str, Sequence] | Sequence[Mapping[str, Any]]) -> dict:
+    """Give columns of floats, NaN where nothing was measured."""
+
+    def number(value: Any) -> float:
+        return float("nan") if value is None or value == "" else float(value)
+
+    wanted = ("step", "loss", "structure", "l1")
+    if isinstance(history, Mapping):
+        present = {name: history[name] for name in wanted if name in history}
+    else:
+        present = {
+            name: [row.get(name) for row in history]
+            for name in wanted
+            if any(name in row for row in history)
+        }
+    return {name: np.array([number(v) for v in column]) for name, column in present.items()}
