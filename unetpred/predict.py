@@ -13,6 +13,7 @@ from unetpred.colour import from_network, to_network
 from unetpred.errors import InputError
 from unetpred.forward import forward
 from unetpred.masks import Box, check_mask, hole_boxes, hole_mask
+from unetpred.tiles import LARGE, tiled_output
 
 if TYPE_CHECKING:
     import keras
@@ -180,8 +181,11 @@ class Predictor:
         model = None
         if boxes and len(boxes[0]) <= MAX_WINDOWS and all(one == boxes[0] for one in boxes):
             # the score looks at the hole alone, and it is at the same place in all of the images
-            model = self._window_model(shape, tuple(boxes[0]), masks.shape[-1])
+            if all(_area(box) <= LARGE for box in boxes[0]):
+                model = self._window_model(shape, tuple(boxes[0]), masks.shape[-1])
             parts = boxes[0] if model else parts
+        if model is None and _area(parts[0]) > LARGE:
+            return self._tiled(images, masks, boxes or [parts])
         model = model or self.network(masks.shape[-1])
         raw = np.zeros(images.shape, "float32")
         for start in range(0, len(images), self.batch_size):
@@ -194,6 +198,17 @@ class Predictor:
             for (top, left, bottom, right), values in zip(parts, outputs, strict=True):
                 raw[chosen, top:bottom, left:right] = values[:count]
         return raw
+
+    def _tiled(self, images: np.ndarray, masks: np.ndarray, boxes: list[list[Box]]) -> np.ndarray:
+        """As `_raw`, of images whose features would not all fit into memory at once."""
+        network = self.network(masks.shape[-1])
+        outputs = []
+        for i, image in enumerate(images):
+            mask = masks[i % len(masks)]
+            outputs.append(
+                tiled_output(network, to_network(image[None]), mask[None], boxes[i % len(boxes)])
+            )
+        return np.concatenate(outputs)
 
     def _padded(self, image: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
         """A batch of a length that there is a compiled graph for, or will be of use again.
@@ -243,6 +258,10 @@ class Predictor:
                 reasons[i] += [f"content: {score.reason}"] if score.reason else []
         joined = ["; ".join(reason) for reason in reasons]
         return Result(r, total, layers, filled, network_output, joined)
+
+
+def _area(box: Box) -> int:
+    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def _ready(model: keras.Model) -> keras.Model:
