@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import os
 import platform
 import sys
@@ -74,6 +75,7 @@ def main() -> int:
     from unetpred.quiet import import_keras
 
     import_keras()
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it advises on every further network
     parts = ["# Benchmarks\n\nMade by `python benchmarks/run.py`.", machine()]
     sys.stdout.write("\n\n".join(parts) + "\n")
     for name in args.only or BENCHMARKS:

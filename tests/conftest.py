@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,105 @@ def compute():
         return keras.ops.convert_to_numpy(keras.ops.cast(model([image, mask]), "float32"))
 
     return run
+
+
+@pytest.fixture
+def rng():
+    """Random numbers, the same in every test."""
+    return np.random.default_rng(7)
+
+
+@pytest.fixture
+def rgb(rng):
+    """A picture of noise."""
+    return rng.integers(0, 256, (90, 101, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def deep(rng):
+    """16-bit colours with every low byte in use."""
+    return rng.integers(0, 65536, (90, 101, 3), dtype=np.uint16)
+
+
+@pytest.fixture
+def log(caplog):
+    """Give what the package warns of."""
+    caplog.set_level(logging.WARNING, logger="unetpred")
+    return caplog
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory):
+    """Gratings of several sizes, one of them cut short."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("photographs")
+    rng = np.random.default_rng(0)
+    for i in range(8):
+        height, width = rng.integers(40, 260, 2)
+        y, x = np.mgrid[:height, :width][..., None]
+        wave = np.sin(
+            rng.uniform(-0.3, 0.3) * x + rng.uniform(-0.3, 0.3) * y + rng.uniform(0, 6, 3)
+        )
+        Image.fromarray((127 + 100 * wave).astype("uint8")).save(folder / f"{i}.png")
+    whole = (folder / "7.png").read_bytes()
+    (folder / "broken.png").write_bytes(whole[: len(whole) // 2])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def interrupted(photographs, tmp_path_factory):
+    """A run that is killed and gone on with while other tests run."""
+    from runs import Interrupted
+
+    both = Interrupted(photographs, tmp_path_factory.mktemp("interrupted") / "run")
+    yield both
+    both.give_up()
+
+
+@pytest.fixture(scope="session")
+def straight(photographs, interrupted, tmp_path_factory):
+    """A run of 20 steps, beside the interrupted one. Who changes it puts it back."""
+    from runs import SMALL
+
+    from unetpred.train import Run
+    from unetpred.train_config import TrainConfig
+
+    run = Run(TrainConfig(str(photographs), str(tmp_path_factory.mktemp("straight")), **SMALL))
+    run.begin()
+    run.train()
+    return run
+
+
+@pytest.fixture(scope="session")
+def network():
+    """Give (variant, mask channels) -> a small network; those of one variant share weights."""
+    from nets import SIDE, WIDTH
+
+    from unetpred.model import build_unetpred
+
+    made = {}
+
+    def get(variant, mask_channels=1):
+        if (variant, mask_channels) not in made:
+            model = build_unetpred(variant, WIDTH, mask_channels)
+            if mask_channels == 1:
+                rng = np.random.default_rng(list(SIDE).index(variant))
+                # He-normal kernels the same on every backend, and biases that are felt
+                model.set_weights(
+                    [
+                        rng.normal(
+                            0, np.sqrt(2 / np.prod(w.shape[:-1])) if w.ndim > 1 else 10, w.shape
+                        )
+                        for w in model.get_weights()
+                    ]
+                )
+            else:
+                model.set_weights(get(variant).get_weights())
+            made[variant, mask_channels] = model
+        return made[variant, mask_channels]
+
+    return get
 
 
 @pytest.fixture(scope="session")

@@ -20,11 +20,6 @@ PROGRAMS = {
 }
 #: Options in the text that are those of other programs.
 FOREIGN = {"--keep-going"}
-#: In the documentation before they are in the program.
-COMING = {
-    *("--sites", "--context", "--resume", "map", "--stride", "features"),
-    *("--list", "--layers", "--pool", "--channel_mean", "--dtype"),
-}
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -64,20 +59,16 @@ def _commands(parser) -> dict:
 def test_commands_are_accepted(page):
     parser = build_parser()
     for words in commands(page):
-        known = set(_commands(parser))
-        if words[0] in known:
-            known |= options(_commands(parser)[words[0]])
-        if not (COMING - known).intersection(words):
-            try:
-                parser.parse_args(words)
-            except SystemExit as error:
-                assert error.code == 0, f"{page.name}: {shlex.join(words)}"
+        try:
+            parser.parse_args(words)
+        except SystemExit as error:
+            assert error.code == 0, f"{page.name}: {shlex.join(words)}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_options_exist(page):
     named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", page.read_text("utf-8")))
-    assert named <= options(build_parser()) | FOREIGN | COMING
+    assert named <= options(build_parser()) | FOREIGN
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -85,7 +76,7 @@ def test_python_is_python(page):
     for block in blocks(page, "python"):
         for node in ast.walk(ast.parse(block)):
             if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "unetpred":
-                assert hasattr(unetpred, node.attr) or node.attr in COMING, ast.unparse(node)
+                assert hasattr(unetpred, node.attr), ast.unparse(node)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tables import write
+from tables import table, write
 
 from unetpred.predict import Predictor
 
@@ -134,6 +134,26 @@ def test_nothing_to_resume(run, stack, scored):
     Path("t.csv.part").write_text("no rows\n")
     code, _, err = run("--input", "s.npy", "--save", "t.csv", "--resume")
     assert code == 2 and "t.csv.part" in err and len(err.splitlines()) == 1
+
+
+def test_sites_are_gone_on_with(run, stack, scored):
+    write("a.png", stack[0])
+    rows = "".join(f"{x},50\n" for x in range(5, 75, 10))  # the first does not fit
+    Path("s.csv").write_text("x,y\n" + rows)
+    arguments = ["--input", "a.png", "--sites", "s.csv", "--mask_size", 20, "--context", 84,
+                 "--batch_size", 2, "--save", "t.csv"]  # fmt: skip
+    _, lines, _ = run(*arguments)
+    expected = table("t.csv")[1]
+    assert scored.images == 6
+    scored.images, scored.stop_after = 0, 1
+    assert run(*arguments)[0] == 130
+    assert run(*arguments, "--resume")[:2] == (0, lines)
+    assert table("t.csv")[1] == expected and scored.images == 6
+    scored.stop_after = 1
+    assert run(*arguments)[0] == 130
+    Path("s.csv").write_text("x,y\n1,2\n" + rows)
+    code, _, err = run(*arguments, "--resume")
+    assert code == 2 and "(hole: " in err
 
 
 def test_no_table_leaves_nothing_behind(run, stack, scored):

@@ -6,11 +6,12 @@ import sys
 import numpy as np
 import pytest
 
+from unetpred.cli import build_parser
 from unetpred.model import Config, build_hole_model, build_unetpred
 from unetpred.quiet import hidden
 from unetpred.weights import save_weights
 
-COMMANDS = ("predict", "train", "evaluate", "weights")
+COMMANDS = tuple(build_parser()._subparsers._group_actions[0].choices)
 # what a process runs in which none of the heavy packages can be imported
 POISONED = """
 import contextlib, io, sys

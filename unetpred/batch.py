@@ -82,9 +82,13 @@ def score_inputs(args: argparse.Namespace) -> int:
     pictures = picture_names(args, jobs)
 
     import_keras()
+    from unetpred.predict import Predictor
+
     name, path = find_weights(args.weights)
+    predictor = Predictor(args.weights, args.vgg_weights, args.batch_size or BATCH)
     vgg = None
     if "content" in args.output:
+        predictor.vgg()  # before anything is computed that a missing file would waste
         given = args.vgg_weights
         vgg = f"{given} (sha256 {sha256(given)})" if given else "ImageNet, keras.applications"
     weights = name, sha256(path)
@@ -98,7 +102,7 @@ def score_inputs(args: argparse.Namespace) -> int:
     reader = Reader(holes, fail, whole, covariates if args.sites else None)
     try:
         if planned:
-            _score_all(planned, len(jobs), reader, arrays, pictures, parts, args)
+            _score_all(planned, len(jobs), reader, predictor, arrays, pictures, parts, args)
         failed = [job for job in jobs if job.error]
         if len(failed) == len(jobs):
             parts.remove()
@@ -145,16 +149,12 @@ def _score_all(
     planned: list[list[Job]],
     count: int,
     reader: Reader,
+    predictor: Predictor,
     arrays: Arrays,
     pictures: dict[int, Path],
     parts: Parts,
     args: argparse.Namespace,
 ) -> None:
-    from unetpred.predict import Predictor
-
-    predictor = Predictor(args.weights, args.vgg_weights, args.batch_size or BATCH)
-    if "content" in args.output:
-        predictor.vgg()  # before anything is computed that a missing file would waste
     finished = count - sum(map(len, planned))
     unit = "site" if args.sites else "image"
     with stop_signals() as caught, progress_bar(count, unit, args.quiet) as bar:

@@ -3,9 +3,9 @@
 Scores of predictability go along with all of these, so who relates scores to something else has
 to control for them.
 
-Luminance here is a weighted mean of the channels of an image of 0..255::
+Luminance here is a weighted mean of the channels of an image of 0..255, with the weights of [1]_::
 
-    Y = (0.2126 R + 0.7152 G + 0.0722 B) / 255                        (0..1; weights of [1]_)
+    Y = (0.2126 R + 0.7152 G + 0.0722 B) / 255                                        (0..1)
 
 taken from the values as they are in the file, without undoing a gamma: it is proportional to the
 luminance of a screen that has been linearised, as screens of experiments are. For other screens,

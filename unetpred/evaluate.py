@@ -20,6 +20,7 @@ from unetpred.evaluation_tables import markdown, write_csv
 from unetpred.files import atomic_path
 from unetpred.masks import DEFAULT_HOLE, check_mask, hole_mask
 from unetpred.measures import NETWORK, SSIM_WINDOW, Evaluation, Row, summarise
+from unetpred.plots.pictures import HOLE_GREY
 from unetpred.scores import content, structure
 
 if TYPE_CHECKING:
@@ -263,7 +264,7 @@ def _gallery(rows: Sequence[Row], files: Sequence[Path], filler: _Filler, count:
         for _, crop in central_crops([files[index]], len(filler.mask)):
             of_image = rows[index * len(methods) : (index + 1) * len(methods)]
             masked = crop.copy()
-            masked[filler.patch] = plots.HOLE_GREY
+            masked[filler.patch] = HOLE_GREY
             line = [(crop, of_image[0].image), (masked, f"hole of {rows[0].hole} px")]
             for row, patch in zip(of_image, filler(crop[None]).values(), strict=True):
                 filled = crop.astype("float32")

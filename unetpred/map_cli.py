@@ -51,7 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="VGG-16 (no top) for content; ImageNet's, downloaded, if not given",
     )
     add(
-        "--mask_size", type=float, metavar="S", help="side or diameter of the hole (default: 52 px)"
+        "--mask_size",
+        nargs=1,
+        type=float,
+        metavar="S",
+        help="side or diameter of the hole (default: 52 px)",
     )
     add("--mask_shape", choices=("square", "disc"), default="square", help="shape of the hole")
     add("--pixels_per_degree", type=float, metavar="F", help="for a scale bar, and --units deg")
@@ -59,7 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--batch_size", type=int, default=8, metavar="N", help="places per pass (default: 8)")
     add("--resume", action="store_true", help="go on after an interruption, from FILE.npz.part")
     add("--quiet", action="store_true", help="no progress, only warnings")
-    parser.set_defaults(mask=None, mask_center=None)  # the hole is at every place in turn
+    parser.set_defaults(
+        mask=None, mask_center=None, sites=None
+    )  # the hole is at every place in turn
 
 
 def _context(text: str) -> int | str:

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unetpred.batch import Holes, label
 from unetpred.context import FULL
 from unetpred.errors import InputError
 from unetpred.files import atomic_path
+from unetpred.geometry import Holes
 from unetpred.images import Source, list_sources
+from unetpred.jobs import label
 from unetpred.maps import PENDING, PredictabilityMap, blank_map, complete, hole_pattern
 from unetpred.quiet import import_keras, progress_bar
 from unetpred.report import check_target, provenance
@@ -51,13 +52,13 @@ def run(args: argparse.Namespace) -> int:
     if args.stride < 1:
         raise InputError(f"--stride {args.stride}: a whole number of px, at least 1, is right")
     holes = Holes(args)
-    hole = hole_pattern(holes.size, args.mask_shape, args.context)
+    hole = hole_pattern(holes.sizes[0], args.mask_shape, args.context)
     check_target(args.save, ".npz")
     if os.path.realpath(args.save) == os.path.realpath(args.input):
         raise InputError(f"{args.save}: is the input; give another name")
     source = _one_picture(args)
     content = "content" in args.output
-    result = blank_map(source.size, args.stride, holes.size, content)
+    result = blank_map(source.size, args.stride, holes.sizes[0], content)
     image = source.load()
 
     import_keras()
@@ -207,5 +208,5 @@ def _picture(
         f"hole: {caption}   context: {context}   stride: {args.stride} px   weights: {weights}"
     )
     per_degree = args.pixels_per_degree
-    save(map_overlay(image, result, score, holes.size, per_degree, caption), path)
+    save(map_overlay(image, result, score, holes.sizes[0], per_degree, caption), path)
     logger.info("%s: %s over the photograph", path, score)
