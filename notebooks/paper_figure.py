@@ -1,0 +1,118 @@
+# %% [markdown]
+# # The method in figures
+#
+# How predictable is a patch of an image from what surrounds it? Hide the patch, let the network fill
+# it in, and compare the filling with what was there: the correlation of the two is the *structure*
+# score. Vision scientists relate it to the activity of neurons in V1 whose receptive field the patch
+# covers (Uran et al., Neuron 2022).
+#
+# The weights here are those that ship with `unetpred`. They are not the original's, so the scores
+# are not the published numbers.
+
+# %%
+# %matplotlib inline
+import logging
+import sys
+
+sys.path.insert(0, "..")  # the clone, where unetpred is not installed
+
+from unetpred.quiet import import_keras
+
+import_keras()
+logging.getLogger("tensorflow").setLevel("ERROR")  # its advice on compiling for every size
+
+import numpy as np
+import skimage.data
+from matplotlib.figure import Figure
+from PIL import Image
+
+import unetpred
+from unetpred import plots
+from unetpred.baselines import telea_fill
+from unetpred.masks import hole_mask
+from unetpred.scores import structure
+
+predictor = unetpred.Predictor()
+sample = np.asarray(Image.open("../examples/sample_img.png"))
+photographs = np.concatenate([sample[None], np.load("../examples/samples.npy")])  # (N,224,224,3)
+hole = hole_mask((224, 224))  # 52 px in the middle; 1 = visible, 0 = missing
+
+# %% [markdown]
+# ## Input, masked, filled in, score
+
+# %%
+result = predictor(photographs, hole)
+plots.triptych(sample, hole, result.filled[0], f"structure {result.structure[0]:.3f}")
+
+# %% [markdown]
+# ## From predictable to unpredictable
+#
+# The photographs of the examples in the order of their scores: originals above, fillings below.
+
+# %%
+order = np.argsort(-result.structure)
+originals = [(photographs[i], "") for i in order]
+fillings = [(result.filled[i], f"{result.structure[i]:.2f}") for i in order]
+plots.gallery([originals, fillings], [""] * len(order), side=100)
+
+# %% [markdown]
+# ## Structure against content
+#
+# Content is the distance of VGG-16's features of filling and original: higher = *less* predictable.
+# VGG-16 (no top) is downloaded by Keras. Where that is impossible, give a file to
+# `Predictor(vgg_weights=...)`; without one this figure has the error of the grey levels in the place
+# of content. It ignores neither contrast nor mean, as the correlation does.
+
+# %%
+try:
+    values = predictor(photographs, hole, output=("content",)).content
+    label = "content"
+except unetpred.InputError:
+    missing = hole == 0
+    difference = np.abs(result.filled - photographs)[:, missing]
+    values, label = difference.mean(axis=(1, 2)), "mean absolute error, 0..255 (no VGG-16 here)"
+figure = Figure(figsize=(4.5, 3.5), layout="constrained")
+axes = figure.subplots()
+axes.scatter(result.structure, values, color="#0072B2")
+axes.set(xlabel="structure", ylabel=label)
+figure
+
+# %% [markdown]
+# ## The larger the hole, the less of it is known
+#
+# Mean structure of the same photographs, in grey, for holes of several sizes, and that of a simple
+# filling, Telea's. In grey, since on a patch of one saturated colour any filling of that colour
+# correlates with it. Means are taken over Fisher's z. What the network has above a simple filling is
+# what it has learnt about photographs.
+
+# %%
+def fisher_mean(r):
+    return np.tanh(np.nanmean(np.arctanh(np.clip(r, -0.999999, 0.999999))))
+
+
+grey = photographs.mean(axis=-1, keepdims=True).repeat(3, axis=-1)
+sizes = (16, 26, 38, 52, 76, 104)
+curves = {"unetpred": [], "Telea": []}
+for size in sizes:
+    mask = hole_mask((224, 224), size)
+    curves["unetpred"].append(fisher_mean(predictor(grey, mask).structure))
+    scores = [structure(telea_fill(image, mask), image, mask).value for image in grey]
+    curves["Telea"].append(fisher_mean(scores))
+figure = Figure(figsize=(4.5, 3.5), layout="constrained")
+axes = figure.subplots()
+for (name, values), color, marker in zip(curves.items(), ("#0072B2", "#D55E00"), "os", strict=True):
+    axes.plot(sizes, values, color=color, marker=marker, label=name)
+axes.set(xlabel="side of the hole, px", ylabel="structure", ylim=(0, 1))
+axes.legend(frameon=False)
+figure
+
+# %% [markdown]
+# ## A map of predictability
+#
+# The score of a hole at every 32nd pixel, each from the 224 px crop around it. Smooth surfaces and
+# long edges are predictable; fine texture is not.
+
+# %%
+scene = skimage.data.coffee()
+scores = unetpred.predictability_map(scene, stride=32, predictor=predictor)
+plots.map_overlay(scene, scores, mask_size=52)
