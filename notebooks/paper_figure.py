@@ -11,8 +11,10 @@
 
 # %%
 # %matplotlib inline
+import io
 import logging
 import sys
+from contextlib import redirect_stderr
 
 sys.path.insert(0, "..")  # the clone, where unetpred is not installed
 
@@ -65,7 +67,8 @@ plots.gallery([originals, fillings], [""] * len(order), side=100)
 
 # %%
 try:
-    values = predictor(photographs, hole, output=("content",)).content
+    with redirect_stderr(io.StringIO()):  # Keras tells of the download
+        values = predictor(photographs, hole, output=("content",)).content
     label = "content"
 except unetpred.InputError:
     missing = hole == 0
