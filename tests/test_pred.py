@@ -191,9 +191,10 @@ def test_a_bad_image_fails_alone(run, pictures):
     code, out, err = run("--input", "d", "nosuch.png", "--save", "t.csv")
     assert code == 1
     assert out[1] == "d/b.png\tnan" and "nan" not in out[0] + out[2]
+    assert out[3:] == ["nosuch.png\tnan"]
     assert len(err.splitlines()) == 2 and "d/b.png" in err and "nosuch.png" in err
     rows = table("t.csv")[1]
-    assert [bool(row["reason"]) for row in rows] == [False, True, False]
+    assert [bool(row["reason"]) for row in rows] == [False, True, False, True]
     assert not Path("d_pred.csv").exists()
 
 

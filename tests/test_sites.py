@@ -169,3 +169,12 @@ def test_bad_tables(run, images, pictures, text, arguments, message):
     assert (code, out, len(err.splitlines())) == (2, [], 1) and message in err
     code, _, err = run("--input", "d/one.png", "--sites", "nosuch.csv")
     assert code == 2 and "nosuch.csv" in err
+
+
+def test_an_empty_index_and_another_way_to_write_a_path(run, images):
+    name = sites("image,index,x,y,size\n./d/one.png,,60,50,20\nd/one.png,,60,50,84\n")
+    assert run("--input", "d/one.png", "--sites", name, *CONTEXT, "--save", "t.csv")[0] == 0
+    rows = table("t.csv")[1]
+    assert math.isfinite(float(rows[0]["structure"]))
+    assert math.isnan(float(rows[1]["structure"]))
+    assert "nothing is visible" in rows[1]["reason"]

@@ -15,7 +15,7 @@ import numpy as np
 from unetpred.covariates import covariates
 from unetpred.errors import InputError
 from unetpred.geometry import Holes
-from unetpred.images import list_sources
+from unetpred.images import Input, list_sources
 from unetpred.jobs import BATCH, Failures, Job, Loaded, Reader, ahead, batches, label
 from unetpred.part import Parts
 from unetpred.quiet import import_keras, progress_bar
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from unetpred.predict import Predictor
 
 logger = logging.getLogger(__name__)
+
+TOLD = 10  # undefined scores that are told one by one
 
 
 def score_inputs(args: argparse.Namespace) -> int:
@@ -57,20 +59,23 @@ def score_inputs(args: argparse.Namespace) -> int:
     args.output = list(dict.fromkeys(args.output))
     holes = Holes(args)
     inputs = list_sources(args.input, args.key, args.recursive)
-    for one in inputs:
-        if one.error:
-            logger.error("unetpred: %s", one.error)
     sources = [source for one in inputs for source in one.sources]
+    if args.sites or not sources:
+        for one in inputs:
+            if one.error:
+                logger.error("unetpred: %s", one.error)
     if not sources:
         return 2
-    holes.check_count(len(sources))
     tables = check_targets(args, inputs)
     if args.sites:
         jobs = site_jobs(args, holes, sources)
     else:
+        # what cannot be used has its place too: masks are counted by it, and it has a row
+        places = [source for one in inputs for source in one.places]
+        holes.check_count(len(places))
         jobs = [
             Job(source, position, {"image": source.path, "index": source.index})
-            for position, source in enumerate(sources)
+            for position, source in enumerate(places)
         ]
     fail = Failures()
     planned = batches(jobs, holes, args.batch_size, fail)
@@ -107,7 +112,7 @@ def score_inputs(args: argparse.Namespace) -> int:
         if len(failed) == len(jobs):
             parts.remove()
             return 2
-        _count_undefined(jobs, args)
+        _tell_undefined(inputs, jobs, args)
         arrays.finish()
         lines = write_files(inputs, jobs, tables, args, origin)
         parts.remove()
@@ -118,8 +123,16 @@ def score_inputs(args: argparse.Namespace) -> int:
     return 1 if failed or any(one.error for one in inputs) else 0
 
 
-def _count_undefined(jobs: list[Job], args: argparse.Namespace) -> None:
-    """Say how many sites have no place in their image; their rows say why."""
+def _tell_undefined(inputs: list[Input], jobs: list[Job], args: argparse.Namespace) -> None:
+    """Say why scores are undefined, where no table does, and how many sites have no place."""
+    if not args.save and not args.sites:
+        tabled = {id(s) for one in inputs if one.kind == "directory" for s in one.places}
+        told = [job for job in jobs if job.scores and job.scores["reason"]]
+        told = [job for job in told if id(job.source) not in tabled]
+        for job in told[:TOLD]:
+            logger.warning("%s: %s", label(job.source), job.scores["reason"])
+        if len(told) > TOLD:
+            logger.warning("and %d more; --save has all reasons", len(told) - TOLD)
     nowhere = sum(job.scores is not None and len(job.scores) == 1 for job in jobs)
     if nowhere:
         logger.warning("%s: %d of %d sites are NaN, see `reason`", args.sites, nowhere, len(jobs))

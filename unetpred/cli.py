@@ -107,6 +107,7 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
     add(
         "--input",
         nargs="+",
+        action="extend",
         required=True,
         metavar="PATH",
         help="images, .npy, .npz, .h5 or directories",

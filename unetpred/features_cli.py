@@ -18,7 +18,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = _DESCRIPTION
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add = parser.add_argument
-    add("--input", nargs="+", metavar="PATH", help="images, .npy, .npz, .h5 or directories")
+    add(
+        "--input",
+        nargs="+",
+        action="extend",
+        metavar="PATH",
+        help="images, .npy, .npz, .h5 or directories",
+    )
     add("--key", help="which array of a .npz or .h5")
     add("--recursive", action="store_true", help="descend into directories of directories")
     add("--layers", nargs="+", metavar="NAME", help="layers; 'vblock3_*' for several")

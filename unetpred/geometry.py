@@ -226,7 +226,8 @@ class Holes:
         if self.sites:
             sizes = ", ".join(str(size) for size in self.sizes)
             what = f"{args.mask_shape} of {sizes} px, or of the size given there,"
-            return f"{what} at the sites of {args.sites} (sha256 {sha256(args.sites)})"
+            scale = f", {args.pixels_per_degree:g} px per degree" if args.pixels_per_degree else ""
+            return f"{what} at the sites of {args.sites} (sha256 {sha256(args.sites)}){scale}"
         where = "centred" if args.mask_center is None else "at ({}, {})".format(*args.mask_center)
         size = self.sizes[0]
         degrees = f" ({size / args.pixels_per_degree:g} deg)" if args.pixels_per_degree else ""

@@ -89,6 +89,25 @@ class Input:
     sources: list[Source] = field(default_factory=list)
     error: str | None = None
 
+    @cached_property
+    def places(self) -> list[Source]:
+        """The sources, or in their stead one that raises `error` whatever is asked of it."""
+        return [Source(self.path, None, _Unusable(self.error))] if self.error else self.sources
+
+
+class _Unusable:
+    """What stands for pictures that could not be found or opened."""
+
+    def __init__(self, error: str):
+        self._error = error
+
+    @property
+    def size(self) -> tuple[int, int]:
+        raise InputError(self._error)
+
+    def load(self, index: int | None) -> np.ndarray:
+        raise InputError(self._error)
+
 
 def list_sources(
     paths: Iterable[str | os.PathLike], key: str | None = None, recursive: bool = False
@@ -149,13 +168,15 @@ def _input(path: str, key: str | None, recursive: bool) -> Input:
         if os.path.isdir(path):
             kind = "directory"
             return Input(path, kind, _directory(path, recursive))
-        if not os.path.exists(path):
-            raise InputError(f"{path}: no such file or directory")
         if ending in IMAGE_ENDINGS:
             kind = "image"
-            return Input(path, kind, [Source(path, None, _ImageFile(path))])
-        if ending in ARRAY_ENDINGS:
+        elif ending in ARRAY_ENDINGS:
             kind = "array"
+        if not os.path.exists(path):
+            raise InputError(f"{path}: no such file or directory")
+        if kind == "image":
+            return Input(path, kind, [Source(path, None, _ImageFile(path))])
+        if kind == "array":
             return Input(path, kind, _sources(array_file(path, ending, key)))
         raise InputError(
             f"{path}: unknown kind of file; images end in {', '.join(IMAGE_ENDINGS)}, "

@@ -198,7 +198,10 @@ class Reader:
             try:
                 scene = self._holes.scene(pixels, job.position, job.place)
             except InputError as error:
-                self._fail(job, f"{label(job.source)}: {error}")
+                if job.place is None:
+                    self._fail(job, f"{label(job.source)}: {error}")
+                else:  # a site has a row that says so
+                    job.scores = {"reason": str(error)}
                 continue
             loaded.jobs.append(job)
             loaded.scenes.append(scene)

@@ -168,7 +168,7 @@ class Parts:
             }
             first = {id(s): id(one.sources[0]) for one in inputs for s in one.sources}
             for job in jobs:
-                part = by_source.get(first[id(job.source)])
+                part = by_source.get(first.get(id(job.source)))
                 if part:
                     self._of[job.position] = part
         self._all = list(dict.fromkeys(self._of.values()))

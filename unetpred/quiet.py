@@ -88,6 +88,7 @@ def import_keras() -> None:
             f"KERAS_BACKEND={os.environ.get('KERAS_BACKEND', '')}: cannot be used ({reason}); "
             "install it, or set KERAS_BACKEND to tensorflow, jax, torch or openvino"
         ) from None
+    keras.config.set_floatx("float32")  # keras.json may ask for less, and scores would move
     if keras.config.image_data_format() != "channels_last":
         raise InputError(
             'keras.json has image_data_format "channels_first"; unetpred needs "channels_last"'

@@ -75,9 +75,9 @@ def write_files(
     by_source = {id(job.source): row_of(job, columns) for job in jobs}
     lines = []
     for one in inputs:
-        rows = [by_source[id(source)] for source in one.sources]
-        if not rows:
-            continue
+        rows = [by_source[id(source)] for source in one.places]
+        if one.error and one.kind != "image":
+            continue  # its row is in the table of --save
         target = tables.get(one.path)
         if one.kind == "array":
             scores = np.array([[row[name] for name in args.output] for row in rows], "float64")

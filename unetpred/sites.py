@@ -107,7 +107,9 @@ def read_sites(path: str | os.PathLike) -> list[Site]:
             _number(cells.pop(name, None), f"{where}: {name}")
             for name in ("x", "y", "size", "index")
         )
-        if index is not None and index != int(index or 0):
+        if index is not None and math.isnan(index):
+            index = None
+        if index is not None and not index.is_integer():
             raise InputError(f"{where}: index {index:g}: a whole number is right")
         image = cells.pop("image", None)
         sites.append(Site(where, x, y, size, image, index if index is None else int(index), cells))
@@ -186,7 +188,9 @@ def _finder(sources: list[Source]) -> Callable[[Site], Source]:
     def find(site: Site) -> Source:
         found = sources
         if site.image is not None:
-            found = next((known[site.image] for known in by_key if site.image in known), [])
+            names = (site.image, os.path.abspath(site.image), site.image, site.image)
+            pairs = zip(names, by_key, strict=True)
+            found = next((known[name] for name, known in pairs if name in known), [])
             if not found:
                 raise InputError(
                     f"{site.where}: image {site.image!r} is none of the inputs; their path, name, "

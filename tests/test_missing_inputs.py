@@ -1,0 +1,34 @@
+"""Inputs that cannot be used keep their place: among masks, and in tables."""
+
+import numpy as np
+from tables import table, write
+
+
+def test_what_is_missing_keeps_its_place(run, pictures):
+    for name, picture in zip("ab", pictures, strict=False):
+        write(f"{name}.png", picture)
+    height, width = pictures[0].shape[:2]
+    masks = np.ones((3, height, width), "uint8")
+    for i, size in enumerate((20, 30, 40)):
+        masks[i, 30 : 30 + size, 30 : 30 + size] = 0
+    np.save("masks.npy", masks)
+    inputs = ["--input", "a.png", "missing.png", "--input", "b.png"]
+    code, out, err = run(*inputs, "--mask", "masks.npy", "--save", "t.csv")
+    assert code == 1
+    assert err.count("missing.png") == 1
+    rows = table("t.csv")[1]
+    assert [row["image"] for row in rows] == ["a.png", "missing.png", "b.png"]
+    assert [line.split("\t")[0] for line in out] == ["a.png", "missing.png", "b.png"]
+    assert "missing.png" in rows[1]["reason"]
+
+    np.save("third.npy", masks[2])
+    _, alone, _ = run("--input", "b.png", "--mask", "third.npy")
+    assert float(alone[0].split("\t")[1]) == float(rows[2]["structure"])
+
+
+def test_why_a_score_is_undefined_is_told(run):
+    write("flat.png", np.full((90, 90, 3), 7, "uint8"))
+    code, out, err = run("--input", "flat.png")
+    assert (code, out) == (0, ["flat.png\tnan"])
+    assert "flat.png: structure: constant patch" in err
+    assert run("--input", "flat.png", "--save", "t.csv")[2] == ""
