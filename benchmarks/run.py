@@ -11,6 +11,7 @@ import importlib
 import logging
 import os
 import platform
+import shlex
 import sys
 import time
 from datetime import datetime, timezone
@@ -76,7 +77,8 @@ def main() -> int:
 
     import_keras()
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it advises on every further network
-    parts = ["# Benchmarks\n\nMade by `python benchmarks/run.py`.", machine()]
+    how = shlex.join(["python", "benchmarks/run.py", *sys.argv[1:]])
+    parts = [f"# Benchmarks\n\nMade by `{how}`.", machine()]
     sys.stdout.write("\n\n".join(parts) + "\n")
     for name in args.only or BENCHMARKS:
         started = time.perf_counter()
