@@ -110,7 +110,12 @@ class Run:
         if compiled is None:
             compiled = backend == "jax"
         self.network.compile(self.optimizer, loss=loss, jit_compile=compiled)
-        return lambda inputs, target: float(self.network.train_on_batch(inputs, target))
+
+        def step(inputs: list[np.ndarray], target: np.ndarray) -> float:
+            self.network.reset_metrics()  # older Keras 3 gives the mean of all steps so far
+            return float(self.network.train_on_batch(inputs, target))
+
+        return step
 
     # -- starting, stopping and going on ------------------------------------------------------
 

@@ -179,10 +179,10 @@ class _Sheet:
         """Put an image (H,W,3), uint8, one pixel on one pixel."""
         height, width = levels.shape[:2]
         box = (
-            left / (self.width + 0.01),
-            1 - (top + height) / (self.height + 0.01),
-            width / (self.width + 0.01),
-            height / (self.height + 0.01),
+            left / (self.width + 0.03),
+            1 - (top + height) / (self.height + 0.03),
+            width / (self.width + 0.03),
+            height / (self.height + 0.03),
         )
         axes = self.figure.add_axes(box)
         axes.set_axis_off()
