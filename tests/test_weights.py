@@ -1,6 +1,7 @@
 """Weights of every format, and parity with the original's outputs."""
 
 import json
+import re
 import shutil
 
 import h5py
@@ -8,7 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from unetpred import weights
+from unetpred import registry, weights
+from unetpred.cli import main
 from unetpred.colour import to_network
 from unetpred.errors import InputError
 from unetpred.masks import hole_mask
@@ -99,6 +101,68 @@ def test_files_of_keras_itself(tmp_path, small):
     assert len(list(tmp_path.glob("s_*.weights.h5"))) > 1
     for path in (plain, sharded, whole):
         assert same(load_model(path), model)
+
+
+def test_parts_of_the_network_at_full_width(tmp_path):
+    keras.utils.set_random_seed(3)
+    model = build_unetpred()
+    path = tmp_path / "full.weights.json"
+    save_weights(model, Config(), path, dtype="float16", step=7)
+    parts = sorted(p for p in tmp_path.iterdir() if p != path)
+    assert [p.name for p in parts] == [f"full_{i:05}.weights.h5" for i in range(len(parts))]
+    assert len(parts) > 1 and all(p.stat().st_size < 16e6 for p in parts)
+    about = weights.describe(path)
+    assert (about["variant"], about["width"], about["note step"]) == ("paper", 1.0, 7)
+    assert about["stored as"] == "float16" and about["parameters"] == model.count_params()
+    halves = [value.astype("float16").astype("float32") for value in model.get_weights()]
+    for read in (load_model(path), model):
+        if read is model:  # Keras reads what is written
+            model.load_weights(path)
+        for value, half in zip(read.get_weights(), halves, strict=True):
+            np.testing.assert_array_equal(value, half)
+
+
+def test_parts_replace_others_of_the_same_name(tmp_path, small, monkeypatch):
+    model, config = small
+    path = tmp_path / "a.weights.json"
+    (tmp_path / "a_00000.weights.json").write_text("of another")
+    monkeypatch.setattr(weights, "PART_SIZE", 100_000)
+    save_weights(model, config, path)
+    assert len(list(tmp_path.iterdir())) > 4
+    monkeypatch.setattr(weights, "PART_SIZE", 400_000)
+    model.set_weights([value + 1 for value in model.get_weights()])
+    save_weights(model, config, path)
+    named = re.findall(r"a_\d{5}\.weights\.h5", path.read_text())
+    assert {p.name for p in tmp_path.iterdir()} == {*named, path.name, "a_00000.weights.json"}
+    assert same(load_model(path), model)
+
+
+def test_names_that_are_no_weights_files(tmp_path, small):
+    for name in ("a.h5", "a.json", "a.weights", "nosuch/a.weights.h5"):
+        with pytest.raises(InputError, match=name):
+            save_weights(*small, tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("width", [0.3, 0.07, 0.01, 0.001])
+def test_any_width(tmp_path, width):
+    config = Config("released", width)
+    model = build_unetpred(config.variant, config.width)
+    save_weights(model, config, tmp_path / "a.weights.h5")
+    model.save_weights(tmp_path / "unnoted.weights.h5")
+    assert weights.describe(tmp_path / "a.weights.h5")["width"] == width
+    for name in ("a", "unnoted"):
+        assert same(load_model(tmp_path / f"{name}.weights.h5"), model)
+
+
+def test_the_originals_as_native_ones(tmp_path, upstream, capsys):
+    path = tmp_path / "native.weights.json"
+    code = main(["weights", "export", "--format", "keras", "--weights", LEGACY,
+                 "--output", str(path), "--quiet"])  # fmt: skip
+    assert (code, *capsys.readouterr()) == (0, "", "")
+    assert weights.describe(path)["format"] == "native"
+    for native, value in zip(load_model(path).get_weights(), upstream.get_weights(), strict=True):
+        np.testing.assert_allclose(native, value, rtol=1e-3, atol=1e-7)
 
 
 def test_files_without_layer_names_are_read_in_order(tmp_path, small):
@@ -236,23 +300,23 @@ def test_fetch_refuses_another_file(tmp_path, monkeypatch):
     monkeypatch.setenv("UNETPRED_HOME", str(tmp_path / "home"))
     (tmp_path / "other.h5").write_bytes(b"something else")
     with pytest.raises(InputError, match="nothing was kept"):
-        weights.fetch_upstream((tmp_path / "other.h5").as_uri())
+        registry.fetch_upstream((tmp_path / "other.h5").as_uri())
     assert not (tmp_path / "home").exists()
 
 
 def test_fetch_keeps_the_right_file(tmp_path, monkeypatch):
     monkeypatch.setenv("UNETPRED_HOME", str(tmp_path / "home"))
     (tmp_path / "right.h5").write_bytes(b"hello\n")
-    monkeypatch.setattr(weights, "UPSTREAM_BLOB", "ce013625030ba8dba906f756967f9e9ca394464a")
-    path = weights.fetch_upstream((tmp_path / "right.h5").as_uri())
+    monkeypatch.setattr(registry, "UPSTREAM_BLOB", "ce013625030ba8dba906f756967f9e9ca394464a")
+    path = registry.fetch_upstream((tmp_path / "right.h5").as_uri())
     assert path.read_bytes() == b"hello\n"
-    assert weights.known_weights()["upstream"].here
+    assert registry.known_weights()["upstream"].here
 
 
 def test_fetch_without_internet(tmp_path, monkeypatch):
     monkeypatch.setenv("UNETPRED_HOME", str(tmp_path))
     with pytest.raises(InputError, match="needs the internet"):
-        weights.fetch_upstream((tmp_path / "nothing").as_uri())
+        registry.fetch_upstream((tmp_path / "nothing").as_uri())
 
 
 def test_note_is_json(tmp_path, small):

@@ -51,6 +51,18 @@ class Config:
         return asdict(self)
 
 
+def config_with(variant: str, filters: list[int]) -> Config:
+    """The configuration of a network whose encoder blocks, from the first, have so many filters."""
+    blocks = [(count, full) for count, (full, _) in zip(filters, ENCODER, strict=False)]
+    low = max((n - 0.5) / full for n, full in blocks if n > 1 or full == blocks[-1][1])
+    high = min((n + 0.5) / full for n, full in blocks)
+    # several widths round to the same filters; a plain fraction is likelier than the middle
+    for width in (*(n / full for n, full in reversed(blocks)), (low + high) / 2):
+        if width > 0 and [Config(variant, width).filters(f) for _, f in blocks] == [*filters]:
+            return Config(variant, width)
+    return Config(variant, filters[0] / ENCODER[0][0])
+
+
 def layer_names(variant: str) -> list[str]:
     """The names of all partial convolutions, from input to output."""
     levels = Config(variant).levels

@@ -19,12 +19,12 @@ from unetpred.images import Input, list_sources
 from unetpred.jobs import BATCH, Failures, Job, Loaded, Reader, ahead, batches, label
 from unetpred.part import Parts
 from unetpred.quiet import import_keras, progress_bar
+from unetpred.registry import find_weights, sha256
 from unetpred.report import provenance
 from unetpred.results import write_files
 from unetpred.sites import site_jobs
 from unetpred.stopping import Stopped, resume_command, stop_signals
 from unetpred.targets import Arrays, check_targets, picture_names
-from unetpred.weights import find_weights, sha256
 
 if TYPE_CHECKING:
     from unetpred.predict import Predictor

@@ -209,8 +209,9 @@ def run_evaluate(args: argparse.Namespace) -> int:
 
     import_keras()
     from unetpred.evaluate import evaluate
+    from unetpred.registry import find_weights, sha256
     from unetpred.vgg import CONTENT_LAYERS, vgg_model
-    from unetpred.weights import find_weights, load_model, sha256
+    from unetpred.weights import load_model
 
     name, path = find_weights(args.weights)
     vgg = vgg_model(args.vgg_weights, CONTENT_LAYERS) if args.vgg_weights else None
@@ -255,21 +256,23 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
 
 def run_weights(args: argparse.Namespace) -> int:
     """Run `unetpred weights`."""
-    from unetpred import weights
-
     if args.action == "export":
         from unetpred import export_cli
 
         return export_cli.run(args)
+    from unetpred import registry
+
     if args.action == "fetch":
-        sys.stdout.write(f"{weights.fetch_upstream()}\n")
+        sys.stdout.write(f"{registry.fetch_upstream()}\n")
     elif args.action == "info":
-        for name, value in weights.describe(args.weights).items():
+        from unetpred.weights import describe
+
+        for name, value in describe(args.weights).items():
             sys.stdout.write(f"{name}\t{value}\n")
     else:
-        for known in weights.known_weights().values():
+        for known in registry.known_weights().values():
             state = "here" if known.here else "not here"
-            default = ", default" if known.name == weights.DEFAULT else ""
+            default = ", default" if known.name == registry.DEFAULT else ""
             sys.stdout.write(f"{known.name}\t{known.origin}\t{state}{default}\t{known.path}\n")
     return 0
 

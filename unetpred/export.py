@@ -1,24 +1,22 @@
-"""The network for other runtimes: ONNX, OpenVINO, TensorFlow's SavedModel."""
+"""The network in other files: Keras' own, ONNX, OpenVINO, TensorFlow's SavedModel."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.files import atomic_path
+from unetpred.files import atomic_path, check_target, folder_beside
 from unetpred.quiet import silenced
+from unetpred.weights import check_weights_target, convert_weights, load_model
 
-FORMATS = {"onnx": ".onnx", "openvino": ".xml", "savedmodel": ""}
-"""Formats, and what their files end in; a SavedModel is a folder."""
+FORMATS = ("keras", "onnx", "openvino", "savedmodel")
+
+_ENDINGS = {"onnx": ".onnx", "openvino": ".xml"}
 
 _NEEDS = {"onnx": ("tf2onnx", "onnx"), "openvino": ("openvino",), "savedmodel": ()}
 
@@ -31,11 +29,12 @@ def check_export(path: str | os.PathLike, format: str) -> None:
     InputError
         If the format is unknown, something is not installed, or the file cannot be written.
     """
-    from unetpred.report import check_target
-
     path = Path(path)
     if format not in FORMATS:
         raise InputError(f"format {format!r}: {', '.join(FORMATS)} are right")
+    if format == "keras":
+        check_weights_target(path)
+        return
     missing = [name for name in ("tensorflow", *_NEEDS[format]) if find_spec(name) is None]
     if missing:
         raise InputError(
@@ -43,7 +42,7 @@ def check_export(path: str | os.PathLike, format: str) -> None:
             f"pip install {' '.join(missing)}, or unetpred[export]"
         )
     if format != "savedmodel":
-        check_target(path, FORMATS[format])
+        check_target(path, _ENDINGS[format])
     elif path.exists():
         raise InputError(f"{path}: is there already; give the name of a new folder")
     elif not path.parent.is_dir():
@@ -51,23 +50,23 @@ def check_export(path: str | os.PathLike, format: str) -> None:
 
 
 def export(path: str | os.PathLike, format: str, weights: str | os.PathLike | None = None) -> None:
-    """Write a network in a form that needs neither this package nor Keras.
+    """Write a network in Keras' own form, or in one that needs neither Keras nor this package.
 
     Parameters
     ----------
     path : path-like
-        An .onnx file; an .xml file, for OpenVINO, with its .bin beside it; or a new folder, for a
-        SavedModel.
-    format : {"onnx", "openvino", "savedmodel"}
-        See `path`.
+        For Keras a .weights.h5, or a .weights.json with parts under 16 MB beside it; an .onnx; an
+        .xml, for OpenVINO, with its .bin beside it; or a new folder, for a SavedModel.
+    format : {"keras", "onnx", "openvino", "savedmodel"}
+        See `path`. Keras' own is stored as float16, which halves it, as the weights that ship are.
     weights : str or path-like, optional
         As for `unetpred.load_model`.
 
     Raises
     ------
     InputError
-        If the backend is not TensorFlow, whose converters Keras uses, something needed is not
-        installed, or the file cannot be written.
+        If something needed is not installed, the file cannot be written, or the backend is not
+        TensorFlow, whose converters Keras uses for all formats but its own.
 
     Notes
     -----
@@ -79,6 +78,9 @@ def export(path: str | os.PathLike, format: str, weights: str | os.PathLike | No
     ``{"INFERENCE_PRECISION_HINT": "f32"}``.
     """
     check_export(path, format)
+    if format == "keras":
+        convert_weights(path, weights)
+        return
     import keras
 
     if keras.backend.backend() != "tensorflow":
@@ -86,8 +88,6 @@ def export(path: str | os.PathLike, format: str, weights: str | os.PathLike | No
             f"export needs the TensorFlow backend, this is {keras.backend.backend()}: "
             "set KERAS_BACKEND=tensorflow"
         )
-    from unetpred.weights import load_model
-
     model = load_model(weights)
     # Keras exports no network that was never called
     model([np.zeros((1, 32, 32, channels), "float32") for channels in (3, 1)])
@@ -118,7 +118,7 @@ def _name_output(graph) -> None:
 
 
 def _openvino(model, path: Path) -> None:
-    with _folder_beside(path) as folder:
+    with folder_beside(path) as folder:
         _export(model, folder / "raw.xml", "openvino")
         import openvino
 
@@ -137,18 +137,9 @@ def _openvino(model, path: Path) -> None:
 
 
 def _savedmodel(model, path: Path) -> None:
-    with _folder_beside(path) as folder:
+    with folder_beside(path) as folder:
         _export(model, folder / "model", "tf_saved_model")
         os.replace(folder / "model", path)
-
-
-@contextmanager
-def _folder_beside(path: Path) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix=f"{path.name}.", dir=path.parent))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _export(model, path: Path, format: str) -> None:

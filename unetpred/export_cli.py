@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import logging
 
+from unetpred.export import FORMATS
+
 logger = logging.getLogger(__name__)
 
 _DESCRIPTION = """\
-Write the network for a runtime that knows neither this package nor Keras. Inputs, float32:
-image (N,H,W,3), BGR, 0..255 minus (103.939, 116.779, 123.68); mask (N,H,W,1), 1 = visible,
-0 = missing. Output (N,H,W,3) in the units of image. N, H and W are free.
-Needs TensorFlow, whose converters are used; for onnx also tf2onnx, for openvino openvino.
+Write the network in another form: as weights that this package reads (keras; float16, with
+an output that ends in .weights.json in parts under 16 MB), or for a runtime that knows neither
+this package nor Keras. Inputs then, float32: image (N,H,W,3), BGR, 0..255 minus
+(103.939, 116.779, 123.68); mask (N,H,W,1), 1 = visible, 0 = missing. Output (N,H,W,3) in the
+units of image. N, H and W are free. All but keras need TensorFlow, whose converters are used;
+onnx also tf2onnx, openvino also openvino.
 """
 
 
@@ -20,8 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = _DESCRIPTION
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add = parser.add_argument
-    add("--format", choices=("onnx", "openvino", "savedmodel"), required=True)
-    add("--output", required=True, metavar="PATH", help="an .onnx, an .xml, or a new folder")
+    add("--format", choices=FORMATS, required=True)
+    files = ".weights.h5 or .weights.json, .onnx, .xml, or a new folder"
+    add("--output", required=True, metavar="PATH", help=files)
     add("--weights", metavar="NAME|FILE", help="weights; the shipped default if not given")
 
 

@@ -13,11 +13,12 @@ import numpy as np
 
 from unetpred.errors import InputError
 from unetpred.feature_files import ENDINGS, FeatureFile
+from unetpred.files import check_target
 from unetpred.geometry import Holes, Place, Scene
 from unetpred.images import list_sources
 from unetpred.jobs import Failures, Job, Reader, ahead, batches
 from unetpred.quiet import import_keras, progress_bar
-from unetpred.report import check_target, provenance
+from unetpred.report import provenance
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +145,7 @@ def _pool(text: str | None) -> int | str | None:
 
 def _origin(args: argparse.Namespace, holes, extractor, sizes) -> dict:
     from unetpred.receptive import list_layers
-    from unetpred.weights import find_weights, sha256
+    from unetpred.registry import find_weights, sha256
 
     name, path = find_weights(args.weights)
     program, *words = sys.argv

@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from unetpred.errors import InputError
+
+
+def check_target(path: str | os.PathLike, *endings: str) -> None:
+    """Refuse a file that could not be written, before what it is to hold is computed.
+
+    Raises
+    ------
+    InputError
+        If it has another ending, is a folder, or its folder is not there or cannot be written to.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in endings:
+        raise InputError(f"{path}: a file that ends in {' or '.join(endings)} is right here")
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give the name of a file")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: its folder {path.parent} does not exist; create it first")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"{path}: its folder {path.parent} cannot be written to")
 
 
 @contextmanager
@@ -53,3 +73,25 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
+
+
+@contextmanager
+def folder_beside(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a temporary folder beside `path`, for what is written as several files.
+
+    Parameters
+    ----------
+    path : path-like
+        The file or folder that shall appear.
+
+    Yields
+    ------
+    pathlib.Path
+        Where to write. Removed when the block ends; what shall stay is renamed before.
+    """
+    path = Path(path)
+    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

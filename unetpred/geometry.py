@@ -12,7 +12,7 @@ from unetpred.arrays import MIN_SIDE
 from unetpred.context import DEFAULT_CONTEXT, surroundings
 from unetpred.errors import InputError
 from unetpred.masks import DEFAULT_HOLE, check_mask, hole_box, hole_mask, load_mask
-from unetpred.weights import sha256
+from unetpred.registry import sha256
 
 
 @dataclass(frozen=True)

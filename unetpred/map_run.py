@@ -17,14 +17,14 @@ import numpy as np
 
 from unetpred.context import FULL
 from unetpred.errors import InputError
-from unetpred.files import atomic_path
+from unetpred.files import atomic_path, check_target
 from unetpred.geometry import Holes
 from unetpred.images import Source, list_sources
 from unetpred.jobs import label
 from unetpred.maps import PENDING, PredictabilityMap, blank_map, complete, hole_pattern
 from unetpred.quiet import import_keras, progress_bar
-from unetpred.report import check_target, provenance
-from unetpred.weights import find_weights, sha256
+from unetpred.registry import find_weights, sha256
+from unetpred.report import provenance
 
 if TYPE_CHECKING:
     from unetpred.predict import Predictor

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import keras
 from keras import ops
 
-from unetpred.architecture import DECODER, ENCODER, VARIANTS, Config, layer_names
+from unetpred.architecture import DECODER, ENCODER, VARIANTS, Config, config_with, layer_names
 from unetpred.layers import CropLike, PadToMultiple, PConv2D
 from unetpred.window import NO_NEED, Window, needed, sources
 
@@ -300,4 +300,5 @@ def config_of(model: keras.Model) -> Config:
     """The configuration that a network of `build_unetpred` was built with, read off its layers."""
     names = {layer.name for layer in model.layers}
     variant = "paper" if "vblock6_conv_1" in names else "released"
-    return Config(variant, model.get_layer("vblock1_conv_1").filters / ENCODER[0][0])
+    blocks = range(1, Config(variant).levels + 1)
+    return config_with(variant, [model.get_layer(f"vblock{b}_conv_1").filters for b in blocks])

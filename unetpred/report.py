@@ -8,10 +8,8 @@ import math
 import os
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from pathlib import Path
 
 from unetpred import __version__
-from unetpred.errors import InputError
 from unetpred.files import atomic_path
 
 DEFINITIONS = {
@@ -73,25 +71,6 @@ def provenance(
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "command": command,
     }
-
-
-def check_target(path: str | os.PathLike, *endings: str) -> None:
-    """Refuse a file that could not be written, before what it is to hold is computed.
-
-    Raises
-    ------
-    InputError
-        If it has another ending, is a folder, or its folder is not there or cannot be written to.
-    """
-    path = Path(path)
-    if path.suffix.lower() not in endings:
-        raise InputError(f"{path}: a file that ends in {' or '.join(endings)} is right here")
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; give the name of a file")
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: its folder {path.parent} does not exist; create it first")
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"{path}: its folder {path.parent} cannot be written to")
 
 
 def write_table(path: str | os.PathLike, rows: list[dict], origin: dict[str, str]) -> None:

@@ -14,9 +14,9 @@ import numpy as np
 
 from unetpred.decode import reason_of
 from unetpred.errors import InputError
+from unetpred.files import check_target
 from unetpred.images import Input
 from unetpred.jobs import Job
-from unetpred.report import check_target
 
 
 def check_targets(args: argparse.Namespace, inputs: list[Input]) -> dict[str, Path]:

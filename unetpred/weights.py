@@ -1,120 +1,26 @@
-"""Weights files: ours, the original's, and the registry of those that are known."""
+"""Weights files: reading ours and the original's, writing ours."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.files import atomic_path
+from unetpred.files import atomic_path, check_target, folder_beside
+from unetpred.registry import find_weights, sha256
 
 if TYPE_CHECKING:
     import keras
 
     from unetpred.architecture import Config
 
-DEFAULT = "lite"
-SHIPPED = {"lite": "lite.weights.h5"}
-
-UPSTREAM_URL = (
-    "https://raw.githubusercontent.com/uranc/U-Net-Pred/"
-    "954a6be89ae6b670958bc5a588b01de5a712bff8/weights.last.h5"
-)
-UPSTREAM_BLOB = "a3f39b411cad2a56d5989385bcd96641e8e16c93"
-
-
-@dataclass(frozen=True)
-class Known:
-    """A known set of weights.
-
-    Attributes
-    ----------
-    name : str
-        What `load_model` and ``--weights`` take.
-    path : Path
-        Where it is, or would be.
-    origin : {"shipped", "upstream"}
-        Ours, or the original's.
-    """
-
-    name: str
-    path: Path
-    origin: str
-
-    @property
-    def here(self) -> bool:
-        """Whether the file is there."""
-        return self.path.is_file()
-
-
-def known_weights() -> dict[str, Known]:
-    """The registry: all weights that have a name."""
-    package = Path(__file__).parent
-    folder = next(
-        (f for f in (package / "shipped", package.parent / "weights") if f.is_dir()), None
-    )
-    known = {
-        name: Known(name, (folder or package / "shipped") / file, "shipped")
-        for name, file in SHIPPED.items()
-    }
-    known["upstream"] = Known("upstream", _cache() / "upstream.weights.last.h5", "upstream")
-    return known
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("UNETPRED_HOME", Path.home() / ".cache" / "unetpred"))
-
-
-def find_weights(name_or_file: str | os.PathLike | None = None) -> tuple[str, Path]:
-    """Name and file of weights given by name or by file.
-
-    Parameters
-    ----------
-    name_or_file : str or path-like, optional
-        A name of the registry, or a file; the shipped default if not given.
-
-    Returns
-    -------
-    (name, path)
-        For a file the name is that of the file.
-
-    Raises
-    ------
-    InputError
-        If it is neither.
-    """
-    given = os.fspath(name_or_file) if name_or_file is not None else DEFAULT
-    known = known_weights()
-    if given in known:
-        if not known[given].here:
-            hint = (
-                "fetch it with `unetpred weights fetch upstream`"
-                if known[given].origin == "upstream"
-                else "the installation is incomplete; install unetpred again"
-            )
-            raise InputError(f"{given}: its file {known[given].path} is not there; {hint}")
-        return given, known[given].path
-    path = Path(given)
-    if not path.is_file():
-        raise InputError(f"{given}: neither a file nor one of the weights {', '.join(known)}")
-    return path.name, path
-
-
-def sha256(path: str | os.PathLike) -> str:
-    """The sha256 of a file, in hexadecimal; for sharded weights that of all parts in order."""
-    from unetpred.hdf5 import shards
-
-    path = Path(path)
-    digest = hashlib.sha256()
-    for part in (path, *shards(path)):
-        digest.update(part.read_bytes())
-    return digest.hexdigest()
+PART_SIZE = 15_000_000
+"""Bytes of weights in a part of a sharded file; with what HDF5 adds it stays under 16 MB."""
 
 
 def describe(name_or_file: str | os.PathLike | None = None) -> dict[str, object]:
@@ -129,7 +35,7 @@ def describe(name_or_file: str | os.PathLike | None = None) -> dict[str, object]
 
     name, path = find_weights(name_or_file)
     file = read_layers(path, "a file of U-Net-Pred weights")
-    config = _architecture(path, _named_by_order(file.layers))
+    config = _architecture(path, _named_by_order(file.layers), file.note)
     arrays = [array for layer in file.layers.values() for array in layer.values()]
     return {
         "name": name,
@@ -181,7 +87,7 @@ def load_model(
     _, path = find_weights(name_or_file)
     file = read_layers(path, "a file of U-Net-Pred weights")
     layers = _named_by_order(file.layers)
-    config = _architecture(path, layers)
+    config = _architecture(path, layers, file.note)
     with dtype_policy("float32"):  # whatever the user's own is: a score is computed in full
         model = build_unetpred(
             config.variant, config.width, mask_channels, kernel_initializer="zeros"
@@ -203,8 +109,8 @@ def _named_by_order(layers: dict) -> dict:
     return {numbered.get(name, name): arrays for name, arrays in layers.items()}
 
 
-def _architecture(path: Path, layers: dict) -> Config:
-    from unetpred.architecture import ENCODER, Config
+def _architecture(path: Path, layers: dict, note: dict) -> Config:
+    from unetpred.architecture import ENCODER, Config, config_with
 
     first = layers.get("vblock1_conv_1", {}).get(0)
     if first is None or first.ndim != 4 or first.shape[:3] != (3, 3, 3) or not first.size:
@@ -213,7 +119,15 @@ def _architecture(path: Path, layers: dict) -> Config:
             "(3,3,3,filters)); give weights of this package or the original's"
         )
     variant = "paper" if "vblock6_conv_1" in layers else "released"
-    return Config(variant, first.shape[-1] / ENCODER[0][0])
+    blocks = [layers.get(f"vblock{b}_conv_1", {}).get(0) for b in range(1, len(ENCODER) + 1)]
+    filters = [kernel.shape[-1] for kernel in blocks if kernel is not None and kernel.ndim == 4]
+    config = config_with(variant, filters)
+    with suppress(KeyError, TypeError, ValueError):
+        noted = Config(variant, note["width"])
+        # several widths round to the same filters
+        if [noted.filters(full) for full, _ in ENCODER] == [config.filters(n) for n, _ in ENCODER]:
+            return noted
+    return config
 
 
 def _assign(model: keras.Model, layers: dict, path: Path, upstream: bool) -> None:
@@ -254,7 +168,7 @@ def save_weights(
     dtype: str = "float32",
     **notes,
 ) -> None:
-    """Write a native `.weights.h5` that knows its architecture.
+    """Write native weights that know their architecture.
 
     Parameters
     ----------
@@ -263,7 +177,9 @@ def save_weights(
     config : Config
         What it was built with.
     path : path-like
-        Where to; ends in `.weights.h5`.
+        Where to: a `.weights.h5`, or a `.weights.json`, which is an index of parts
+        `_00000.weights.h5`, `_00001.weights.h5`, ... beside it, each under 16 MB unless a single
+        kernel is larger (which in float16 none is).
     dtype : {"float32", "float16"}
         What is stored; computing is in float32 either way.
     **notes
@@ -272,13 +188,13 @@ def save_weights(
     Raises
     ------
     InputError
-        If a value does not fit into float16.
+        If the file has another ending or cannot be written, or a value does not fit into float16.
     """
-    import h5py
-
     from unetpred.layers import dtype_policy
     from unetpred.model import build_unetpred
 
+    path = Path(path)
+    check_weights_target(path)
     if dtype == "float16":
         values = model.get_weights()
         if any(np.abs(v).max() > np.finfo("float16").max for v in values):
@@ -286,51 +202,76 @@ def save_weights(
         with dtype_policy("float16"):
             model = build_unetpred(config.variant, config.width, kernel_initializer="zeros")
         model.set_weights(values)
-    with atomic_path(path) as temporary:
-        model.save_weights(temporary, overwrite=True)
-        with h5py.File(temporary, "a") as file:
-            file.attrs["unetpred"] = json.dumps({**config.as_dict(), **notes})
+    about = {**config.as_dict(), **notes}
+    if path.suffix == ".json":
+        _save_parts(model, path, about)
+    else:
+        _save_whole(model, path, about)
 
 
-def fetch_upstream(url: str = UPSTREAM_URL) -> Path:
-    """Download the original's weights and verify them.
+def convert_weights(
+    path: str | os.PathLike,
+    weights: str | os.PathLike | None = None,
+    dtype: str = "float16",
+) -> None:
+    """Write any weights as native ones, as those that ship are.
 
-    Returns
-    -------
-    Path
-        Where they are; from then on ``--weights upstream`` finds them.
+    Parameters
+    ----------
+    path, dtype
+        As for `save_weights`.
+    weights : str or path-like, optional
+        As for `load_model`. What was noted in them is kept.
 
     Raises
     ------
     InputError
-        If there is no internet, or the file is not the published one.
+        As `load_model` and `save_weights`.
     """
-    import http.client
-    import urllib.request
+    from unetpred.architecture import Config
 
-    target = known_weights()["upstream"].path
-    if target.is_file() and git_blob(target.read_bytes()) == UPSTREAM_BLOB:
-        return target
-    try:
-        with urllib.request.urlopen(url, timeout=60) as answer:
-            content = answer.read()
-    except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", error)
-        raise InputError(
-            f"{url}: could not be fetched ({reason}); this needs the internet. Or get the file "
-            "elsewhere and give it as --weights FILE"
-        ) from None
-    if git_blob(content) != UPSTREAM_BLOB:
-        raise InputError(
-            f"{url}: what came has git blob id {git_blob(content)}, the published file "
-            f"{UPSTREAM_BLOB}; nothing was kept"
-        )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(target) as temporary:
-        temporary.write_bytes(content)
-    return target
+    about = describe(weights)
+    config = Config(about["variant"], about["width"])
+    notes = {key[5:]: value for key, value in about.items() if key.startswith("note ")}
+    save_weights(load_model(weights), config, path, dtype, **notes)
 
 
-def git_blob(content: bytes) -> str:
-    """The id git gives to a file of this content."""
-    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+def check_weights_target(path: str | os.PathLike) -> None:
+    """Refuse a file that `save_weights` could not write.
+
+    Raises
+    ------
+    InputError
+        If it has another ending, is a folder, or its folder is not there or cannot be written to.
+    """
+    endings = (".weights.h5", ".weights.json")
+    if not str(path).endswith(endings):
+        raise InputError(f"{path}: a file that ends in {' or '.join(endings)} is right here")
+    check_target(path, ".h5", ".json")
+
+
+def _save_whole(model: keras.Model, path: Path, about: dict) -> None:
+    import h5py
+
+    with atomic_path(path) as temporary:
+        model.save_weights(temporary, overwrite=True)
+        with h5py.File(temporary, "a") as file:
+            file.attrs["unetpred"] = json.dumps(about)
+
+
+def _save_parts(model: keras.Model, path: Path, about: dict) -> None:
+    from unetpred.hdf5 import shards
+
+    with folder_beside(path) as folder:
+        model.save_weights(folder / path.name, max_shard_size=PART_SIZE / 1024**3)
+        index = json.loads((folder / path.name).read_text())
+        index["metadata"]["unetpred"] = about
+        (folder / path.name).write_text(json.dumps(index, indent=1))
+        new = shards(folder / path.name)
+        # no index while the parts are exchanged: an old one with new parts would be neither
+        old = shards(path) if path.is_file() else []
+        path.unlink(missing_ok=True)
+        for part in old:
+            part.unlink(missing_ok=True)
+        for file in (*new, folder / path.name):
+            os.replace(file, path.with_name(file.name))
