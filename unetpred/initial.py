@@ -15,6 +15,7 @@ from unetpred.folding import SCALE
 from unetpred.layers import PConv2D
 from unetpred.model import Config, build_unetpred, config_of, layer_names
 from unetpred.weights import load_model
+from unetpred.widening import widen
 
 
 def initialise(
@@ -23,6 +24,7 @@ def initialise(
     source: str,
     vgg_weights: str | None,
     batches: Iterable[tuple[np.ndarray, np.ndarray]],
+    seed: int = 0,
 ) -> None:
     """Give a training network its first weights.
 
@@ -34,11 +36,14 @@ def initialise(
         What it was built with.
     source : str
         "random" for what it has; "mean" for `carry_colours`; "vgg16" for the encoder; a file or a
-        name for `load_model`; or the `state.h5` of another run.
+        name for `load_model`, also of a narrower network, which is widened (`widen`); or the
+        `state.h5` of another run.
     vgg_weights : str, optional
         A file of VGG-16; ImageNet's weights are downloaded if it is needed and not given.
     batches : iterable of (image / 64, mask)
         Photographs as in training, (N,H,W,3) and (N,H,W,1).
+    seed : int
+        Of what widening draws.
 
     Raises
     ------
@@ -60,14 +65,22 @@ def initialise(
     else:
         start = load_model(source)
         if config_of(start) != config:
-            found = config_of(start)
-            raise InputError(
-                f"{source}: is a network of variant {found.variant} and width {found.width:g}; "
-                f"one of variant {config.variant} and width {config.width:g} is needed"
-            )
+            start = _widened(start, config, source, seed)
         names = [layer.name for layer in start.layers if isinstance(layer, PConv2D)]
     unfold(start, network, names)
     measure(network, [f"{name}_norm" for name in names if name != "block10"], batches)
+
+
+def _widened(start: keras.Model, config: Config, source: str, seed: int) -> keras.Model:
+    found = config_of(start)
+    try:
+        return widen(start, config, seed)
+    except ValueError as error:
+        raise InputError(
+            f"{source}: is a network of variant {found.variant} and width {found.width:g}; one of "
+            f"variant {config.variant} and width {config.width:g} is needed, or one that can be "
+            f"widened to it ({error})"
+        ) from None
 
 
 def _is_vgg(layer: keras.layers.Layer) -> bool:

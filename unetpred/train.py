@@ -127,7 +127,12 @@ class Run:
             logger.warning("%s: held an earlier run, which is now in %s", self.folder, aside)
         batches = ((image, mask) for (image, mask), *_ in map(self._make, range(4)))
         initialise(
-            self.network, self.architecture, self.config.init, self.config.vgg_weights, batches
+            self.network,
+            self.architecture,
+            self.config.init,
+            self.config.vgg_weights,
+            batches,
+            self.config.seed,
         )
 
     def resume(self, path: str | Path | None = None) -> bool:

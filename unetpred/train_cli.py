@@ -64,7 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "init",
         str,
         "first weights: random; mean, to begin with means of what surrounds a hole; vgg16 for the "
-        "encoder of full; or a file, .weights.h5 or state.h5",
+        "encoder of full; or a file, .weights.h5 (of a narrower network too, which is widened) "
+        "or state.h5",
         metavar="random|mean|vgg16|FILE",
     )
     option(
