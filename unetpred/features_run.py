@@ -69,12 +69,15 @@ def _list(args: argparse.Namespace) -> int:
             raise InputError(one.error)
         size = one.sources[0].size
     import_keras()
+    from unetpred.layer_outputs import choose_layers
     from unetpred.model import Config
     from unetpred.receptive import list_layers
     from unetpred.weights import describe
 
     about = describe(args.weights)
-    layers = list_layers(Config(about["variant"], about["width"]), size)
+    config = Config(about["variant"], about["width"])
+    chosen = choose_layers(args.layers or "*", config.variant)
+    layers = [layer for layer in list_layers(config, size) if layer.name in chosen]
     sys.stdout.write("layer\theight\twidth\tchannels\tstride_px\treceptive_field_px\n")
     for layer in layers:
         columns = (layer.name, *layer.shape, layer.stride, layer.receptive_field)
@@ -89,11 +92,11 @@ def _extract(args: argparse.Namespace) -> int:
     hidden = args.mask or args.mask_size or args.mask_center or args.mask_shape != "square"
     holes = Holes(args) if hidden else NoHoles()
     inputs = list_sources(args.input, args.key, args.recursive)
-    for one in inputs:
-        if one.error:
+    # what cannot be used has its place too: masks are counted by it, and it has a row
+    sources = [source for one in inputs for source in one.places]
+    if all(one.error for one in inputs):
+        for one in inputs:
             logger.error("unetpred: %s", one.error)
-    sources = [source for one in inputs for source in one.sources]
-    if not sources:
         return 2
     holes.check_count(len(sources))
     check_target(args.save, *ENDINGS)
@@ -131,8 +134,9 @@ def _extract(args: argparse.Namespace) -> int:
             [job.error or "" for job in jobs],
             _origin(args, holes, extractor, sizes),
         )
-    logger.info("features of %d image(s) are in %s", len(jobs), args.save)
-    return 1 if any(job.error for job in jobs) or any(one.error for one in inputs) else 0
+    done = sum(not job.error for job in jobs)
+    logger.info("features of %d image(s) are in %s", done, args.save)
+    return 1 if any(job.error for job in jobs) else 0
 
 
 def _pool(text: str | None) -> int | str | None:
