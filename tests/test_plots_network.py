@@ -87,6 +87,9 @@ def test_signed_activations_have_zero_in_the_middle():
     values = np.random.default_rng(0).normal(1, 2, (12, 20, 3))
     figure = activation_grid(values, channels=[2, 0], labels=["two", "none"], width=85)
     assert figure.get_figwidth() * 25.4 == pytest.approx(85)
+    assert figure.axes[2].get_xlabel() == "activation"
+    named = activation_grid(values, scale="parts of the largest")
+    assert named.axes[-1].get_xlabel() == "parts of the largest"
     assert [axes.get_title(loc="left") for axes in figure.axes[:2]] == ["two", "none"]
     np.testing.assert_array_equal(panels(figure)[0], values[..., 2])
     np.testing.assert_array_equal(panels(figure)[1], values[..., 0])

@@ -116,6 +116,7 @@ def activation_grid(
     title: str = "",
     labels: Sequence[str] | None = None,
     width: float = JOURNAL_WIDTH,
+    scale: str = "activation",
 ) -> Figure:
     """Show channels of a layer as images, on one scale of colours.
 
@@ -133,6 +134,8 @@ def activation_grid(
         Written above each channel; its number if not given.
     width : float
         Of the figure, mm; its text is of 7 and 8 points.
+    scale : str
+        Written under the bar of colours.
 
     Returns
     -------
@@ -188,7 +191,7 @@ def activation_grid(
         picture, ax=cells, location="bottom", shrink=0.5, aspect=40, pad=0.02, extend=extend
     )
     bar.ax.tick_params(labelsize=7, labelfontfamily=FONT)
-    bar.set_label("activation", **_TEXT)
+    bar.set_label(scale, **_TEXT)
     if title:
         figure.suptitle(title, x=0.01, ha="left", color=INK, family=FONT, fontsize=8)
     return figure
