@@ -69,14 +69,15 @@ np.testing.assert_array_equal(m, new_mask)
 # ## The hole closes on the way down
 #
 # The network, a photograph, and the published hole of 52 px. In the encoder every layer takes a
-# unit off each side of the hole, and every pooling halves what is left, until each unit sees
-# something beyond it.
+# unit off each side of the hole, and every pooling halves what is left, until, in block 4, each
+# unit sees something beyond it.
 
 # %%
 model = unetpred.load_model()
 photograph = skimage.data.astronaut()[:224, 100:324]
 hole = hole_mask((224, 224))
-plots.mask_evolution({"input": hole, **layer_masks(model, hole, "vblock[1-5]_*")})
+closing = ["vblock[1-3]_*", "vblock4_conv_1"]
+plots.mask_evolution({"input": hole, **layer_masks(model, hole, closing)}, columns=5)
 
 # %% [markdown]
 # ## Sizes: down, and up again
