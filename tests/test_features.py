@@ -1,7 +1,9 @@
 """Activations: those of a network built by hand; receptive fields: those that are measured."""
 
 import json
+import os
 import re
+import signal
 from pathlib import Path
 
 import h5py
@@ -306,6 +308,23 @@ def test_what_is_missing_keeps_its_place(run, pictures, model):
         np.testing.assert_allclose(npz["vblock2_conv_1"][[0, 2]], expected, rtol=1e-4, atol=1e-3)
         np.testing.assert_array_equal(h5["vblock2_conv_1"], npz["vblock2_conv_1"])
         assert np.isnan(npz["vblock2_conv_1"][1]).all()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_nothing_is_left_of_a_run_that_is_stopped(run, pictures, monkeypatch, number):
+    np.save("s.npy", pictures)
+    original = Extractor.__call__
+
+    def stopped(self, *arguments):
+        os.kill(os.getpid(), number)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(Extractor, "__call__", stopped)
+    code, out, err = run("--input", "s.npy", "--layers", "block10", "--save", "f.h5",
+                         "--batch_size", 1)  # fmt: skip
+    assert (code, out) == (128 + number, [])
+    assert "unetpred: interrupted; f.h5 is not written" in err
+    assert [path.name for path in Path().iterdir()] == ["s.npy"]
 
 
 def test_layers_are_listed(run, pictures):

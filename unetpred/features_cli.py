@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 _DESCRIPTION = """\
 Save activations of layers, after their ReLU, one row per image.
@@ -54,5 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run `unetpred features`; gives the exit code."""
     from unetpred.features_run import run
+    from unetpred.stopping import Stopped
 
-    return run(args)
+    try:
+        return run(args)
+    except Stopped as stopped:
+        print(f"unetpred: {stopped}", file=sys.stderr)
+        return 128 + stopped.number

@@ -19,6 +19,7 @@ from unetpred.images import list_sources
 from unetpred.jobs import Failures, Job, Reader, ahead, batches
 from unetpred.quiet import import_keras, progress_bar
 from unetpred.report import provenance
+from unetpred.stopping import Stopped, stop_signals
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,11 @@ def run(args: argparse.Namespace) -> int:
     -------
     int
         0 if all images went well, 1 if some failed, 2 if nothing could be done.
+
+    Raises
+    ------
+    Stopped
+        If Ctrl-C or SIGTERM ended it before its time.
     """
     if args.list:
         return _list(args)
@@ -115,6 +121,7 @@ def _extract(args: argparse.Namespace) -> int:
     check_one_size(sizes, pool)
     extractor = Extractor(args.layers, args.weights, pool, args.channel_mean, args.dtype)
     with (
+        stop_signals() as caught,
         FeatureFile(args.save, len(jobs)) as file,
         progress_bar(len(jobs), "image", args.quiet) as bar,
     ):
@@ -126,6 +133,8 @@ def _extract(args: argparse.Namespace) -> int:
                 )  # (N,H,W,3), (N,H,W)
                 file.put([job.position for job in loaded.jobs], extractor(pixels, visible))
             bar.update(len(loaded.jobs))
+            if caught:  # here, so that the unfinished file goes
+                raise Stopped(f"interrupted; {args.save} is not written", caught[0])
         if all(job.error for job in jobs):
             raise InputError("no image could be used")
         file.finish(
