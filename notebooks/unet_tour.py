@@ -6,6 +6,9 @@
 # pixels, and at every size the encoder hands the decoder what it saw (the *skip connections*).
 # A mask goes along with the image, 1 where a pixel is visible and 0 where it is missing, and no
 # layer ever looks at what is missing.
+#
+# What a layer gives is again a stack of images, its *channels*, one for each kernel; a position in
+# it is called a *unit* here. Layers of one size make a *block*.
 
 # %%
 # %matplotlib inline
@@ -98,8 +101,8 @@ for layer in list_layers(config_of(model)):
 #
 # The kernels of the first layer, three by three pixels in colour; mid grey stands for 0. A unit
 # answers most where the image has the kernel's own pattern: an edge, a line, a spot or a colour.
-# In three pixels there is no room for the Gabor functions that larger kernels learn; those are
-# made of several layers.
+# In three pixels there is no room for the Gabor functions that larger kernels learn; those take
+# several layers.
 
 # %%
 plots.filters(np.asarray(model.get_layer("vblock1_conv_1").kernel))
