@@ -181,6 +181,7 @@ def test_curves_from_columns_equal_those_from_rows():
     (first,), (second,) = training_curves(columns).axes, training_curves(rows).axes
     np.testing.assert_array_equal(first.lines[0].get_xydata(), second.lines[0].get_xydata())
     assert first.get_yscale() == "log"
+    assert {float(step) for step in first.get_xticks()} <= set(range(-1, 6))  # no half steps
 
 
 def test_curves_fit_a_journal_and_their_ticks_are_plain_numbers():

@@ -83,7 +83,7 @@ def training_curves(
         axes.set_title(labels[name], loc="left", **text)
         axes.set_xlabel("step", **text)
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-        axes.xaxis.set_major_locator(MaxNLocator(5, steps=(1, 2, 5, 10)))
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=(1, 2, 5, 10), integer=True))
         axes.tick_params(labelsize=7, labelfontfamily=FONT, which="both")
         axes.grid(color="#dddddd", lw=0.6)
         axes.set_axisbelow(True)
