@@ -34,7 +34,8 @@ from unetpred.baselines import telea_fill
 from unetpred.masks import hole_mask
 from unetpred.scores import structure
 
-predictor = unetpred.Predictor()
+vgg_weights = None  # or a file of VGG-16 (no top), where Keras cannot download it; for content
+predictor = unetpred.Predictor(vgg_weights=vgg_weights)
 sample = np.asarray(Image.open("../examples/sample_img.png"))
 photographs = np.concatenate([sample[None], np.load("../examples/samples.npy")])  # (N,224,224,3)
 hole = hole_mask((224, 224))  # 52 px in the middle; 1 = visible, 0 = missing
@@ -50,6 +51,8 @@ plots.triptych(sample, hole, result.filled[0], f"structure {result.structure[0]:
 # ## From predictable to unpredictable
 #
 # The photographs of the examples in the order of their scores: originals above, fillings below.
+# Colours count: on a patch of one saturated colour, such as the red saucer, any filling of about
+# that colour scores high, whatever its pattern.
 
 # %%
 order = np.argsort(-result.structure)
@@ -61,15 +64,15 @@ plots.gallery([originals, fillings], [""] * len(order), side=100)
 # ## Structure against content
 #
 # Content is the distance of VGG-16's features of filling and original: higher = *less* predictable.
-# VGG-16 (no top) is downloaded by Keras. Where that is impossible, give a file to
-# `Predictor(vgg_weights=...)`; without one this figure has the error of the grey levels in the place
-# of content. It ignores neither contrast nor mean, as the correlation does.
+# VGG-16 (no top) is downloaded by Keras. Where that is impossible, set `vgg_weights` above to a
+# file of it; without one this figure has the error of the grey levels in the place of content,
+# which depends on contrast and mean too, as structure does not.
 
 # %%
 try:
     with redirect_stderr(io.StringIO()):  # Keras tells of the download
         values = predictor(photographs, hole, output=("content",)).content
-    label = "content"
+    label = "content  (higher = less predictable)"
 except unetpred.InputError:
     missing = hole == 0
     difference = np.abs(result.filled - photographs)[:, missing]
@@ -77,16 +80,19 @@ except unetpred.InputError:
 figure = Figure(figsize=(4.5, 3.5), layout="constrained")
 axes = figure.subplots()
 axes.scatter(result.structure, values, color="#0072B2")
-axes.set(xlabel="structure", ylabel=label)
+axes.set(xlabel="structure r  (higher = more predictable)", ylabel=label)
 figure
 
 # %% [markdown]
-# ## The larger the hole, the less of it is known
+# ## Hole size against score
 #
 # Mean structure of the same photographs, in grey, for holes of several sizes, and that of a simple
-# filling, Telea's. In grey, since on a patch of one saturated colour any filling of that colour
-# correlates with it. Means are taken over Fisher's z. What the network has above a simple filling is
-# what it has learnt about photographs.
+# filling, Telea's. In grey, because of the saturated colours. Means are taken over Fisher's z. What
+# the network has above a simple filling is what it has learnt about photographs.
+#
+# The larger the hole, the farther its centre from anything visible. Yet the curve need not fall from
+# the start: holes of different sizes hide different things, and what is in a very small one is
+# mostly fine texture, which has little that could be predicted.
 
 # %%
 def fisher_mean(r):
@@ -105,17 +111,18 @@ figure = Figure(figsize=(4.5, 3.5), layout="constrained")
 axes = figure.subplots()
 for (name, values), color, marker in zip(curves.items(), ("#0072B2", "#D55E00"), "os", strict=True):
     axes.plot(sizes, values, color=color, marker=marker, label=name)
-axes.set(xlabel="side of the hole, px", ylabel="structure", ylim=(0, 1))
+axes.set(xlabel="side of the hole, px", ylabel="mean structure r", ylim=(0, 1))
 axes.legend(frameon=False)
 figure
 
 # %% [markdown]
 # ## A map of predictability
 #
-# The score of a hole at every 32nd pixel, each from the 224 px crop around it. Smooth surfaces and
-# long edges are predictable; fine texture is not.
+# The score of a hole at every 32nd pixel, each from the 224 px crop around it. Sky and long outlines
+# are predictable; fine texture, such as the grass, is not. In the black coat there is almost nothing
+# but the noise of the camera: there a low correlation does not mean that a surface is a surprise.
 
 # %%
-scene = skimage.data.coffee()
+scene = np.repeat(skimage.data.camera()[..., None], 3, axis=-1)
 scores = unetpred.predictability_map(scene, stride=32, predictor=predictor)
 plots.map_overlay(scene, scores, mask_size=52)

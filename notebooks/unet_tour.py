@@ -6,6 +6,9 @@
 # pixels, and at every size the encoder hands the decoder what it saw (the *skip connections*).
 # A mask goes along with the image, 1 where a pixel is visible and 0 where it is missing, and no
 # layer ever looks at what is missing.
+#
+# What a layer gives is again a stack of images, its *channels*, one for each kernel; a position in
+# it is called a *unit* here. Layers of one size make a *block*.
 
 # %%
 # %matplotlib inline
@@ -36,7 +39,8 @@ from unetpred.receptive import list_layers
 # A window in which nothing is visible gives nothing but the bias. The mask is renewed: after the
 # layer, a unit is missing only if its whole window was.
 #
-# Here is a row of ones with a hole of five, and a kernel that takes the mean of three by three.
+# Here is an array of ones with a hole of five by five, and a kernel that takes the mean of three
+# by three.
 
 # %%
 image = np.ones((7, 9))
@@ -68,14 +72,15 @@ np.testing.assert_array_equal(m, new_mask)
 # ## The hole closes on the way down
 #
 # The network, a photograph, and the published hole of 52 px. In the encoder every layer takes a
-# unit off each side of the hole, and every pooling halves what is left, until each unit sees
-# something beyond it.
+# unit off each side of the hole, and every pooling halves what is left, until, in block 4, each
+# unit sees something beyond it.
 
 # %%
 model = unetpred.load_model()
 photograph = skimage.data.astronaut()[:224, 100:324]
 hole = hole_mask((224, 224))
-plots.mask_evolution({"input": hole, **layer_masks(model, hole, "vblock[1-5]_*")})
+closing = ["vblock[1-3]_*", "vblock4_conv_1"]
+plots.mask_evolution({"input": hole, **layer_masks(model, hole, closing)}, columns=5)
 
 # %% [markdown]
 # ## Sizes: down, and up again
@@ -93,6 +98,11 @@ for layer in list_layers(config_of(model)):
 
 # %% [markdown]
 # ## What the first layer looks for
+#
+# The kernels of the first layer, three by three pixels in colour; mid grey stands for 0. A unit
+# answers most where the image has the kernel's own pattern: an edge, a line, a spot or a colour.
+# In three pixels there is no room for the Gabor functions that larger kernels learn; those take
+# several layers.
 
 # %%
 plots.filters(np.asarray(model.get_layer("vblock1_conv_1").kernel))
@@ -100,8 +110,8 @@ plots.filters(np.asarray(model.get_layer("vblock1_conv_1").kernel))
 # %% [markdown]
 # ## What layers answer, without and with the hole
 #
-# The same eight channels, of the third block's last layer: all of the photograph above, with the
-# hole below. Within the reach of the hole the answers change, and where the mask is still 0 there
+# Eight channels of the third block's last layer, those that vary most: for the whole photograph in
+# the upper row, with the hole in the lower one. Within the reach of the hole the answers change, and where the mask is still 0 there
 # is only the bias.
 
 # %%
@@ -117,8 +127,10 @@ plots.activation_grid(both, range(16), title=f"{name}, without and with the hole
 # ## What each block of the decoder adds
 #
 # The mean over channels after each block, as parts of its largest value: from a few coarse units to
-# pixels. What the skip connections bring, the outlines of what is visible, is there from block 7
-# on, sharper in every block; in the hole there is only what came up from below.
+# pixels. Each block joins what comes up from below with what the skip connection brings, the
+# outlines of what is visible, sharper in every block. How far that reaches into the hole the masks
+# above tell: all through it at blocks 6 and 7, where the encoder's hole has closed, and 18, 6 and
+# 2 px deep at blocks 8, 9 and 10. Further inside, a block has only what came up from below.
 
 # %%
 blocks = [f"vblock{block}_conv_2" for block in (6, 7, 8, 9, 10)]
@@ -127,12 +139,14 @@ maps = []
 for values in found.values():
     factor = 224 // values.shape[1]
     maps.append(values[0].repeat(factor, 0).repeat(factor, 1) / values.max())
-plots.activation_grid(np.stack(maps, -1), range(5), columns=5, labels=blocks)
+scale = "mean activation, parts of the largest"
+plots.activation_grid(np.stack(maps, -1), range(5), columns=5, labels=blocks, scale=scale)
 
 # %% [markdown]
 # ## And what comes out
 #
-# The score compares the filling with the original, in the hole.
+# The last layer turns the features and the image, hole and all, into three colours. The score
+# compares the filling with the original, in the hole.
 
 # %%
 result = unetpred.Predictor()(photograph[None], hole)

@@ -222,8 +222,9 @@ def test_summary_to_read_shows_the_same_numbers(run):
 def test_gallery_goes_from_best_to_worst(run, crops):
     evaluation, output, _ = run
     with Image.open(output / "gallery.png") as picture:
+        dpi = round(picture.info["dpi"][0])
         pixels = np.asarray(picture.convert("RGB"))
-    pad, line, side = 10, 20, 2 * SIDE
+    pad, line, side = int(0.05 * dpi), round(0.15 * dpi), 2 * SIDE
     columns = 2 + len(METHODS)
     assert pixels.shape == (pad + line + 3 * (side + line + pad), pad + columns * (side + pad), 3)
 

@@ -1,7 +1,9 @@
 """Activations: those of a network built by hand; receptive fields: those that are measured."""
 
 import json
+import os
 import re
+import signal
 from pathlib import Path
 
 import h5py
@@ -266,6 +268,8 @@ def test_paths_in_python(pictures, model, tmp_path):
     for path in (tmp_path, [tmp_path / f"{i}.png" for i in range(3)], str(tmp_path / "s.npy")):
         found = unetpred.features(path, "vblock5_conv_3", weights=model)["vblock5_conv_3"]
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
+    with pytest.raises(InputError, match="several sizes"):
+        unetpred.features([pictures[0], pictures[1][:90]], "block10", weights=model)
     with pytest.raises(InputError, match=r"no\.png"):
         unetpred.features(tmp_path / "no.png", "block10", weights=model)
 
@@ -285,6 +289,44 @@ def test_failed_images_are_rows_of_nan(run, pictures):
         assert [bool(reason) for reason in npz["reason"]] == [False, True, False]
 
 
+def test_what_is_missing_keeps_its_place(run, pictures, model):
+    write("a.png", pictures[0])
+    write("b.png", pictures[1])
+    masks = np.ones((3, 100, 120), "uint8")
+    masks[0, 10:40, 10:40] = masks[1, 50:90, 10:50] = masks[2, 60:70, 30:100] = 0
+    np.save("m.npy", masks)
+    for name in ("f.npz", "f.h5"):
+        code, _, err = run("--input", "a.png", "no.png", "b.png", "--mask", "m.npy",
+                           "--layers", "vblock2_conv_1", "--save", name)  # fmt: skip
+        assert code == 1 and err.count("no.png") == 1 and "features of 2 image(s)" in err
+    expected = unetpred.features(pictures[:2], "vblock2_conv_1", mask=masks[[0, 2]], weights=model)[
+        "vblock2_conv_1"
+    ]
+    with np.load("f.npz") as npz, h5py.File("f.h5") as h5:
+        assert npz["image"].tolist() == ["a.png", "no.png", "b.png"]
+        assert [bool(reason) for reason in npz["reason"]] == [False, True, False]
+        np.testing.assert_allclose(npz["vblock2_conv_1"][[0, 2]], expected, rtol=1e-4, atol=1e-3)
+        np.testing.assert_array_equal(h5["vblock2_conv_1"], npz["vblock2_conv_1"])
+        assert np.isnan(npz["vblock2_conv_1"][1]).all()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_nothing_is_left_of_a_run_that_is_stopped(run, pictures, monkeypatch, number):
+    np.save("s.npy", pictures)
+    original = Extractor.__call__
+
+    def stopped(self, *arguments):
+        os.kill(os.getpid(), number)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(Extractor, "__call__", stopped)
+    code, out, err = run("--input", "s.npy", "--layers", "block10", "--save", "f.h5",
+                         "--batch_size", 1)  # fmt: skip
+    assert (code, out) == (128 + number, [])
+    assert "unetpred: interrupted; f.h5 is not written" in err
+    assert [path.name for path in Path().iterdir()] == ["s.npy"]
+
+
 def test_layers_are_listed(run, pictures):
     write("a.png", pictures[0])
     code, out, err = run("--list", "--input", "a.png")
@@ -295,6 +337,11 @@ def test_layers_are_listed(run, pictures):
         "32", "32", "16", "4", "40"
     ]  # fmt: skip
     assert run("--list")[1][1].split("\t")[:3] == ["vblock1_conv_1", "224", "224"]
+    some = run("--list", "--layers", "block10", "vblock2_*")[1]
+    assert [line.split("\t")[0] for line in some[1:]] == [
+        "vblock2_conv_1", "vblock2_conv_2", "block10"
+    ]  # fmt: skip
+    assert run("--list", "--layers", "nosuch")[0] == 2
 
 
 @pytest.mark.parametrize(

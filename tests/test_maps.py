@@ -344,6 +344,16 @@ def test_overlay_has_the_values_at_their_places():
     assert np.ptp(bar.get_xdata()) == pytest.approx(20)  # 2 degrees
     assert "2°" in [text.get_text() for text in figure.axes[0].texts]
     assert not map_overlay(image, result).axes[0].lines
+    assert figure.get_figwidth() * 25.4 == pytest.approx(180)
+    assert figure.axes[0].get_position().x1 < figure.axes[1].get_position().x0
+    narrow = map_overlay(image, result, width=85)  # one column of a journal: the map below
+    narrow.draw_without_rendering()
+    assert narrow.get_figwidth() * 25.4 == pytest.approx(85)
+    assert narrow.axes[0].get_position().y0 > narrow.axes[1].get_position().y1
+    label = narrow.axes[2].yaxis.label.get_window_extent()
+    assert label.y0 >= 0 and label.y1 <= narrow.bbox.y1 and label.x1 <= narrow.bbox.x1
+    with pytest.raises(InputError, match="width 40"):
+        map_overlay(image, result, width=40)
     with pytest.raises(InputError, match="no score 'content'"):
         map_overlay(image, result, "content")
     with pytest.raises(InputError, match="beyond an image of 150x60"):

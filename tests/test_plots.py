@@ -11,7 +11,10 @@ from PIL import Image
 from unetpred.errors import InputError
 from unetpred.plots import gallery, save, training_curves, triptych
 
-PAD, LINE = 10, 20
+
+def spaces(figure) -> tuple[int, int]:
+    """Pixels between pictures and of a line of text: 0.05 and 0.15 inches."""
+    return int(0.05 * figure.dpi), round(0.15 * figure.dpi)
 
 
 def rendered(figure) -> np.ndarray:
@@ -34,14 +37,15 @@ def texts(figure) -> list[str]:
 def test_triptych_shows_every_pixel(height, width, factor):
     image, filled = photograph(height, width), photograph(height, width, 1)
     mask = np.random.default_rng(2).integers(0, 2, (height, width))
-    pixels = rendered(triptych(image, mask, filled, "a caption"))
+    figure = triptych(image, mask, filled, "a caption")
+    pixels, (pad, line) = rendered(figure), spaces(figure)
     masked = image.copy()
     masked[mask == 0] = 128
     tall, wide = factor * height, factor * width
-    assert pixels.shape == (2 * PAD + LINE + tall + PAD // 2 + LINE, 4 * PAD + 3 * wide, 3)
+    assert pixels.shape == (2 * pad + line + tall + pad // 2 + line, 4 * pad + 3 * wide, 3)
     for column, panel in enumerate((image, masked, filled)):
-        left = PAD + column * (wide + PAD)
-        shown = pixels[PAD + LINE : PAD + LINE + tall, left : left + wide]
+        left = pad + column * (wide + pad)
+        shown = pixels[pad + line : pad + line + tall, left : left + wide]
         np.testing.assert_array_equal(shown, panel.repeat(factor, 0).repeat(factor, 1))
 
 
@@ -50,18 +54,20 @@ def test_triptych_clips_and_rounds_floats():
     filled = image.copy()
     filled[:, :50] = -30
     filled[:, 50:] = 300
-    pixels = rendered(triptych(image, np.ones((100, 100)), filled))
-    row = PAD + LINE + 200
-    assert (pixels[row, PAD + 200] == 70).all()
-    assert (pixels[row, 3 * PAD + 800 + 100] == 0).all()
-    assert (pixels[row, 3 * PAD + 800 + 300] == 255).all()
+    figure = triptych(image, np.ones((100, 100)), filled)
+    pixels, (pad, line) = rendered(figure), spaces(figure)
+    row = pad + line + 200
+    assert (pixels[row, pad + 200] == 70).all()
+    assert (pixels[row, 3 * pad + 800 + 100] == 0).all()
+    assert (pixels[row, 3 * pad + 800 + 300] == 255).all()
 
 
 def test_large_images_are_reduced_by_block_means():
     image = photograph(1500, 1100)
-    pixels = rendered(triptych(image, np.ones((1500, 1100)), image))
+    figure = triptych(image, np.ones((1500, 1100)), image)
+    pixels, (pad, line) = rendered(figure), spaces(figure)
     mean = image.reshape(750, 2, 550, 2, 3).mean((1, 3))
-    shown = pixels[PAD + LINE : PAD + LINE + 750, PAD : PAD + 550]
+    shown = pixels[pad + line : pad + line + 750, pad : pad + 550]
     assert np.abs(shown - mean).max() <= 0.5
 
 
@@ -75,9 +81,28 @@ def test_long_captions_lose_their_middle_and_fit():
     assert start.startswith("/first/")
     assert caption.endswith(end)
     assert end.endswith("name.png  structure 0.987")
-    pixels = rendered(figure)
-    assert (pixels[-PAD - LINE :, -PAD + 2 :] == 255).all()
-    assert (pixels[-PAD - LINE : -PAD + 3] < 128).any()
+    pixels, (pad, line) = rendered(figure), spaces(figure)
+    assert (pixels[-pad - line :, -pad + 2 :] == 255).all()
+    assert (pixels[-pad - line : -pad + 3] < 128).any()
+
+
+@pytest.mark.parametrize("width", [180, 85])
+@pytest.mark.parametrize("size", [(84, 84), (224, 224), (700, 1100)])
+def test_pictures_have_the_width_of_a_journal_and_text_that_can_be_read_in_it(width, size):
+    image = photograph(*size)
+    line = [(image, "r 0.50")] * 6
+    for figure in (
+        triptych(image, np.ones(size), image, "structure 0.5", width=width),
+        gallery([line], ["a"] * 6, width=width),
+    ):
+        assert figure.get_figwidth() * 25.4 == pytest.approx(width, rel=0.03)
+        assert figure.get_figwidth() * 25.4 < width + 0.1
+        assert {entry.get_fontsize() for entry in figure.texts} == {7}
+        assert texts(figure)[-1] in ("structure 0.5", "r 0.50")
+    small = gallery([line[:1]], ["a"], side=100)  # not blown up
+    assert small.get_figwidth() < 1 and small.dpi == 144
+    with pytest.raises(InputError, match="width 3: 6 pictures"):
+        gallery([line], ["a"] * 6, width=3)
 
 
 def test_captions_are_literal_and_need_no_special_font(recwarn):
@@ -100,24 +125,24 @@ def test_triptych_names_what_does_not_fit():
 
 def test_gallery_places_pictures_and_scores():
     rows = [
-        [(photograph(224, 224, 1), "first"), (photograph(224, 224, 2), "r = 0.5")],
+        [(photograph(224, 224, 1), "first"), (photograph(224, 224, 2), "r = 0.5\nL1 9")],
         [(photograph(224, 100, 3), "second"), (photograph(112, 112, 4), "")],
     ]
     figure = gallery(rows, ["original", "ours"])
-    pixels = rendered(figure)
-    top = PAD + LINE
-    second = top + 224 + LINE + PAD
-    right = 2 * PAD + 224
-    np.testing.assert_array_equal(pixels[top : top + 224, PAD : PAD + 224], rows[0][0][0])
+    pixels, (pad, line) = rendered(figure), spaces(figure)
+    top = pad + line
+    second = top + 224 + 2 * line + pad
+    right = 2 * pad + 224
+    np.testing.assert_array_equal(pixels[top : top + 224, pad : pad + 224], rows[0][0][0])
     np.testing.assert_array_equal(pixels[top : top + 224, right : right + 224], rows[0][1][0])
     # Narrower pictures are centred in their column, small ones enlarged.
     np.testing.assert_array_equal(
-        pixels[second : second + 224, PAD + 62 : PAD + 162], rows[1][0][0]
+        pixels[second : second + 224, pad + 62 : pad + 162], rows[1][0][0]
     )
     np.testing.assert_array_equal(
         pixels[second : second + 224, right : right + 224], rows[1][1][0].repeat(2, 0).repeat(2, 1)
     )
-    assert texts(figure) == ["original", "ours", "first", "r = 0.5", "second"]
+    assert texts(figure) == ["original", "ours", "first", "r = 0.5", "L1 9", "second"]
 
 
 def test_gallery_names_uneven_rows():
@@ -156,6 +181,25 @@ def test_curves_from_columns_equal_those_from_rows():
     (first,), (second,) = training_curves(columns).axes, training_curves(rows).axes
     np.testing.assert_array_equal(first.lines[0].get_xydata(), second.lines[0].get_xydata())
     assert first.get_yscale() == "log"
+    assert {float(step) for step in first.get_xticks()} <= set(range(-1, 6))  # no half steps
+
+
+def test_curves_fit_a_journal_and_their_ticks_are_plain_numbers():
+    history = {"step": [0, 20000], "loss": [90.0, 0.9], "structure": [0, 0.7], "l1": [80, 20]}
+    figure = training_curves(history, {"Telea": {"structure": 0.6, "l1": 27.0}})
+    assert figure.get_figwidth() * 25.4 == pytest.approx(180)
+    assert training_curves(history, width=85).get_figwidth() * 25.4 == pytest.approx(85)
+    figure.draw_without_rendering()
+    box = figure.bbox
+    for axes in figure.axes:
+        title = axes.get_title(loc="left")
+        (shown,) = [
+            entry for entry in axes.get_children() if getattr(entry, "get_text", str)() == title
+        ]
+        extent = shown.get_window_extent()
+        assert extent.x0 >= 0 and extent.x1 <= box.x1 and extent.y1 <= box.y1, title
+    ticks = [entry.get_text() for entry in figure.axes[0].get_yticklabels(which="both")]
+    assert {"1", "2", "5", "10", "50"} <= set(ticks) and not [tick for tick in ticks if "$" in tick]
 
 
 @pytest.mark.parametrize("history", [{}, [], {"step": [1]}, {"loss": [1.0]}, [{"step": 1}]])

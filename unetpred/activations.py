@@ -78,7 +78,12 @@ def features(
             raise InputError(failed[0])
         sources = [source for one in inputs for source in one.sources]
     else:
-        images = np.asarray(images)
+        try:
+            images = np.asarray(images)
+        except ValueError:  # of arrays of several sizes
+            raise InputError(
+                "images of several sizes: give (N,H,W,3), or one size at a time"
+            ) from None
         if images.ndim != 4 or images.shape[-1] != 3 or not len(images):
             raise InputError(f"images of shape {images.shape}: (N,H,W,3) with N at least 1 needed")
         sources = array_sources(images)

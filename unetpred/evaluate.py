@@ -276,7 +276,7 @@ def _gallery(rows: Sequence[Row], files: Sequence[Path], filler: _Filler, count:
 
 def _caption(row: Row) -> str:
     r = "r undefined" if np.isnan(row.structure) else f"r {row.structure:.2f}"
-    distance = "" if row.content is None else f"  content {row.content:.3f}"
+    distance = "" if row.content is None else f"\ncontent {row.content:.3f}"
     return f"{r}  L1 {row.l1:.1f}{distance}"
 
 

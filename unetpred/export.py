@@ -72,7 +72,8 @@ def export(path: str | os.PathLike, format: str, weights: str | os.PathLike | No
     -----
     Inputs and output are those of `unetpred.load_model`, float32: `image` (N,H,W,3), BGR,
     0..255 minus (103.939, 116.779, 123.68), and `mask` (N,H,W,1), 1 = visible, 0 = missing, give
-    `output` (N,H,W,3), BGR, mean-subtracted, not clipped. N, H and W are free.
+    `output` (`output_0` in a SavedModel) (N,H,W,3), BGR, mean-subtracted, not clipped. N, H and W
+    are free.
 
     On processors with bfloat16 OpenVINO computes in it unless a model is compiled with
     ``{"INFERENCE_PRECISION_HINT": "f32"}``.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 _DESCRIPTION = """\
 Save activations of layers, after their ReLU, one row per image.
@@ -28,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--key", help="which array of a .npz or .h5")
     add("--recursive", action="store_true", help="descend into directories of directories")
     add("--layers", nargs="+", metavar="NAME", help="layers; 'vblock3_*' for several")
-    add("--list", action="store_true", help="show all layers, with shapes for 224x224 px (or for "
-        "the first image of --input), strides and receptive fields; then stop")  # fmt: skip
+    add("--list", action="store_true", help="show layers (all, or --layers) with shapes for 224 "
+        "px (or for the first image of --input), strides, receptive fields; then stop")  # fmt: skip
     add("--save", metavar="FILE", help="where to: .npz or .h5")
     add("--weights", metavar="NAME|FILE", help="weights; the shipped default if not given")
     add("--dtype", choices=("float32", "float16"), default="float32", help="what is stored")
@@ -54,5 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run `unetpred features`; gives the exit code."""
     from unetpred.features_run import run
+    from unetpred.stopping import Stopped
 
-    return run(args)
+    try:
+        return run(args)
+    except Stopped as stopped:
+        print(f"unetpred: {stopped}", file=sys.stderr)
+        return 128 + stopped.number

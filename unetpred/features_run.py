@@ -19,6 +19,7 @@ from unetpred.images import list_sources
 from unetpred.jobs import Failures, Job, Reader, ahead, batches
 from unetpred.quiet import import_keras, progress_bar
 from unetpred.report import provenance
+from unetpred.stopping import Stopped, stop_signals
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,11 @@ def run(args: argparse.Namespace) -> int:
     -------
     int
         0 if all images went well, 1 if some failed, 2 if nothing could be done.
+
+    Raises
+    ------
+    Stopped
+        If Ctrl-C or SIGTERM ended it before its time.
     """
     if args.list:
         return _list(args)
@@ -69,12 +75,15 @@ def _list(args: argparse.Namespace) -> int:
             raise InputError(one.error)
         size = one.sources[0].size
     import_keras()
+    from unetpred.layer_outputs import choose_layers
     from unetpred.model import Config
     from unetpred.receptive import list_layers
     from unetpred.weights import describe
 
     about = describe(args.weights)
-    layers = list_layers(Config(about["variant"], about["width"]), size)
+    config = Config(about["variant"], about["width"])
+    chosen = choose_layers(args.layers or "*", config.variant)
+    layers = [layer for layer in list_layers(config, size) if layer.name in chosen]
     sys.stdout.write("layer\theight\twidth\tchannels\tstride_px\treceptive_field_px\n")
     for layer in layers:
         columns = (layer.name, *layer.shape, layer.stride, layer.receptive_field)
@@ -89,11 +98,11 @@ def _extract(args: argparse.Namespace) -> int:
     hidden = args.mask or args.mask_size or args.mask_center or args.mask_shape != "square"
     holes = Holes(args) if hidden else NoHoles()
     inputs = list_sources(args.input, args.key, args.recursive)
-    for one in inputs:
-        if one.error:
+    # what cannot be used has its place too: masks are counted by it, and it has a row
+    sources = [source for one in inputs for source in one.places]
+    if all(one.error for one in inputs):
+        for one in inputs:
             logger.error("unetpred: %s", one.error)
-    sources = [source for one in inputs for source in one.sources]
-    if not sources:
         return 2
     holes.check_count(len(sources))
     check_target(args.save, *ENDINGS)
@@ -112,6 +121,7 @@ def _extract(args: argparse.Namespace) -> int:
     check_one_size(sizes, pool)
     extractor = Extractor(args.layers, args.weights, pool, args.channel_mean, args.dtype)
     with (
+        stop_signals() as caught,
         FeatureFile(args.save, len(jobs)) as file,
         progress_bar(len(jobs), "image", args.quiet) as bar,
     ):
@@ -123,6 +133,8 @@ def _extract(args: argparse.Namespace) -> int:
                 )  # (N,H,W,3), (N,H,W)
                 file.put([job.position for job in loaded.jobs], extractor(pixels, visible))
             bar.update(len(loaded.jobs))
+            if caught:  # here, so that the unfinished file goes
+                raise Stopped(f"interrupted; {args.save} is not written", caught[0])
         if all(job.error for job in jobs):
             raise InputError("no image could be used")
         file.finish(
@@ -131,8 +143,9 @@ def _extract(args: argparse.Namespace) -> int:
             [job.error or "" for job in jobs],
             _origin(args, holes, extractor, sizes),
         )
-    logger.info("features of %d image(s) are in %s", len(jobs), args.save)
-    return 1 if any(job.error for job in jobs) or any(one.error for one in inputs) else 0
+    done = sum(not job.error for job in jobs)
+    logger.info("features of %d image(s) are in %s", done, args.save)
+    return 1 if any(job.error for job in jobs) else 0
 
 
 def _pool(text: str | None) -> int | str | None:

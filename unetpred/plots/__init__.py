@@ -1,4 +1,9 @@
-"""Figures. Each function gives a `matplotlib.figure.Figure`; `save` writes one as a file."""
+"""Figures. Each function gives a `matplotlib.figure.Figure`; `save` writes one as a file.
+
+They are 180 mm wide, two columns of a journal, with text of 7 and 8 points; ``width=85`` fits one
+column. Colours are viridis, orange against purple, and Okabe and Ito's, which colour-blind readers
+can tell apart.
+"""
 
 from unetpred.plots.curves import training_curves
 from unetpred.plots.maps import map_overlay

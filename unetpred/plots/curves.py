@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.plots.pictures import COLOURS, FONT, INK, figure_class
+from unetpred.plots.pictures import COLOURS, FONT, INK, JOURNAL_WIDTH, MM, figure_class
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def training_curves(
     history: Mapping[str, Sequence] | Sequence[Mapping[str, Any]],
     baselines: Mapping[str, Mapping[str, float]] | None = None,
+    width: float | None = None,
 ) -> Figure:
     """Plot how training went: loss, and what was measured on held-out images.
 
@@ -28,6 +29,8 @@ def training_curves(
         from a csv file; None, "" and NaN are steps at which a value was not measured.
     baselines : mapping, optional
         Per name of a filling its `structure` and `l1` on the same held-out images: dashed lines.
+    width : float, optional
+        Of the figure, mm; 180 if not given, 90 for a single curve. Its text is of 7 points.
 
     Returns
     -------
@@ -41,8 +44,8 @@ def training_curves(
     columns = _columns(history)
     labels = {
         "loss": "training loss",
-        "structure": "held-out structure r  (higher is better)",
-        "l1": "held-out L1 in the hole, grey levels  (lower is better)",
+        "structure": "held-out structure r\n(higher is better)",
+        "l1": "held-out L1 in the hole, 0..255\n(lower is better)",
     }
     shown = [name for name in labels if name in columns and np.isfinite(columns[name]).any()]
     if "step" not in columns or not shown:
@@ -51,10 +54,11 @@ def training_curves(
             "give 'step' and some of 'loss', 'structure', 'l1'"
         )
     make = figure_class()
-    from matplotlib.ticker import EngFormatter, FuncFormatter
+    from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocator
 
-    figure = make(figsize=(3.5 * len(shown), 2.9), dpi=200, layout="constrained")
-    text = {"fontsize": 8, "color": INK, "family": FONT}
+    width = width or min(JOURNAL_WIDTH, JOURNAL_WIDTH / 2 * len(shown))
+    figure = make(figsize=(width * MM, 2.4), dpi=200, layout="constrained")
+    text = {"fontsize": 7, "color": INK, "family": FONT}
     for index, name in enumerate(shown):
         shared = figure.axes[0] if index else None
         axes = figure.add_subplot(1, len(shown), index + 1, sharex=shared)
@@ -65,7 +69,11 @@ def training_curves(
         axes.plot(steps, values, color=COLOURS[0], lw=1.5, marker=marker, ms=3, label="U-Net-Pred")
         if name == "loss" and values.min() > 0 and values.max() > 20 * values.min():
             axes.set_yscale("log")
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            plain = FuncFormatter(lambda value, _: f"{value:g}")
+            axes.yaxis.set_major_formatter(plain)
+            # between the powers of ten only what leaves room
+            axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+            axes.yaxis.set_minor_formatter(plain)
         dashes = ((5, 2), (2, 1.5), (6, 1.5, 1, 1.5), (1, 1))
         for number, (label, scores) in enumerate((baselines or {}).items()):
             if np.isfinite(scores.get(name, np.nan)):
@@ -75,12 +83,13 @@ def training_curves(
         axes.set_title(labels[name], loc="left", **text)
         axes.set_xlabel("step", **text)
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-        axes.tick_params(labelsize=7.5, labelfontfamily=FONT, which="both")
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=(1, 2, 5, 10), integer=True))
+        axes.tick_params(labelsize=7, labelfontfamily=FONT, which="both")
         axes.grid(color="#dddddd", lw=0.6)
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
         if len(axes.get_lines()) > 1:
-            axes.legend(prop={"family": FONT, "size": 7.5}, frameon=False)
+            axes.legend(prop={"family": FONT, "size": 7}, frameon=False)
     return figure
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.plots.pictures import FONT, INK, _fit, _levels, figure_class
+from unetpred.plots.pictures import FONT, INK, JOURNAL_WIDTH, MM, _fit, _levels, figure_class
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from unetpred.maps import PredictabilityMap
 
 LABELS = {
-    "structure": "structure r  (higher = more predictable)",
-    "content": "content  (higher = less predictable)",
+    "structure": "structure r\n(higher = more predictable)",
+    "content": "content\n(higher = less predictable)",
 }
 ALPHA = 0.7  # of the map over the photograph
-WIDTH, DPI = 7.2, 200  # inches: two columns of a journal
+DPI = 200
+SIDE_BY_SIDE = 120  # mm, in which two pictures have room beside each other
 SHOWN = 1400  # px, the most that a panel's side has in the figure
 
 
@@ -30,8 +31,9 @@ def map_overlay(
     mask_size: int | None = None,
     pixels_per_degree: float | None = None,
     caption: str = "",
+    width: float = JOURNAL_WIDTH,
 ) -> Figure:
-    """Show an image, and beside it the map of a score over its grey version.
+    """Show an image, and beside or below it the map of a score over its grey version.
 
     Colours are those of viridis, which colour-blind readers can tell apart and which prints well
     in grey; brighter is always more predictable. Every value fills the cell around its place;
@@ -52,6 +54,9 @@ def map_overlay(
         For a scale bar in degrees of visual angle.
     caption : str
         Text below, taken literally.
+    width : float
+        Of the figure, mm; its text keeps its size, 7 and 8 points. Below `SIDE_BY_SIDE` the map
+        is below the image.
 
     Returns
     -------
@@ -66,16 +71,20 @@ def map_overlay(
     values = getattr(result, score, None) if score in LABELS else None
     if values is None:
         raise InputError(f"map: has no score {score!r}; {' or '.join(LABELS)}, if computed")
+    if width < 50:
+        raise InputError(f"width {width}: a picture and its bar of colours need 50 mm")
+    inches, panels = width * MM, (1, 2) if width >= SIDE_BY_SIDE else (2, 1)
     height, width = pixels.shape[:2]
     if result.x.max() >= width or result.y.max() >= height:
         raise InputError(
             f"map: has places up to x={result.x.max()}, y={result.y.max()}, "
             f"beyond an image of {width}x{height} px (width x height)"
         )
-    figure = figure_class()(figsize=(WIDTH, _height(height, width, caption)), dpi=DPI,
-                            facecolor="white", layout="constrained")  # fmt: skip
+    size = inches, _height(height / width, inches, panels, caption)
+    make = figure_class()
+    figure = make(figsize=size, dpi=DPI, facecolor="white", layout="constrained")
     text = {"color": INK, "family": FONT, "size": 8}
-    photograph, overlay = figure.subplots(1, 2)
+    photograph, overlay = figure.subplots(*panels)
     extent = -0.5, width - 0.5, height - 0.5, -0.5
     shown = _fit(pixels, SHOWN)
     grey = np.rint(shown @ np.array([0.2126, 0.7152, 0.0722])).astype("uint8")
@@ -96,6 +105,7 @@ def map_overlay(
     )
     for axes, title in ((photograph, "photograph"), (overlay, score)):
         axes.set(xlim=extent[:2], ylim=extent[2:], xticks=(), yticks=())
+        axes.set_anchor("W" if panels[0] == 2 else "C")
         axes.set_title(title, loc="left", **text)
         for spine in axes.spines.values():
             spine.set_visible(False)
@@ -120,10 +130,11 @@ def map_overlay(
     return figure
 
 
-def _height(height: int, width: int, caption: str) -> float:
-    """Of the figure, inches: of the panels, their titles and the caption."""
-    panel = (WIDTH - 0.9) / 2
-    return min(max(panel * height / width, 1.2), 9) + 0.35 + 0.15 * len(caption.splitlines())
+def _height(ratio: float, width: float, panels: tuple[int, int], caption: str) -> float:
+    """Of the figure, inches: of the panels (height / width = `ratio`), titles and the caption."""
+    rows, columns = panels
+    panel = max((width - 0.9) / columns * ratio, 1.2)
+    return min(rows * (panel + 0.2), 9) + 0.15 + 0.15 * len(caption.splitlines())
 
 
 def _edges(places: np.ndarray) -> tuple[float, float]:

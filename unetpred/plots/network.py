@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.plots.pictures import FONT, INK, figure_class
+from unetpred.plots.pictures import FONT, INK, JOURNAL_WIDTH, MM, figure_class
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-JOURNAL_WIDTH = 7.1
-"""Inches: two columns of most journals, 180 mm."""
-
 _TEXT = {"color": INK, "family": FONT, "fontsize": 7}
 
 
-def mask_evolution(masks: Mapping[str, np.ndarray], columns: int = 6) -> Figure:
+def mask_evolution(
+    masks: Mapping[str, np.ndarray], columns: int = 6, width: float = JOURNAL_WIDTH
+) -> Figure:
     """Show how the hole closes from layer to layer.
 
     All masks are drawn at the same size, whatever the number of their units, with what is left
@@ -32,6 +31,8 @@ def mask_evolution(masks: Mapping[str, np.ndarray], columns: int = 6) -> Figure:
         1 = visible, 0 = missing, by name of a layer, as from `unetpred.layer_outputs.layer_masks`.
     columns : int
         Masks in a row.
+    width : float
+        Of the figure, mm; its text is of 7 points, so a mask needs some 25 mm.
 
     Returns
     -------
@@ -50,16 +51,18 @@ def mask_evolution(masks: Mapping[str, np.ndarray], columns: int = 6) -> Figure:
         if mask.ndim != 2:
             raise InputError(f"{name}: mask of shape {mask.shape} cannot be shown; give (h,w)")
     shapes = [mask.shape for mask in panels.values()]
-    figure, cells = _grid(len(panels), columns, shapes[0][0] / shapes[0][1], heading=0.3)
+    figure, cells = _grid(
+        len(panels), columns, shapes[0][0] / shapes[0][1], heading=0.4, width=width
+    )
     from matplotlib.colors import ListedColormap
 
     colours = ListedColormap(["#08306B", "#FFFFFF"])
     for axes, (name, mask) in zip(cells, panels.items(), strict=True):
         axes.imshow(mask != 0, cmap=colours, vmin=0, vmax=1, interpolation="nearest")
         _frame(axes)
-        height, width = mask.shape
+        rows, units = mask.shape
         missing = f"{100 * np.mean(mask == 0):.2g} % missing"
-        axes.set_title(f"{name}\n{width}x{height}, {missing}", loc="left", pad=2, **_TEXT)
+        axes.set_title(f"{name}\n{units}x{rows}\n{missing}", loc="left", pad=2, **_TEXT)
     return figure
 
 
@@ -97,7 +100,7 @@ def filters(kernel: np.ndarray, columns: int | None = None) -> Figure:
     for index in range(count):
         top, left = (index // columns) * (height + 1), (index % columns) * (width + 1)
         sheet[top : top + height, left : left + width] = scaled[..., index]
-    side = float(np.clip(0.4 * columns, 2.4, JOURNAL_WIDTH / 2))  # the title needs 2.4
+    side = float(np.clip(10 * columns, 61, JOURNAL_WIDTH / 2))  # the title needs 61 mm
     figure, (axes,) = _grid(1, 1, rows / columns, heading=0.2, width=side)
     axes.imshow(sheet, interpolation="nearest")
     axes.set_axis_off()
@@ -112,6 +115,8 @@ def activation_grid(
     columns: int = 8,
     title: str = "",
     labels: Sequence[str] | None = None,
+    width: float = JOURNAL_WIDTH,
+    scale: str = "activation",
 ) -> Figure:
     """Show channels of a layer as images, on one scale of colours.
 
@@ -127,6 +132,10 @@ def activation_grid(
         Written above, such as the name of the layer.
     labels : sequence of str, optional
         Written above each channel; its number if not given.
+    width : float
+        Of the figure, mm; its text is of 7 and 8 points.
+    scale : str
+        Written under the bar of colours.
 
     Returns
     -------
@@ -165,7 +174,12 @@ def activation_grid(
     if low == high:
         low, high = shown.min(), max(shown.max(), shown.min() + 1)
     figure, cells = _grid(
-        len(channels), columns, shown.shape[0] / shown.shape[1], heading=0.15, below=0.5
+        len(channels),
+        columns,
+        shown.shape[0] / shown.shape[1],
+        heading=0.15,
+        below=0.5,
+        width=width,
     )
     for index, axes in enumerate(cells):
         picture = axes.imshow(
@@ -177,7 +191,7 @@ def activation_grid(
         picture, ax=cells, location="bottom", shrink=0.5, aspect=40, pad=0.02, extend=extend
     )
     bar.ax.tick_params(labelsize=7, labelfontfamily=FONT)
-    bar.set_label("activation", **_TEXT)
+    bar.set_label(scale, **_TEXT)
     if title:
         figure.suptitle(title, x=0.01, ha="left", color=INK, family=FONT, fontsize=8)
     return figure
@@ -193,13 +207,14 @@ def _grid(
 ) -> tuple[Figure, list[Axes]]:
     """A figure with cells of one shape (height / width = `ratio`), in reading order.
 
-    `heading` and `below` are inches: above every cell, and below all of them.
+    `heading` and `below` are inches: above every cell, and below all of them. `width` is in mm.
     """
     if columns < 1:
         raise InputError(f"columns {columns}: at least 1 is right")
     make = figure_class()
     columns = min(columns, count)
     rows = -(-count // columns)
+    width *= MM
     height = rows * (width / columns * ratio + heading) + below + 0.1
     figure = make(figsize=(width, height), dpi=200, layout="constrained", facecolor="white")
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)

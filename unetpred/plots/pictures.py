@@ -6,6 +6,7 @@ chosen, no window opens and nothing has to be closed; `save` writes one as a fil
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -18,13 +19,15 @@ from unetpred.files import atomic_path
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Laid out in whole pixels at a fixed dpi: only so does a pixel of a photograph cover whole
-# pixels of the figure, and a seam that is seen is one of the filling.
-DPI = 100
-PAD = 10
-LINE = 20
+#: Two columns of most journals, mm; one is 85 mm.
+JOURNAL_WIDTH = 180.0
+MM = 1 / 25.4  # inches
+
+PAD = 0.05  # inches
+LINE = 0.15
+LEAST_DPI = 144  # below, text of `POINTS` is hard to read on a screen
 FONT = "DejaVu Sans"  # comes with matplotlib, so that every machine breaks lines alike
-POINTS = 9.5
+POINTS = 7
 INK = "#222222"
 HOLE_GREY = 128
 
@@ -32,7 +35,13 @@ HOLE_GREY = 128
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 
-def triptych(image: np.ndarray, mask: np.ndarray, filled: np.ndarray, caption: str = "") -> Figure:
+def triptych(
+    image: np.ndarray,
+    mask: np.ndarray,
+    filled: np.ndarray,
+    caption: str = "",
+    width: float = JOURNAL_WIDTH,
+) -> Figure:
     """Show an image, what is left of it, and how it was filled in, side by side.
 
     Small images are enlarged a whole number of times, those above 1024 px a side reduced by
@@ -47,6 +56,8 @@ def triptych(image: np.ndarray, mask: np.ndarray, filled: np.ndarray, caption: s
     caption : str
         Text below, taken literally. A line too long for the figure loses its middle, so that
         both the beginning of a path and the scores after it stay.
+    width : float
+        Of the figure, mm; text is of 7 points in it. Pictures keep their pixels, whatever it is.
 
     Returns
     -------
@@ -65,24 +76,28 @@ def triptych(image: np.ndarray, mask: np.ndarray, filled: np.ndarray, caption: s
     masked = np.where(hole[..., None], np.uint8(HOLE_GREY), original)
     side = max(original.shape[:2])
     panels = [_fit(panel, max(448, min(side, 1024))) for panel in (original, masked, result)]
-    height, width = panels[0].shape[:2]
+    tall, wide = panels[0].shape[:2]
     lines = caption.splitlines()
-    below = PAD // 2 + LINE * len(lines) if lines else 0
-    sheet = _Sheet(4 * PAD + 3 * width, 2 * PAD + LINE + height + below)
+    dpi, pad, line_height = _layout(3, wide, width)
+    below = pad // 2 + line_height * len(lines) if lines else 0
+    sheet = _Sheet(4 * pad + 3 * wide, 2 * pad + line_height + tall + below, dpi)
     for column, (panel, title) in enumerate(
         zip(panels, ("original", "masked", "filled in"), strict=True)
     ):
-        left = PAD + column * (width + PAD)
-        sheet.text(left, PAD, width, title)
-        sheet.picture(left, PAD + LINE, panel)
+        left = pad + column * (wide + pad)
+        sheet.text(left, pad, wide, title)
+        sheet.picture(left, pad + line_height, panel)
     for row, line in enumerate(lines):
-        top = PAD + LINE + height + PAD // 2 + row * LINE
-        sheet.text(PAD, top, sheet.width - 2 * PAD, line)
+        top = pad + line_height + tall + pad // 2 + row * line_height
+        sheet.text(pad, top, sheet.width - 2 * pad, line)
     return sheet.figure
 
 
 def gallery(
-    rows: Sequence[Sequence[tuple[np.ndarray, str]]], titles: Sequence[str], side: int = 224
+    rows: Sequence[Sequence[tuple[np.ndarray, str]]],
+    titles: Sequence[str],
+    side: int = 224,
+    width: float = JOURNAL_WIDTH,
 ) -> Figure:
     """Show many images, one a row, with what became of them in columns.
 
@@ -90,12 +105,15 @@ def gallery(
     ----------
     rows : sequence of rows
         Each a sequence of (image, text) with one pair per title: an array (H,W,3), RGB 0..255,
-        and what to write under it, such as its score; "" for nothing.
+        and what to write under it, such as its score, in one or more lines; "" for nothing.
     titles : sequence of str
         Heads of the columns.
     side : int
         Largest side of a picture in pixels. Smaller images are enlarged a whole number of
         times, larger ones reduced by block means.
+    width : float
+        Of the figure at most, mm: narrower where pictures would be enlarged until their pixels
+        show. Text is of 7 points in it, and lines too long for a column lose their middle.
 
     Returns
     -------
@@ -114,24 +132,26 @@ def gallery(
                 f"gallery: row {index} has {len(row)} pictures for {len(titles)} titles"
             )
     cells = [[_fit(_levels(image, "image"), side) for image, _ in row] for row in rows]
-    width = max(cell.shape[1] for row in cells for cell in row)
+    wide = max(cell.shape[1] for row in cells for cell in row)
     heights = [max(cell.shape[0] for cell in row) for row in cells]
-    below = [LINE if any(text for _, text in row) else 0 for row in rows]
+    dpi, pad, line_height = _layout(len(titles), wide, width)
+    below = [line_height * max(len(text.splitlines()) for _, text in row) for row in rows]
     sheet = _Sheet(
-        PAD + len(titles) * (width + PAD),
-        PAD + LINE + sum(heights) + sum(below) + PAD * len(rows),
+        pad + len(titles) * (wide + pad),
+        pad + line_height + sum(heights) + sum(below) + pad * len(rows),
+        dpi,
     )
     for column, title in enumerate(titles):
-        sheet.text(PAD + column * (width + PAD), PAD, width, title, weight="bold")
-    top = PAD + LINE
+        sheet.text(pad + column * (wide + pad), pad, wide, title, weight="bold")
+    top = pad + line_height
     for row, pictures, height, text_height in zip(rows, cells, heights, below, strict=True):
         for column, ((_, text), cell) in enumerate(zip(row, pictures, strict=True)):
-            left = PAD + column * (width + PAD)
-            inset = (width - cell.shape[1]) // 2, (height - cell.shape[0]) // 2
+            left = pad + column * (wide + pad)
+            inset = (wide - cell.shape[1]) // 2, (height - cell.shape[0]) // 2
             sheet.picture(left + inset[0], top + inset[1], cell)
-            if text:
-                sheet.text(left, top + height, width, text)
-        top += height + text_height + PAD
+            for number, line in enumerate(text.splitlines()):
+                sheet.text(left, top + height + number * line_height, wide, line)
+        top += height + text_height + pad
     return sheet.figure
 
 
@@ -159,20 +179,30 @@ def save(figure: Figure, path: str | os.PathLike) -> None:
         figure.savefig(temporary, format=ending, dpi=figure.dpi)
 
 
+def _layout(columns: int, wide: int, width: float) -> tuple[int, int, int]:
+    """The dpi at which columns of `wide` pixels make a figure of `width` mm, pad, and line (px)."""
+    inches = width * MM - (columns + 1) * PAD
+    if not inches > 0:
+        raise InputError(f"width {width}: {columns} pictures beside each other need more mm")
+    dpi = max(LEAST_DPI, math.ceil(columns * wide / inches))
+    return dpi, int(PAD * dpi), round(LINE * dpi)
+
+
 class _Sheet:
     """A figure of so many pixels on which pictures and lines of text have their place.
 
-    Places are in pixels from the top left, as in images.
+    Places are in pixels from the top left, as in images: only so does a pixel of a photograph
+    cover whole pixels of the figure, and a seam that is seen is one of the filling.
     """
 
-    def __init__(self, width: int, height: int) -> None:
+    def __init__(self, width: int, height: int, dpi: int) -> None:
         make = figure_class()
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
         self.width, self.height = width, height
         # A hundredth more than whole: Agg cuts off the fraction, and 7.04 * 100 is below 704.
-        inches = (width + 0.01) / DPI, (height + 0.01) / DPI
-        self.figure = make(figsize=inches, dpi=DPI, facecolor="white")
+        inches = (width + 0.01) / dpi, (height + 0.01) / dpi
+        self.figure = make(figsize=inches, dpi=dpi, facecolor="white")
         self._renderer = FigureCanvasAgg(self.figure).get_renderer()
 
     def picture(self, left: int, top: int, levels: np.ndarray) -> None:
@@ -192,7 +222,7 @@ class _Sheet:
         """Write one line into a strip `LINE` high, shortened in the middle to fit `width`."""
         entry = self.figure.text(
             left / self.width,
-            1 - (top + LINE / 2) / self.height,
+            1 - (top + LINE * self.figure.dpi / 2) / self.height,
             "",
             family=FONT,
             size=POINTS,
