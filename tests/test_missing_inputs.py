@@ -32,3 +32,25 @@ def test_why_a_score_is_undefined_is_told(run):
     assert (code, out) == (0, ["flat.png\tnan"])
     assert "flat.png: structure: constant patch" in err
     assert run("--input", "flat.png", "--save", "t.csv")[2] == ""
+
+
+def test_masks_that_cannot_be_used_leave_the_others(run, pictures):
+    masks = np.ones((3, *pictures.shape[1:3]), "float32")
+    masks[:, 30:60, 30:60] = 0
+    masks[1, 0, 0] = np.nan
+    np.save("stack.npy", pictures)
+    np.save("masks.npy", masks)
+    code, _, err = run("--input", "stack.npy", "--mask", "masks.npy")
+    assert code == 1
+    assert err.splitlines()[0].startswith(
+        "unetpred: stack.npy: image 1: masks.npy: mask 1: has NaN"
+    )
+    scores = np.load("stack_pred.npy")
+    assert list(np.isnan(scores)) == [False, True, False]
+
+    masks[1] = 1
+    np.save("masks.npy", masks)
+    assert "masks.npy: mask 1: nothing is hidden" in run(
+        "--input", "stack.npy", "--mask", "masks.npy"
+    )[2]  # fmt: skip
+    np.testing.assert_array_equal(np.load("stack_pred.npy"), scores)
