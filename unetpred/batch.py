@@ -24,7 +24,7 @@ from unetpred.report import provenance
 from unetpred.results import write_files
 from unetpred.sites import site_jobs
 from unetpred.stopping import Stopped, resume_command, stop_signals
-from unetpred.targets import Arrays, check_targets, picture_names
+from unetpred.targets import Arrays, Earlier, check_targets, picture_names
 
 if TYPE_CHECKING:
     from unetpred.predict import Predictor
@@ -59,6 +59,14 @@ def score_inputs(args: argparse.Namespace) -> int:
     args.output = list(dict.fromkeys(args.output))
     holes = Holes(args)
     inputs = list_sources(args.input, args.key, args.recursive)
+    earlier = Earlier(args, inputs)
+    code = _score_inputs(args, holes, inputs)
+    for path in earlier.left() if code else ():
+        logger.warning("%s: is left from an earlier run; this one could not make it", path)
+    return code
+
+
+def _score_inputs(args: argparse.Namespace, holes: Holes, inputs: list[Input]) -> int:
     sources = [source for one in inputs for source in one.sources]
     if args.sites or not sources:
         for one in inputs:
