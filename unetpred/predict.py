@@ -252,8 +252,8 @@ class Predictor:
                 reasons[i] += [f"structure: {reason}"] if reason else []
         if "content" in output:
             layers, total = np.full((count, len(CONTENT_LAYERS)), np.nan), np.full(count, np.nan)
-            for i in range(count):
-                score = content_of_holes(filled[i], images[i], boxes[i % len(boxes)], self.vgg())
+            listed = [boxes[i % len(boxes)] for i in range(count)]
+            for i, score in enumerate(content_of_holes(filled, images, listed, self.vgg())):
                 total[i], layers[i] = score.total, score.layers
                 reasons[i] += [f"content: {score.reason}"] if score.reason else []
         joined = ["; ".join(reason) for reason in reasons]
