@@ -222,6 +222,33 @@ def check_mask(mask: np.ndarray, size_hw: tuple[int, int], name: str) -> None:
         raise InputError(f"{name}: nothing is visible; a mask is 1 where pixels are visible")
 
 
+def checked_masks(mask: np.ndarray | None, shape: tuple[int, int, int, int]) -> np.ndarray:
+    """Masks as (1 or N,H,W,1 or 3) float32, 1 = visible, 0 = missing, for images (N,H,W,3)."""
+    count, height, width, _ = shape
+    if mask is None:
+        return hole_mask((height, width))[None, ..., None]
+    given = np.asarray(mask)
+    forms = {
+        (height, width): (1, height, width, 1),
+        (height, width, 1): (1, height, width, 1),
+        (height, width, 3): (1, height, width, 3),
+        (count, height, width): (count, height, width, 1),
+        (count, height, width, 1): (count, height, width, 1),
+        (count, height, width, 3): (count, height, width, 3),
+    }
+    if given.shape not in forms:
+        raise InputError(
+            f"mask of shape {given.shape} does not fit images of shape {shape}: "
+            "(H,W), (N,H,W), or either with one or three channels is right"
+        )
+    if given.dtype.kind == "f" and not np.isfinite(given).all():
+        raise InputError("mask holds NaN or infinity; 0 = missing and anything else = visible")
+    masks = (given != 0).astype("float32").reshape(forms[given.shape])
+    for one in masks:
+        check_mask(one.reshape(height, -1), (height, width * one.shape[-1]), "mask")
+    return masks
+
+
 def _visible(pixels: np.ndarray, name: str) -> np.ndarray:
     """(H,W[,C]) -> (H,W) float32."""
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
