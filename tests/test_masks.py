@@ -1,6 +1,7 @@
 """Holes and masks against counts and loops."""
 
 import logging
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -205,7 +206,7 @@ def object_array():
 def test_bad_arrays_are_refused(tmp_path, values, named):
     np.save(tmp_path / "m.npy", values)
     with pytest.raises(InputError) as error:
-        load_mask(tmp_path / "m.npy")
+        load_mask(tmp_path / "m.npy")[0]  # of a stack, each is read when it is asked for
     assert named in str(error.value) and str(tmp_path / "m.npy") in str(error.value)
 
 
@@ -233,3 +234,15 @@ def test_check_mask():
         check_mask(np.ones((90, 100)), (90, 100), "m.png")
     with pytest.raises(InputError, match=r"m\.png: nothing is visible"):
         check_mask(np.zeros((90, 100)), (90, 100), "m.png")
+
+
+def test_a_stack_is_not_held_in_memory(tmp_path, rng):
+    masks = rng.integers(0, 2, (400, 128, 128, 3), dtype=np.uint8)  # 19 MB; 26 MB in float32
+    np.save(tmp_path / "m.npy", masks)
+    tracemalloc.start()
+    stack = load_mask(tmp_path / "m.npy")
+    seen = [stack[i].sum() for i in range(len(stack))]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1e6
+    np.testing.assert_array_equal(seen, masks.any(axis=-1).sum(axis=(1, 2)))

@@ -166,7 +166,7 @@ def test_content_of_small_patches_is_undefined(vgg):
 def test_content_of_holes_is_the_mean_over_boxes(vgg):
     prediction, original = images(8, (60, 50, 3))
     boxes = [(0, 1, 20, 18), (30, 20, 60, 50)]
-    score = content_of_holes(prediction, original, boxes, vgg)
+    (score,) = content_of_holes(prediction[None], original[None], [boxes], vgg)
     alone = [
         content(prediction[None, t:b, le:r], original[None, t:b, le:r], vgg)
         for t, le, b, r in boxes
@@ -175,14 +175,28 @@ def test_content_of_holes_is_the_mean_over_boxes(vgg):
     assert score.total == pytest.approx(np.mean([a.total[0] for a in alone]))
     assert score.reason == ""
 
-    small = content_of_holes(prediction, original, [*boxes, (0, 0, 10, 20)], vgg)
-    assert np.isnan(small.total) and "20x10" in small.reason
-    prediction[0, 1] = np.nan
-    assert content_of_holes(prediction, original, boxes, vgg).reason
     with pytest.raises(InputError, match="outside"):
-        content_of_holes(prediction, original, [(30, 0, 61, 20)], vgg)
+        content_of_holes(prediction[None], original[None], [[(30, 0, 61, 20)]], vgg)
     with pytest.raises(InputError, match="no hole"):
-        content_of_holes(prediction, original, [], vgg)
+        content_of_holes(prediction[None], original[None], [[]], vgg)
+
+
+def test_content_of_many_images_is_that_of_each(vgg):
+    prediction, original = images(8, (11, 60, 50, 3))
+    boxes = [[(i, 5, i + 20, 25)] for i in range(11)]
+    boxes[3] += [(30, 20, 60, 50), (30, 0, 50, 20)]
+    boxes[5] += [(30, 20, 40, 40)]
+    prediction[7, 20, 20] = np.nan
+    scores = content_of_holes(prediction, original, boxes, vgg)
+    for i, score in enumerate(scores):
+        (alone,) = content_of_holes(
+            prediction[i : i + 1], original[i : i + 1], boxes[i : i + 1], vgg
+        )
+        np.testing.assert_allclose(score.layers, alone.layers, rtol=1e-6)
+        np.testing.assert_allclose(score.total, alone.total, rtol=1e-6)
+        assert score.reason == alone.reason
+    assert [i for i, score in enumerate(scores) if score.reason] == [5, 7]
+    assert "20x10" in scores[5].reason and np.isnan(scores[5].total)
 
 
 def test_colours_go_to_the_network_and_back():

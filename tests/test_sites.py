@@ -94,8 +94,41 @@ def test_sites_at_the_border_and_beyond(run, images):
     layers = [float(rows[3][f"content_block{b}_conv{n}"]) for b, n in ((1, 2), (2, 2), (3, 3),
                                                                        (4, 3), (5, 3))]  # fmt: skip
     assert float(rows[3]["content"]) == pytest.approx(np.mean(layers))
-    code, out, err = run("--input", "d/one.png", "--sites", sites("x,y\n1,1\n"))
-    assert (code, out) == (2, []) and "does not fit" in err and len(err.splitlines()) == 1
+
+
+def test_a_table_in_which_no_site_is_usable_says_why(run, images):
+    one = ["--input", "d/one.png", "--save", "t.csv", "--sites"]
+    code, out, err = run(*one, sites("x,y\n1,1\n,50\n"))
+    notes, rows = table("t.csv")
+    assert (code, out, len(err.splitlines())) == (2, [], 2) and "does not fit" in err
+    assert all(math.isnan(float(row[name])) for row in rows for name in ("structure", *COVARIATES))
+    assert "does not fit" in rows[0]["reason"] and rows[1]["reason"] == "x not known"
+    assert [row["x"] for row in rows] == ["1", "nan"] and notes["weights_sha256"]
+
+    # nothing of the picture itself can be read, which comes out only later
+    Path("d/one.png").write_bytes(Path("d/one.png").read_bytes()[:3000])
+    code, out, err = run(*one, sites("x,y\n60,50\n"), "--mask_size", 20, *CONTEXT)
+    assert (code, out, len(err.splitlines())) == (2, [], 1)
+    (row,) = table("t.csv")[1]
+    assert math.isnan(float(row["structure"])) and row["reason"] in err
+
+
+def test_wrong_numbers_in_rows_leave_the_others(run, images, weights):
+    sizes = ["20", "0", "-3", "large", "2.5", "inf", "20"]
+    rows = "".join(f"{'y' if i == 6 else 60},50,{size}\n" for i, size in enumerate(sizes))
+    code, out, err = run("--input", "d/one.png", "--sites", sites("x,y,size\n" + rows), *CONTEXT,
+                         "--save", "t.csv")  # fmt: skip
+    rows = table("t.csv")[1]
+    assert (code, len(out), len(rows)) == (1, 7, 7)
+    expected = crop_score(weights, images["one"], 60, 50, 20)
+    assert float(rows[0]["structure"]) == pytest.approx(expected, abs=1e-5)
+    told = ["size 0: a number above 0", "size -3: a number above 0", "size 'large': a number",
+            "size 2.5: whole pixels", "x 'y': a number"]  # fmt: skip
+    bad = [row for row in rows[1:] if "line" in row["reason"]]
+    assert all(math.isnan(float(row["structure"])) for row in rows[1:])
+    assert len(bad) == len(told) and rows[5]["reason"] == "size not known"
+    for line, row, reason in zip([3, 4, 5, 6, 8], bad, told, strict=True):
+        assert f"line {line}: {reason}" in row["reason"] and row["reason"] in err
 
 
 def test_sites_of_an_array_in_full_context(run, pictures, weights):

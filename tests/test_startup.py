@@ -5,7 +5,9 @@ import sys
 
 import numpy as np
 import pytest
+from tables import write
 
+from unetpred import quiet
 from unetpred.cli import build_parser
 from unetpred.model import Config, build_hole_model, build_unetpred
 from unetpred.quiet import hidden
@@ -95,3 +97,13 @@ def test_first_pass_and_later_ones_give_the_same_digits():
     assert first.shape == (2, 40, 50, 3) and first.dtype == np.float32 and first.std() > 0
     np.testing.assert_array_equal(second, first)
     np.testing.assert_array_equal(third, first)
+
+
+@pytest.mark.parametrize("found", ["3.12.4", "3.9.0"])
+def test_keras_too_old_for_openvino_is_one_line(run, monkeypatch, pictures, found):
+    write("a.png", pictures[0])
+    monkeypatch.setenv("KERAS_BACKEND", "openvino")
+    monkeypatch.setattr(quiet, "version", {"keras": found}.__getitem__)
+    code, out, err = run("--input", "a.png")
+    assert (code, out, len(err.splitlines())) == (2, [], 1)
+    assert "KERAS_BACKEND=openvino" in err and "3.15" in err and found in err

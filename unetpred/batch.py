@@ -24,7 +24,7 @@ from unetpred.report import provenance
 from unetpred.results import write_files
 from unetpred.sites import site_jobs
 from unetpred.stopping import Stopped, resume_command, stop_signals
-from unetpred.targets import Arrays, check_targets, picture_names
+from unetpred.targets import Arrays, Earlier, check_targets, picture_names
 
 if TYPE_CHECKING:
     from unetpred.predict import Predictor
@@ -59,6 +59,14 @@ def score_inputs(args: argparse.Namespace) -> int:
     args.output = list(dict.fromkeys(args.output))
     holes = Holes(args)
     inputs = list_sources(args.input, args.key, args.recursive)
+    earlier = Earlier(args, inputs)
+    code = _score_inputs(args, holes, inputs)
+    for path in earlier.left() if code else ():
+        logger.warning("%s: is left from an earlier run; this one could not make it", path)
+    return code
+
+
+def _score_inputs(args: argparse.Namespace, holes: Holes, inputs: list[Input]) -> int:
     sources = [source for one in inputs for source in one.sources]
     if args.sites or not sources:
         for one in inputs:
@@ -67,8 +75,9 @@ def score_inputs(args: argparse.Namespace) -> int:
     if not sources:
         return 2
     tables = check_targets(args, inputs)
+    fail = Failures()
     if args.sites:
-        jobs = site_jobs(args, holes, sources)
+        jobs = site_jobs(args, holes, sources, fail)
     else:
         # what cannot be used has its place too: masks are counted by it, and it has a row
         places = [source for one in inputs for source in one.places]
@@ -77,11 +86,13 @@ def score_inputs(args: argparse.Namespace) -> int:
             Job(source, position, {"image": source.path, "index": source.index})
             for position, source in enumerate(places)
         ]
-    fail = Failures()
     planned = batches(jobs, holes, args.batch_size, fail)
     if not planned:
         for reason in {job.scores["reason"]: None for job in jobs if job.scores}:
             logger.error("unetpred: --sites %s: %s", args.sites, reason)
+        if args.sites and args.save:
+            import_keras()
+            write_files(inputs, jobs, tables, args, _origin(args, holes))
         return 2
     arrays = Arrays(args, len(jobs), [job.source.size for batch in planned for job in batch])
     pictures = picture_names(args, jobs)
@@ -89,15 +100,10 @@ def score_inputs(args: argparse.Namespace) -> int:
     import_keras()
     from unetpred.predict import Predictor
 
-    name, path = find_weights(args.weights)
     predictor = Predictor(args.weights, args.vgg_weights, args.batch_size or BATCH)
-    vgg = None
     if "content" in args.output:
         predictor.vgg()  # before anything is computed that a missing file would waste
-        given = args.vgg_weights
-        vgg = f"{given} (sha256 {sha256(given)})" if given else "ImageNet, keras.applications"
-    weights = name, sha256(path)
-    origin = provenance(weights, str(holes), args.output, _command(), vgg, holes.around)
+    origin = _origin(args, holes)
     parts = Parts(args, inputs, tables, jobs, origin)
     if args.resume:
         planned = _left(planned, parts, arrays)
@@ -108,19 +114,19 @@ def score_inputs(args: argparse.Namespace) -> int:
     try:
         if planned:
             _score_all(planned, len(jobs), reader, predictor, arrays, pictures, parts, args)
-        failed = [job for job in jobs if job.error]
-        if len(failed) == len(jobs):
-            parts.remove()
-            return 2
-        _tell_undefined(inputs, jobs, args)
-        arrays.finish()
-        lines = write_files(inputs, jobs, tables, args, origin)
+        nothing = not any(job.scored for job in jobs)
+        if not nothing or args.sites:  # a table of sites says why each has no score
+            _tell_undefined(inputs, jobs, args)
+            arrays.finish()
+            lines = write_files(inputs, jobs, tables, args, origin)
         parts.remove()
     finally:
         parts.close()
         arrays.drop(keep=bool(parts))
+    if nothing:
+        return 2
     sys.stdout.writelines(f"{line}\n" for line in lines)  # last: its reader may have gone
-    return 1 if failed or any(one.error for one in inputs) else 0
+    return 1 if any(job.error for job in jobs) or any(one.error for one in inputs) else 0
 
 
 def _tell_undefined(inputs: list[Input], jobs: list[Job], args: argparse.Namespace) -> None:
@@ -133,9 +139,19 @@ def _tell_undefined(inputs: list[Input], jobs: list[Job], args: argparse.Namespa
             logger.warning("%s: %s", label(job.source), job.scores["reason"])
         if len(told) > TOLD:
             logger.warning("and %d more; --save has all reasons", len(told) - TOLD)
-    nowhere = sum(job.scores is not None and len(job.scores) == 1 for job in jobs)
+    nowhere = sum(job.scores is not None and not job.scored for job in jobs)
     if nowhere:
         logger.warning("%s: %d of %d sites are NaN, see `reason`", args.sites, nowhere, len(jobs))
+
+
+def _origin(args: argparse.Namespace, holes: Holes) -> dict[str, str]:
+    name, path = find_weights(args.weights)
+    vgg = None
+    if "content" in args.output:
+        given = args.vgg_weights
+        vgg = f"{given} (sha256 {sha256(given)})" if given else "ImageNet, keras.applications"
+    weights = name, sha256(path)
+    return provenance(weights, str(holes), args.output, _command(), vgg, holes.around)
 
 
 def _command() -> str:

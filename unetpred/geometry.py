@@ -11,7 +11,14 @@ import numpy as np
 from unetpred.arrays import MIN_SIDE
 from unetpred.context import DEFAULT_CONTEXT, surroundings
 from unetpred.errors import InputError
-from unetpred.masks import DEFAULT_HOLE, check_mask, hole_box, hole_mask, load_mask
+from unetpred.masks import (
+    DEFAULT_HOLE,
+    MaskStack,
+    check_mask,
+    hole_box,
+    hole_mask,
+    load_mask,
+)
 from unetpred.registry import sha256
 
 
@@ -83,8 +90,8 @@ class Holes:
             if args.mask_size or args.mask_center or args.mask_shape != "square":
                 raise InputError("--mask gives the whole hole; leave the other --mask_* away")
             self.own = load_mask(args.mask)
-            for mask in self.own if self.own.ndim == 3 else self.own[None]:
-                check_mask(mask, mask.shape, args.mask)
+            if self.shared:
+                check_mask(self.own, self.own.shape, args.mask)
         per_degree = args.pixels_per_degree
         if per_degree is not None and not 0 < per_degree < math.inf:
             raise InputError(f"--pixels_per_degree {per_degree}: a number above 0 is right")
@@ -123,7 +130,7 @@ class Holes:
     @property
     def shared(self) -> bool:
         """Whether all images of one size have the same mask."""
-        return self.own is None or self.own.ndim == 2
+        return not isinstance(self.own, MaskStack)
 
     def check_count(self, count: int) -> None:
         """Refuse a stack of masks of another length than the number of images."""
@@ -140,8 +147,7 @@ class Holes:
     def check(self, size: tuple[int, int], position: int, place: Place | None = None) -> None:
         """Refuse a hole that cannot be used for the image of this size and position."""
         if self.own is not None:
-            mask = self._own(position)
-            check_mask(mask, size, f"mask {self.args.mask}")
+            mask = self._own(position, size)
             self._own_center(mask)
         else:
             hole_box(size, self._size(place), self._center(place))
@@ -170,8 +176,7 @@ class Holes:
         """
         size = pixels.shape[:2]
         if self.own is not None:
-            mask = self._own(position)
-            check_mask(mask, size, f"mask {self.args.mask}")
+            mask = self._own(position, size)
             if self.context is None:
                 return Scene(pixels, mask, mask)
             x, y = self._own_center(mask)
@@ -194,8 +199,13 @@ class Holes:
         check_mask(visible, visible.shape, "the hole")
         return Scene(crop, hole, visible, y - self.context // 2, x - self.context // 2)
 
-    def _own(self, position: int) -> np.ndarray:
-        return self.own if self.shared else self.own[position]
+    def _own(self, position: int, size: tuple[int, int]) -> np.ndarray:
+        if self.shared:
+            check_mask(self.own, size, f"mask {self.args.mask}")
+            return self.own
+        mask = self.own[position]
+        check_mask(mask, size, self.own.name(position))
+        return mask
 
     def _own_center(self, mask: np.ndarray) -> tuple[int, int]:
         """Centre (x,y) of the box around all missing pixels, checked to fit into the context."""

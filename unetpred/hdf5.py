@@ -72,6 +72,9 @@ def read_layers(path: str | os.PathLike, what: str) -> LayerFile:
 
 def shards(path: Path) -> list[Path]:
     """The parts that a `.weights.json` names, in order; none for any other file."""
+    with path.open("rb") as file:
+        if file.read(1) != b"{":  # other files may be large
+            return []
     try:
         parts = json.loads(path.read_text())["weight_map"].values()
         names = {name for part in parts for name in ([part] if isinstance(part, str) else part)}

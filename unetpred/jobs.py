@@ -55,6 +55,11 @@ class Job:
         """Whether there is nothing left to do."""
         return self.scores is not None or self.error is not None
 
+    @property
+    def scored(self) -> bool:
+        """Whether there are scores, even undefined ones, and not just a reason for none."""
+        return self.scores is not None and len(self.scores) > 1
+
     def forget(self) -> None:
         """Make it one that was never done."""
         self.scores = self.error = None

@@ -130,7 +130,34 @@ def hole_boxes(mask: np.ndarray) -> list[Box]:
     return sorted(boxes)
 
 
-def load_mask(path: str | os.PathLike) -> np.ndarray:
+class MaskStack:
+    """Masks in a .npy, of which each is read when it is asked for.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    shape : tuple of int
+        (N,H,W), of the masks.
+    """
+
+    def __init__(self, path: str, shape: tuple[int, int, int]):
+        self.path, self.shape = path, shape
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """One mask, (H,W) float32, 1 visible, 0 missing. Raises InputError as `load_mask` does."""
+        # mapped anew each time: what has been read of a mapping stays in memory as long as it does
+        return _visible(drop_alpha(np.array(read_npy(self.path)[index]))[0], self.name(index))
+
+    def name(self, index: int) -> str:
+        """What messages call a mask."""
+        return f"{self.path}: mask {index}"
+
+
+def load_mask(path: str | os.PathLike) -> np.ndarray | MaskStack:
     """Read a mask: what is not 0 is visible.
 
     Parameters
@@ -141,8 +168,8 @@ def load_mask(path: str | os.PathLike) -> np.ndarray:
 
     Returns
     -------
-    numpy.ndarray
-        (H,W), or (N,H,W) for a stack, float32, 1 visible, 0 missing.
+    numpy.ndarray or MaskStack
+        (H,W) float32, 1 visible, 0 missing; for (N,H,W) a stack of them that is read one by one.
 
     Raises
     ------
@@ -155,13 +182,10 @@ def load_mask(path: str | os.PathLike) -> np.ndarray:
         raise InputError(f"{path}: a mask is an image ({', '.join(IMAGE_ENDINGS)}) or a .npy")
     if ending == ".npy":
         values = read_npy(path)
-        count, (height, width) = array_layout(values.shape, path)
-        pictures = values[None] if count is None else values
-        mask = np.empty((len(pictures), height, width), np.float32)
-        for index, picture in enumerate(pictures):
-            name = path if count is None else f"{path}: mask {index}"
-            mask[index] = _visible(drop_alpha(picture)[0], name)
-        return mask[0] if count is None else mask
+        count, size = array_layout(values.shape, path)
+        if count is not None:
+            return MaskStack(path, (count, *size))
+        return _visible(drop_alpha(values)[0], path)
     pixels = decode_image(path).pixels
     if len(np.unique(pixels)) > 2:
         logger.warning(
@@ -196,6 +220,33 @@ def check_mask(mask: np.ndarray, size_hw: tuple[int, int], name: str) -> None:
         raise InputError(f"{name}: nothing is hidden; a mask is 0 where pixels are missing")
     if not np.any(mask):
         raise InputError(f"{name}: nothing is visible; a mask is 1 where pixels are visible")
+
+
+def checked_masks(mask: np.ndarray | None, shape: tuple[int, int, int, int]) -> np.ndarray:
+    """Masks as (1 or N,H,W,1 or 3) float32, 1 = visible, 0 = missing, for images (N,H,W,3)."""
+    count, height, width, _ = shape
+    if mask is None:
+        return hole_mask((height, width))[None, ..., None]
+    given = np.asarray(mask)
+    forms = {
+        (height, width): (1, height, width, 1),
+        (height, width, 1): (1, height, width, 1),
+        (height, width, 3): (1, height, width, 3),
+        (count, height, width): (count, height, width, 1),
+        (count, height, width, 1): (count, height, width, 1),
+        (count, height, width, 3): (count, height, width, 3),
+    }
+    if given.shape not in forms:
+        raise InputError(
+            f"mask of shape {given.shape} does not fit images of shape {shape}: "
+            "(H,W), (N,H,W), or either with one or three channels is right"
+        )
+    if given.dtype.kind == "f" and not np.isfinite(given).all():
+        raise InputError("mask holds NaN or infinity; 0 = missing and anything else = visible")
+    masks = (given != 0).astype("float32").reshape(forms[given.shape])
+    for one in masks:
+        check_mask(one.reshape(height, -1), (height, width * one.shape[-1]), "mask")
+    return masks
 
 
 def _visible(pixels: np.ndarray, name: str) -> np.ndarray:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 from keras import ops
 
 from unetpred.architecture import DECODER, ENCODER, VARIANTS, Config, config_with, layer_names
-from unetpred.layers import CropLike, PadToMultiple, PConv2D
+from unetpred.layers import CropLike, PadToMultiple, PConv2D, margins
+from unetpred.masks import Box
 from unetpred.window import NO_NEED, Window, needed, sources
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "encode",
     "layer_names",
     "make_convolve",
+    "window_outputs",
 ]
 
 Pairs = list  # [x1, m1, x2, m2, ...]: features (N,h,w,C) each with its mask (N or 1,h,w,1)
@@ -257,23 +259,44 @@ def build_hole_model(
             )
     if not boxes:
         raise ValueError("at least one box (top, left, bottom, right) is needed")
-    config = config_of(model)
-    layers = {layer.name: layer for layer in model.layers}
     image = keras.Input((height, width, 3), name="image")
     mask = keras.Input((height, width, model.inputs[1].shape[-1]), name="mask")
+    outputs = window_outputs(model, image, mask, boxes)
+    return keras.Model([image, mask], outputs if len(boxes) > 1 else outputs[0])
+
+
+def window_outputs(model: keras.Model, image, mask, boxes: Sequence[Box]) -> list:
+    """Windows of a network's output, computed from what they depend on alone, layer by layer.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `build_unetpred`.
+    image, mask : tensors (N,H,W,3), (N or 1,H,W,1 or 3)
+        As it takes them, of known height and width; symbolic ones of Keras make a graph.
+    boxes : sequence of (top, left, bottom, right)
+        The windows of the output, half-open.
+
+    Returns
+    -------
+    list of tensors (N,bottom-top,right-left,3)
+    """
+    config = config_of(model)
+    layers = {layer.name: layer for layer in model.layers}
+    above, left = (margins(size, config.multiple)[0] for size in image.shape[1:3])
     inputs = PadToMultiple(config.multiple, name="pad_to_multiple")([image, mask])
-    above, left = ((-size % config.multiple) // 2 for size in (height, width))
     convolve = make_convolve(config, layers)
     windows = [
         Window(box[0] + above, box[1] + left, box[2] + above, box[3] + left, *inputs[0].shape[1:3])
         for box in boxes
     ]
-    outputs = []
+    outputs = {}
     for region, inside in _regions(windows, config):
         parts = [region.cut(x, region.whole()) for x in inputs]
         skips, bottom = encode(*parts, convolve, config)
-        outputs += [decode(*parts, skips, bottom, convolve, w.within(region)) for w in inside]
-    return keras.Model([image, mask], outputs if len(boxes) > 1 else outputs[0])
+        for window in inside:
+            outputs[window] = decode(*parts, skips, bottom, convolve, window.within(region))
+    return [outputs[window] for window in windows]
 
 
 def receptive_field(window: Window, config: Config) -> Window:

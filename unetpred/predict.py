@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from unetpred.colour import from_network, to_network
 from unetpred.errors import InputError
-from unetpred.forward import forward
-from unetpred.masks import Box, check_mask, hole_boxes, hole_mask
+from unetpred.forward import AT_ONCE, forward, forward_windows, pays_apart
+from unetpred.masks import Box, checked_masks, hole_boxes
 from unetpred.tiles import LARGE, tiled_output
 
 if TYPE_CHECKING:
     import keras
 
 OUTPUTS = ("structure", "content")
-MAX_WINDOWS = 4  # holes that are computed one by one; with more of them the whole output is
-MAX_GRAPHS = 8  # places of holes that get a graph of their own; after them the whole output does
+MAX_WINDOWS = 4  # holes of one image that are computed one by one; with more the whole output is
+MAX_GRAPHS = 8  # places of holes that get a graph of their own
 
 
 @dataclass
@@ -92,7 +94,9 @@ class Predictor:
         from unetpred.weights import load_model
 
         if mask_channels not in self._networks:
-            self._networks[mask_channels] = _ready(load_model(self.weights, mask_channels))
+            network = _ready(load_model(self.weights, mask_channels))
+            network.trainable = False  # or PyTorch keeps every feature for gradients
+            self._networks[mask_channels] = network
         return self._networks[mask_channels]
 
     def vgg(self) -> keras.Model:
@@ -136,7 +140,7 @@ class Predictor:
         images = _checked_images(images)
         if unknown := [name for name in output if name not in OUTPUTS]:
             raise InputError(f"output {unknown[0]!r} is not one of {', '.join(OUTPUTS)}")
-        return self.score(images, _checked_masks(mask, images), output, network_output)
+        return self.score(images, checked_masks(mask, images.shape), output, network_output)
 
     def score(
         self,
@@ -176,17 +180,44 @@ class Predictor:
         self, images: np.ndarray, masks: np.ndarray, boxes: list[list[Box]] | None
     ) -> np.ndarray:
         """The network's output (N,H,W,3), at least in the boxes; zero where it was not computed."""
-        shape = images.shape[1:3]
-        parts = [(0, 0, *shape)]
-        model = None
-        if boxes and len(boxes[0]) <= MAX_WINDOWS and all(one == boxes[0] for one in boxes):
-            # the score looks at the hole alone, and it is at the same place in all of the images
-            if all(_area(box) <= LARGE for box in boxes[0]):
-                model = self._window_model(shape, tuple(boxes[0]), masks.shape[-1])
-            parts = boxes[0] if model else parts
-        if model is None and _area(parts[0]) > LARGE:
-            return self._tiled(images, masks, boxes or [parts])
-        model = model or self.network(masks.shape[-1])
+        shape, channels = images.shape[1:3], masks.shape[-1]
+        network = self.network(channels)
+        alike: dict[tuple[Box, ...], list[int]] = {}  # images with holes at the same places
+        for i in range(len(images)):
+            alike.setdefault(tuple(boxes[i % len(boxes)]) if boxes else (), []).append(i)
+        raw, rest = np.zeros(images.shape, "float32"), []
+        for holes, index in alike.items():
+            model, largest = None, max(map(_area, holes), default=0)
+            # a graph is for many passes: a place that one image of several has may not come again
+            often = len(index) > 1 or len(images) == 1 or (shape, holes, channels) in self._windows
+            if often and 0 < len(holes) <= MAX_WINDOWS and largest <= LARGE:
+                model = self._window_model(shape, holes, channels)
+            if model is not None:
+                compute = partial(forward, model)
+            elif (
+                0 < len(holes) <= MAX_WINDOWS and largest <= AT_ONCE and pays_apart(network, shape)
+            ):
+                compute = partial(forward_windows, network, holes)
+            else:
+                rest += index
+                continue
+            raw[index] = self._passes(compute, holes, images[index], _some(masks, index))
+        if rest and math.prod(shape) > LARGE:
+            wanted = [boxes[i % len(boxes)] if boxes else [(0, 0, *shape)] for i in rest]
+            raw[rest] = self._tiled(images[rest], _some(masks, rest), wanted)
+        elif rest:
+            whole, compute = [(0, 0, *shape)], partial(forward, network)
+            raw[rest] = self._passes(compute, whole, images[rest], _some(masks, rest))
+        return raw
+
+    def _passes(
+        self,
+        compute: Callable[[list[np.ndarray]], list[np.ndarray]],
+        windows: Sequence[Box],
+        images: np.ndarray,
+        masks: np.ndarray,
+    ) -> np.ndarray:
+        """Windows of the output (N,H,W,3), zero elsewhere, a batch at a time."""
         raw = np.zeros(images.shape, "float32")
         for start in range(0, len(images), self.batch_size):
             chosen = slice(start, start + self.batch_size)
@@ -194,8 +225,8 @@ class Predictor:
             count = len(image)
             # a mask that all share stays one: what the layers make of it is computed once
             mask = masks[chosen] if len(masks) > 1 else masks
-            outputs = forward(model, self._padded(image, mask))
-            for (top, left, bottom, right), values in zip(parts, outputs, strict=True):
+            outputs = compute(self._padded(image, mask))
+            for (top, left, bottom, right), values in zip(windows, outputs, strict=True):
                 raw[chosen, top:bottom, left:right] = values[:count]
         return raw
 
@@ -252,8 +283,8 @@ class Predictor:
                 reasons[i] += [f"structure: {reason}"] if reason else []
         if "content" in output:
             layers, total = np.full((count, len(CONTENT_LAYERS)), np.nan), np.full(count, np.nan)
-            for i in range(count):
-                score = content_of_holes(filled[i], images[i], boxes[i % len(boxes)], self.vgg())
+            listed = [boxes[i % len(boxes)] for i in range(count)]
+            for i, score in enumerate(content_of_holes(filled, images, listed, self.vgg())):
                 total[i], layers[i] = score.total, score.layers
                 reasons[i] += [f"content: {score.reason}"] if score.reason else []
         joined = ["; ".join(reason) for reason in reasons]
@@ -273,6 +304,11 @@ def _ready(model: keras.Model) -> keras.Model:
     return model
 
 
+def _some(masks: np.ndarray, index: list[int]) -> np.ndarray:
+    """The masks (1 or N,H,W,C) of some images."""
+    return masks if len(masks) == 1 else masks[index]
+
+
 def _shared(masks: np.ndarray) -> np.ndarray:
     """One mask instead of several that are alike."""
     return masks[:1] if len(masks) > 1 and (masks == masks[0]).all() else masks
@@ -285,30 +321,3 @@ def _checked_images(images: np.ndarray) -> np.ndarray:
     if images.ndim != 4 or images.shape[-1] != 3 or not len(images):
         raise InputError(f"images of shape {images.shape}: (N,H,W,3) with N at least 1 is right")
     return np.stack([source.load() for source in array_sources(images)])
-
-
-def _checked_masks(mask: np.ndarray | None, images: np.ndarray) -> np.ndarray:
-    """Masks as (1 or N,H,W,1 or 3) float32, 1 = visible, 0 = missing."""
-    count, height, width, _ = images.shape
-    if mask is None:
-        return hole_mask((height, width))[None, ..., None]
-    given = np.asarray(mask)
-    forms = {
-        (height, width): (1, height, width, 1),
-        (height, width, 1): (1, height, width, 1),
-        (height, width, 3): (1, height, width, 3),
-        (count, height, width): (count, height, width, 1),
-        (count, height, width, 1): (count, height, width, 1),
-        (count, height, width, 3): (count, height, width, 3),
-    }
-    if given.shape not in forms:
-        raise InputError(
-            f"mask of shape {given.shape} does not fit images of shape {images.shape}: "
-            "(H,W), (N,H,W), or either with one or three channels is right"
-        )
-    if given.dtype.kind == "f" and not np.isfinite(given).all():
-        raise InputError("mask holds NaN or infinity; 0 = missing and anything else = visible")
-    masks = (given != 0).astype("float32").reshape(forms[given.shape])
-    for one in masks:
-        check_mask(one.reshape(height, -1), (height, width * one.shape[-1]), "mask")
-    return masks

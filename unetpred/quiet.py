@@ -10,11 +10,15 @@ import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from importlib.util import find_spec
+
+from unetpred.errors import InputError
 
 # What Keras and TensorFlow import where it is installed, for uses that no command has: together
 # with JAX, which TensorFlow imports for its converter, almost half of the time to import them.
 _UNUSED = ("matplotlib", "IPython", "pandas")
+_OPENVINO_SINCE = (3, 15)  # of Keras; before it, openvino had no maximum pooling
 
 
 @contextmanager
@@ -71,12 +75,13 @@ def import_keras() -> None:
     Raises
     ------
     InputError
-        If the backend that KERAS_BACKEND or Keras' configuration names is not installed.
+        If the backend that KERAS_BACKEND or Keras' configuration names is not installed, or is
+        openvino and Keras too old for it.
     """
-    from unetpred.errors import InputError
-
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     backend = os.environ.setdefault("KERAS_BACKEND", _configured() or _installed_backend())
+    if backend == "openvino" and find_spec("keras"):
+        _check_openvino(version("keras"))
     unused = [*_UNUSED, "jax"] if backend == "tensorflow" else _UNUSED
     warnings.filterwarnings("ignore", module="PIL|tifffile|tensorflow|jax|torch|keras")
     try:
@@ -92,6 +97,15 @@ def import_keras() -> None:
     if keras.config.image_data_format() != "channels_last":
         raise InputError(
             'keras.json has image_data_format "channels_first"; unetpred needs "channels_last"'
+        )
+
+
+def _check_openvino(found: str) -> None:
+    if tuple(int(part) for part in found.split(".")[:2]) < _OPENVINO_SINCE:
+        wanted = ".".join(map(str, _OPENVINO_SINCE))
+        raise InputError(
+            f"KERAS_BACKEND=openvino: needs Keras {wanted} or newer, {found} is installed; update "
+            "Keras, or set KERAS_BACKEND to tensorflow, jax or torch"
         )
 
 

@@ -104,7 +104,9 @@ def sha256(path: str | os.PathLike) -> str:
     path = Path(path)
     digest = hashlib.sha256()
     for part in (path, *shards(path)):
-        digest.update(part.read_bytes())
+        with part.open("rb") as file:
+            while block := file.read(1 << 20):  # a stack of masks may be larger than memory
+                digest.update(block)
     return digest.hexdigest()
 
 

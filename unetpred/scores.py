@@ -26,6 +26,9 @@ CONSTANT_STD = 1e-6 * 255
 #: The shorter side of a patch, px, below which VGG-16's four poolings leave nothing of it.
 CONTENT_MIN_SIDE = 16
 
+#: Pixels of patches that go through VGG-16 together, whose features take 2 KiB each.
+PATCH_PIXELS = 1 << 17
+
 #: A hole's bounding box (top, left, bottom, right), px: rows top..bottom-1, columns left..right-1.
 Box = tuple[int, int, int, int]
 
@@ -190,29 +193,30 @@ def content(
 def content_of_holes(
     filled: np.ndarray,
     original: np.ndarray,
-    boxes: Sequence[Box],
+    boxes: Sequence[Sequence[Box]],
     vgg: keras.Model,
     subtract_mean: bool = False,
-) -> Content:
-    """Average the content score over the bounding boxes of one image's holes.
+) -> list[Content]:
+    """Average the content score over the bounding boxes of each image's holes.
 
     Parameters
     ----------
-    filled : array_like, (H, W, 3)
-        The filled-in image, RGB 0..255: the prediction where pixels are missing, else the
+    filled : array_like, (N, H, W, 3)
+        The filled-in images, RGB 0..255: the prediction where pixels are missing, else the
         original's.
-    original : array_like, (H, W, 3)
+    original : array_like, (N, H, W, 3)
         RGB 0..255.
-    boxes : sequence of (top, left, bottom, right)
-        The bounding box of each hole, px: rows top..bottom-1, columns left..right-1.
+    boxes : sequence of N sequences of (top, left, bottom, right)
+        For each image the bounding box of each of its holes, px: rows top..bottom-1, columns
+        left..right-1.
     vgg, subtract_mean
         As for `content`.
 
     Returns
     -------
-    Content
-        `total` () and `layers` (5,). NaN with the reason where any of the holes has a side below
-        `CONTENT_MIN_SIDE`, or the filled-in image is not finite.
+    list of Content
+        One for each image: `total` () and `layers` (5,). NaN with the reason where any of the holes
+        has a side below `CONTENT_MIN_SIDE`, or the filled-in image is not finite.
 
     Raises
     ------
@@ -220,22 +224,36 @@ def content_of_holes(
         If there is no box, or one lies outside of the image.
     """
     filled, original = np.asarray(filled, np.float32), np.asarray(original, np.float32)
-    if not boxes:
-        raise InputError("no hole's bounding box was given, so there is nothing to score")
+    height, width = original.shape[1:3]
+    patches: dict[tuple, list] = {}  # (image, part of it), by size: those go through VGG together
+    for image, listed in enumerate(boxes):
+        if not listed:
+            raise InputError("no hole's bounding box was given, so there is nothing to score")
+        for top, left, bottom, right in listed:
+            if not (0 <= top < bottom <= height and 0 <= left < right <= width):
+                raise InputError(
+                    f"box of rows {top}..{bottom - 1}, columns {left}..{right - 1} lies outside of "
+                    f"the image of {height} rows and {width} columns"
+                )
+            part = (image, slice(top, bottom), slice(left, right))
+            patches.setdefault((bottom - top, right - left), []).append(part)
+
+    layers: list[list[np.ndarray]] = [[] for _ in boxes]
+    reasons = [""] * len(boxes)
+    for (rows, columns), parts in patches.items():
+        both = (np.stack([images[part] for part in parts]) for images in (filled, original))
+        count = max(1, min(8, PATCH_PIXELS // (rows * columns)))
+        score = content(*both, vgg, subtract_mean, count)
+        for (image, *_), values in zip(parts, score.layers, strict=True):
+            layers[image].append(values)
+            reasons[image] = reasons[image] or score.reason
     scores = []
-    for top, left, bottom, right in boxes:
-        if not (0 <= top < bottom <= original.shape[0] and 0 <= left < right <= original.shape[1]):
-            raise InputError(
-                f"box of rows {top}..{bottom - 1}, columns {left}..{right - 1} lies outside of "
-                f"the image of {original.shape[0]} rows and {original.shape[1]} columns"
-            )
-        patch = (slice(top, bottom), slice(left, right))
-        scores.append(content(filled[patch][None], original[patch][None], vgg, subtract_mean))
-    layers = np.concatenate([score.layers for score in scores]).mean(axis=0)  # (5,)
-    reason = next((score.reason for score in scores if score.reason), "")
-    if not reason and not np.isfinite(layers).all():
-        reason = "NaN or infinity in the features"
-    return Content(layers.mean(), layers, reason)
+    for values, reason in zip(layers, reasons, strict=True):
+        mean = np.mean(values, axis=0)  # (5,)
+        if not reason and not np.isfinite(mean).all():
+            reason = "NaN or infinity in the features"
+        scores.append(Content(mean.mean(), mean, reason))
+    return scores
 
 
 def _layer_distances(prediction: np.ndarray, original: np.ndarray, vgg: keras.Model) -> np.ndarray:

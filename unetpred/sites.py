@@ -14,7 +14,7 @@ from unetpred.covariates import COVARIATES
 from unetpred.errors import InputError
 from unetpred.geometry import Holes, Place
 from unetpred.images import Source
-from unetpred.jobs import Job
+from unetpred.jobs import Failures, Job
 from unetpred.vgg import CONTENT_LAYERS
 
 KNOWN = ("x", "y", "size", "image", "index")
@@ -31,7 +31,7 @@ class Site:
     where : str
         What messages call it: file and line.
     x, y : float
-        Column and row of the centre, px, 0-based; NaN where the row has none.
+        Column and row of the centre, px, 0-based; NaN where the row has none, or no number.
     size : float or None
         Of the hole, in the units of the command line; None where the table has no such column.
     image : str or None
@@ -40,6 +40,8 @@ class Site:
         Position in an array; None where the table has no such column.
     others : dict of str to str
         The other columns, which go along into the results.
+    error : str
+        What is no number, with what message to tell it; empty where all are.
     """
 
     where: str
@@ -49,6 +51,7 @@ class Site:
     image: str | None
     index: int | None
     others: dict[str, str]
+    error: str
 
 
 def read_sites(path: str | os.PathLike) -> list[Site]:
@@ -67,7 +70,7 @@ def read_sites(path: str | os.PathLike) -> list[Site]:
     Raises
     ------
     InputError
-        One line that names file and line: not a table, a column is missing, or no number.
+        One line that names file and line: not a table, a column is missing, or an index is none.
     """
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
@@ -103,16 +106,21 @@ def read_sites(path: str | os.PathLike) -> list[Site]:
         if len(row) != len(names):
             raise InputError(f"{where}: has {len(row)} columns, the first line {len(names)}")
         cells = dict(zip(names, (cell.strip() for cell in row), strict=True))
-        x, y, size, index = (
-            _number(cells.pop(name, None), f"{where}: {name}")
-            for name in ("x", "y", "size", "index")
-        )
+        index = _number(cells.pop("index", None), f"{where}: index")
+        numbers, wrong = [], []
+        for name in ("x", "y", "size"):
+            try:
+                numbers.append(_number(cells.pop(name, None), f"{where}: {name}"))
+            except InputError as error:
+                numbers.append(math.nan)
+                wrong.append(str(error))
         if index is not None and math.isnan(index):
             index = None
         if index is not None and not index.is_integer():
             raise InputError(f"{where}: index {index:g}: a whole number is right")
         image = cells.pop("image", None)
-        sites.append(Site(where, x, y, size, image, index if index is None else int(index), cells))
+        index = index if index is None else int(index)
+        sites.append(Site(where, *numbers, image, index, cells, "".join(wrong[:1])))
     return sites
 
 
@@ -125,7 +133,9 @@ def _number(text: str | None, what: str) -> float | None:
         raise InputError(f"{what} {text!r}: a number is right") from None
 
 
-def site_jobs(args: argparse.Namespace, holes: Holes, sources: list[Source]) -> list[Job]:
+def site_jobs(
+    args: argparse.Namespace, holes: Holes, sources: list[Source], fail: Failures
+) -> list[Job]:
     """Make a job of every site at every size, in the order of the table.
 
     Parameters
@@ -136,6 +146,8 @@ def site_jobs(args: argparse.Namespace, holes: Holes, sources: list[Source]) -> 
         Of the same arguments.
     sources : list of Source
         The pictures that the sites lie in.
+    fail : Failures
+        What is told about sites whose numbers are wrong.
 
     Returns
     -------
@@ -146,7 +158,7 @@ def site_jobs(args: argparse.Namespace, holes: Holes, sources: list[Source]) -> 
     Raises
     ------
     InputError
-        One line that names the site, if its picture cannot be told or its size is none.
+        One line that names the site, if its picture cannot be told.
     """
     sites = read_sites(args.sites)
     if sites[0].size is not None and args.mask_size:
@@ -160,12 +172,17 @@ def site_jobs(args: argparse.Namespace, holes: Holes, sources: list[Source]) -> 
         own = None if site.size is None else [site.size]
         unknown = [n for n in ("x", "y", "size") if not math.isfinite(getattr(site, n) or 0)]
         for given in own or holes.sizes:
-            size = given
+            size, error = given, site.error
             if own and "size" not in unknown:
-                size = holes.pixels(given, f"{site.where}: size")
+                try:
+                    size = holes.pixels(given, f"{site.where}: size")
+                except InputError as wrong:
+                    size, error = math.nan, error or str(wrong)
             job = Job(source, len(jobs), {"image": source.path, "index": source.index})
             job.columns |= {"x": site.x, "y": site.y, "size": size}
-            if unknown:
+            if error:
+                fail(job, error)
+            elif unknown:
                 job.scores = {"reason": f"{' and '.join(unknown)} not known"}
             else:
                 job.place = Place(math.floor(site.x + 0.5), math.floor(site.y + 0.5), size)

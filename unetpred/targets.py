@@ -40,13 +40,8 @@ def check_targets(args: argparse.Namespace, inputs: list[Input]) -> dict[str, Pa
     InputError
         One line that names the file.
     """
-    beside = {}
-    for one in inputs if not args.sites else ():  # their results are no list of images
-        path = Path(os.path.abspath(one.path))
-        if one.sources and one.kind == "array":
-            beside[one.path] = path.with_name(f"{path.stem}_pred.npy")
-        elif one.sources and one.kind == "directory" and not args.save:
-            beside[one.path] = path.parent / f"{path.name or 'images'}_pred.csv"
+    found = {one.path: _beside(args, one) for one in inputs if one.sources}
+    beside = {path: file for path, file in found.items() if file}
     targets = [(f"scores of {name}", file, (file.suffix,)) for name, file in beside.items()]
     if args.save:
         targets.append(("--save", args.save, (".csv", ".json")))
@@ -67,6 +62,49 @@ def check_targets(args: argparse.Namespace, inputs: list[Input]) -> dict[str, Pa
     if args.save_images and Path(args.save_images).exists() and not Path(args.save_images).is_dir():
         raise InputError(f"--save_images {args.save_images}: is a file; give a folder")
     return beside
+
+
+def _beside(args: argparse.Namespace, one: Input) -> Path | None:
+    """The file beside an input that its scores go into."""
+    path = Path(os.path.abspath(one.path))
+    if one.kind == "array" and not args.sites:  # whose results are no list of images
+        return path.with_name(f"{path.stem}_pred.npy")
+    if one.kind == "directory" and not args.sites and not args.save:
+        return path.parent / f"{path.name or 'images'}_pred.csv"
+    return None
+
+
+class Earlier:
+    """Results of an earlier run, of the names that those of this one will have.
+
+    They are never deleted: whoever gave a wrong option, or whose disk was not there, still wants
+    them. But who goes on with the files of a run that failed has to know which are not its own.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Of `unetpred predict`.
+    inputs : list of Input
+        What is to be scored; also what cannot be used.
+    """
+
+    def __init__(self, args: argparse.Namespace, inputs: list[Input]):
+        given = (args.save, args.save_prediction, args.save_network_output)
+        named = [Path(path) for path in given if path]
+        named += [file for one in inputs if (file := _beside(args, one))]
+        self._before = {path: _stamp(path) for path in named}
+
+    def left(self) -> list[Path]:
+        """Those that this run has not replaced."""
+        return [path for path, stamp in self._before.items() if stamp and stamp == _stamp(path)]
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        info = os.stat(path)
+    except OSError:
+        return None
+    return info.st_ino, info.st_mtime_ns
 
 
 def picture_names(args: argparse.Namespace, jobs: list[Job]) -> dict[int, Path]:
