@@ -12,12 +12,16 @@ from unetpred.baselines import biharmonic_fill, telea_fill
 FOLDER = Path(__file__).parents[1] / "examples"
 
 
-@pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("make_examples", FOLDER / "make_examples.py")
+def load(name: str):
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def script():
+    return load("make_examples")
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +82,28 @@ def test_order_is_from_easy_to_hard_for_simple_fillings(samples):
     assert scores == sorted(scores, reverse=True)
     assert scores[1] > 0.9
     assert scores[-1] < 0.2
+
+
+def table(text: str) -> dict[str, list[float]]:
+    """The rows of a table of the card by picture."""
+    lines = [line.replace("*", "").strip("| \n").split(" | ") for line in text.splitlines()]
+    names = ("sample_img.png", "samples.npy", "mean")
+    return {
+        n: [float(v) for v in row] for n, *row in lines if n.startswith(names) and len(row) == 6
+    }
+
+
+def test_card_shows_what_the_weights_do(tmp_path, capsys):
+    history = tmp_path / "history.csv"
+    history.write_text("step,loss,structure,l1\n1,0.9,,\n2,0.8,0.5,30\n")
+    load("make_card").main(["--output_dir", str(tmp_path), "--history", str(history),
+                            "--baseline", "Telea=0.6,27"])  # fmt: skip
+    made = table(capsys.readouterr().out)
+    card = table((FOLDER.parent / "weights/README.md").read_text(encoding="utf-8"))
+    assert len(made) == 13 and made.keys() <= card.keys()
+    for name, row in made.items():
+        np.testing.assert_allclose(card[name][:3], row[:3], atol=0.002, err_msg=name)
+        np.testing.assert_allclose(card[name][3:], row[3:], atol=0.11, err_msg=name)
+    for name in ("lite_examples.png", "lite_curves.png"):
+        with Image.open(tmp_path / name) as picture:
+            assert min(picture.size) > 200
