@@ -1,9 +1,12 @@
 """Trained weights, and states of runs, to begin with."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from unetpred.errors import InputError
+from unetpred.train import Run
 
 
 def test_trained_weights_as_first_weights(straight):
@@ -50,3 +53,13 @@ def test_state_as_first_weights(straight):
     initialise(network, config, str(straight.folder / "state.h5"), None, [])
     for a, b in zip(network.get_weights(), straight.network.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(("seed", "told"), [(0, False), (5, True)])
+def test_state_of_a_run_on_other_photographs(straight, tmp_path, caplog, seed, told):
+    state = str(straight.folder / "state.h5")
+    config = replace(straight.config, init=state, seed=seed, checkpoint_dir=str(tmp_path / "run"))
+    run = Run(config)
+    assert (run.photographs.files != straight.photographs.files) == told
+    run.begin()
+    assert any("held out here may be among them" in line for line in caplog.messages) == told

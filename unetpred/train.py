@@ -134,6 +134,19 @@ class Run:
             batches,
             self.config.seed,
         )
+        self._compare_photographs()
+
+    def _compare_photographs(self) -> None:
+        try:
+            before = checkpoint.read_run(self.config.init).get("photographs")
+        except InputError:  # begun with no state of a run
+            return
+        if before not in (None, self._fingerprint()):
+            logger.warning(
+                "%s: was trained on other photographs (another --seed divides them otherwise); "
+                "some that are held out here may be among them, which flatters what is measured",
+                self.config.init,
+            )
 
     def resume(self, path: str | Path | None = None) -> bool:
         """Go on from a checkpoint.
