@@ -29,6 +29,7 @@ from unetpred.quiet import import_keras, progress_bar
 from unetpred.registry import find_weights, sha256
 from unetpred.report import provenance
 from unetpred.stopping import Stopped, resume_command, stop_signals
+from unetpred.vgg import find_vgg
 
 if TYPE_CHECKING:
     from unetpred.predict import Predictor
@@ -67,11 +68,13 @@ def run(args: argparse.Namespace) -> int:
     content = "content" in args.output
     result = blank_map(source.size, args.stride, holes.sizes[0], content)
     image = source.load()
+    name, path = find_weights(args.weights)
+    if content and args.vgg_weights:
+        find_vgg(args.vgg_weights)
 
     import_keras()
     from unetpred.predict import Predictor
 
-    name, path = find_weights(args.weights)
     outputs = ["structure", "content"] if content else ["structure"]
     vgg = None
     if content:
