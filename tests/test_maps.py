@@ -326,8 +326,11 @@ def test_overlay_has_the_values_at_their_places():
     narrow.draw_without_rendering()
     assert narrow.get_figwidth() * 25.4 == pytest.approx(85)
     assert narrow.axes[0].get_position().y0 > narrow.axes[1].get_position().y1
-    label = narrow.axes[2].yaxis.label.get_window_extent()
-    assert label.y0 >= 0 and label.y1 <= narrow.bbox.y1 and label.x1 <= narrow.bbox.x1
+    strip = map_overlay(photograph(84, 500), result, caption="words")
+    strip.draw_without_rendering()
+    for one in (narrow, strip):
+        label = one.axes[2].yaxis.label.get_window_extent()
+        assert label.y0 >= 0 and label.y1 <= one.bbox.y1 and label.x1 <= one.bbox.x1
     with pytest.raises(InputError, match="width 40"):
         map_overlay(image, result, width=40)
     with pytest.raises(InputError, match="no score 'content'"):

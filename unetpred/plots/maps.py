@@ -136,7 +136,7 @@ def map_overlay(
 def _height(ratio: float, width: float, panels: tuple[int, int], caption: str) -> float:
     """Of the figure, inches: of the panels (height / width = `ratio`), titles and the caption."""
     rows, columns = panels
-    panel = max((width - 0.9) / columns * ratio, 1.2)
+    panel = max((width - 0.9) / columns * ratio, 1.4)  # what the longest label needs
     return min(rows * (panel + 0.2), 9) + 0.15 + 0.15 * len(caption.splitlines())
 
 
