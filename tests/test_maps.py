@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import unetpred
-from unetpred import cuts, map_run, maps
+from unetpred import cuts
 from unetpred.cli import main
 from unetpred.colour import from_network, to_network
 from unetpred.errors import InputError
@@ -231,36 +231,6 @@ def test_file_and_pictures(run, predictor):
             assert picture.width > 1000
 
 
-def test_interrupted_and_resumed(run, monkeypatch):
-    Image.fromarray(photograph(101, 130)).save("a.png")
-    monkeypatch.setattr(map_run, "SAVE_EVERY", 0)
-    assert run("--input", "a.png", *SMALL, "--save", "whole.npz", "--batch_size", 2)[0] == 0
-    scored, forward = [], maps.forward
-
-    def counted(model, inputs):
-        scored.append(len(inputs[0]))
-        if stop and len(scored) == 3:
-            raise KeyboardInterrupt
-        return forward(model, inputs)
-
-    monkeypatch.setattr(maps, "forward", counted)
-    stop = True
-    code, _, err = run("--input", "a.png", *SMALL, "--save", "b.npz", "--batch_size", 2)
-    assert code == 130
-    assert "b.npz.part" in err
-    assert not Path("b.npz").exists()
-    stop = False
-    code, _, err = run("--input", "a.png", *SMALL, "--save", "b.npz", "--stride", 26, "--resume")
-    assert code == 2
-    assert "b.npz.part" in err
-    scored.clear()
-    assert run("--input", "a.png", *SMALL, "--save", "b.npz", "--resume")[0] == 0
-    with np.load("b.npz") as resumed, np.load("whole.npz") as whole:
-        np.testing.assert_allclose(resumed["structure"], whole["structure"], atol=1e-5)
-        assert sum(scored) == np.isfinite(whole["structure"]).sum() - 4
-    assert not Path("b.npz.part").exists()
-
-
 def bad_usage():
     yield ["--stride", "0"], "--stride 0"
     yield ["--stride", "2.5"], "--stride"
@@ -343,15 +313,24 @@ def test_overlay_has_the_values_at_their_places():
     bar = next(line for line in figure.axes[0].lines)
     assert np.ptp(bar.get_xdata()) == pytest.approx(20)  # 2 degrees
     assert "2°" in [text.get_text() for text in figure.axes[0].texts]
-    assert not map_overlay(image, result).axes[0].lines
+    (square,) = figure.axes[0].patches
+    assert square.get_bbox().bounds == pytest.approx((150 - 4.5 - 30, 4.5, 30, 30))
+    plain = map_overlay(image, result)
+    assert not plain.axes[0].lines and not plain.axes[0].patches
+    (round_one,) = map_overlay(image, result, mask_size=30, mask_shape="disc").axes[0].patches
+    assert (round_one.width, round_one.height) == (30, 30)
+    assert round_one.center == pytest.approx((150 - 4.5 - 15, 4.5 + 15))
     assert figure.get_figwidth() * 25.4 == pytest.approx(180)
     assert figure.axes[0].get_position().x1 < figure.axes[1].get_position().x0
     narrow = map_overlay(image, result, width=85)  # one column of a journal: the map below
     narrow.draw_without_rendering()
     assert narrow.get_figwidth() * 25.4 == pytest.approx(85)
     assert narrow.axes[0].get_position().y0 > narrow.axes[1].get_position().y1
-    label = narrow.axes[2].yaxis.label.get_window_extent()
-    assert label.y0 >= 0 and label.y1 <= narrow.bbox.y1 and label.x1 <= narrow.bbox.x1
+    strip = map_overlay(photograph(84, 500), result, caption="words")
+    strip.draw_without_rendering()
+    for one in (narrow, strip):
+        label = one.axes[2].yaxis.label.get_window_extent()
+        assert label.y0 >= 0 and label.y1 <= one.bbox.y1 and label.x1 <= one.bbox.x1
     with pytest.raises(InputError, match="width 40"):
         map_overlay(image, result, width=40)
     with pytest.raises(InputError, match="no score 'content'"):

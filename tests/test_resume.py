@@ -1,5 +1,6 @@
 """Runs that stop and go on end with the files of one that never stopped, and repeat nothing."""
 
+import errno
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from tables import table, write
 
+from unetpred import batch
 from unetpred.predict import Predictor
 
 
@@ -82,6 +84,27 @@ def test_sigterm_and_arrays(run, stack, scored):
     assert run("--input", "s.npy", "--batch_size", 4, "--resume")[0] == 0
     assert scored.images == 9
     np.testing.assert_array_equal(np.load("s_pred.npy"), expected)
+
+
+def test_what_ends_while_results_are_written_can_be_gone_on_with(run, stack, scored, monkeypatch):
+    np.save("s.npy", stack[:4])
+    arguments = ["--input", "s.npy", "--save", "t.csv", "--save_prediction", "p.npy"]
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device", "t.csv")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(batch, "write_files", full)
+        code, out, err = run(*arguments)
+    assert (code, out, scored.images) == (2, [], 4) and "No space left on device" in err
+    assert not Path("t.csv").exists() and not Path("p.npy").exists()
+    assert run(*arguments, "--resume")[0] == 0
+    assert scored.images == 4  # nothing again
+    rows, filled = table("t.csv")[1], np.load("p.npy")
+    assert run(*arguments)[0] == 0
+    assert table("t.csv")[1] == rows
+    np.testing.assert_array_equal(np.load("p.npy"), filled)
+    assert not list(Path().glob("*.part"))
 
 
 @pytest.fixture

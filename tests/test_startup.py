@@ -45,6 +45,8 @@ def test_help_usage_errors_and_weights_do_without_keras(tmp_path):
     config = Config("paper", 0.0625)
     weights = tmp_path / "small.weights.h5"
     save_weights(build_unetpred(width=0.0625), config, weights)
+    picture = str(tmp_path / "a.png")
+    write(picture, np.zeros((90, 100, 3), "uint8"))
     helps = [["--help"], *([name, "--help"] for name in COMMANDS)]
     wrong = [
         [],
@@ -52,6 +54,14 @@ def test_help_usage_errors_and_weights_do_without_keras(tmp_path):
         ["predict", "--input", "a.png", "--output", "beauty"],
         ["predict", "--input", str(tmp_path / "none.png")],
         ["predict", "--input", "a.png", "--mask_size", "-1"],
+        ["predict", "--input", picture, "--weights", "none"],
+        ["predict", "--input", picture, "--output", "content", "--vgg_weights", "none.h5"],
+        ["predict", "--input", picture, "--resume"],
+        ["map", "--input", picture, "--save", "a.npz", "--weights", "none"],
+        ["map", "--input", picture, "--save", "a.npz", "--output", "content", "--vgg_weights", "x"],
+        ["map", "--input", picture, "--save", "a.npz", "--context", "5"],
+        ["features", "--input", picture, "--save", "a.npz", "--layers", "*", "--weights", "none"],
+        ["evaluate", "--data_dir", "d", "--output_dir", "o", "--weights", "none"],
         ["train", "--dataset_dir", "d", "--lr", "fast"],
         ["weights", "info", str(tmp_path / "none.h5")],
     ]

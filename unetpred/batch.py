@@ -25,6 +25,7 @@ from unetpred.results import write_files
 from unetpred.sites import site_jobs
 from unetpred.stopping import Stopped, resume_command, stop_signals
 from unetpred.targets import Arrays, Earlier, check_targets, picture_names
+from unetpred.vgg import find_vgg
 
 if TYPE_CHECKING:
     from unetpred.predict import Predictor
@@ -75,6 +76,11 @@ def _score_inputs(args: argparse.Namespace, holes: Holes, inputs: list[Input]) -
     if not sources:
         return 2
     tables = check_targets(args, inputs)
+    if args.resume and not (args.save or tables):
+        raise InputError("--resume needs a table to go on with; give --save FILE")
+    find_weights(args.weights)
+    if "content" in args.output and args.vgg_weights:
+        find_vgg(args.vgg_weights)
     fail = Failures()
     if args.sites:
         jobs = site_jobs(args, holes, sources, fail)
@@ -117,8 +123,8 @@ def _score_inputs(args: argparse.Namespace, holes: Holes, inputs: list[Input]) -
         nothing = not any(job.scored for job in jobs)
         if not nothing or args.sites:  # a table of sites says why each has no score
             _tell_undefined(inputs, jobs, args)
-            arrays.finish()
             lines = write_files(inputs, jobs, tables, args, origin)
+            arrays.finish()  # after the tables: there is no going on without FILE.npy.part
         parts.remove()
     finally:
         parts.close()
@@ -161,8 +167,6 @@ def _command() -> str:
 
 def _left(planned: list[list[Job]], parts: Parts, arrays: Arrays) -> list[list[Job]]:
     """The batches that an interrupted run has not finished."""
-    if not parts:
-        raise InputError("--resume needs a table to go on with; give --save FILE")
     parts.resume()
     left = [batch for batch in planned if not all(job.done for job in batch)]
     for batch in left:

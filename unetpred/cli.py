@@ -206,14 +206,14 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
 def run_evaluate(args: argparse.Namespace) -> int:
     """Run `unetpred evaluate`."""
     from unetpred.quiet import import_keras, progress_bar
+    from unetpred.registry import find_weights, sha256
 
+    name, path = find_weights(args.weights)
     import_keras()
     from unetpred.evaluate import evaluate
-    from unetpred.registry import find_weights, sha256
     from unetpred.vgg import CONTENT_LAYERS, vgg_model
     from unetpred.weights import load_model
 
-    name, path = find_weights(args.weights)
     vgg = vgg_model(args.vgg_weights, CONTENT_LAYERS) if args.vgg_weights else None
     with progress_bar(None, "photograph", args.quiet) as bar:
 

@@ -18,6 +18,7 @@ from unetpred.geometry import Holes, Place, Scene
 from unetpred.images import list_sources
 from unetpred.jobs import Failures, Job, Reader, ahead, batches
 from unetpred.quiet import import_keras, progress_bar
+from unetpred.registry import find_weights
 from unetpred.report import provenance
 from unetpred.stopping import Stopped, stop_signals
 
@@ -114,6 +115,7 @@ def _extract(args: argparse.Namespace) -> int:
     if not planned:
         return 2
     sizes = {batch[0].source.size for batch in planned}
+    find_weights(args.weights)
 
     import_keras()
     from unetpred.activations import Extractor, check_one_size
@@ -158,7 +160,7 @@ def _pool(text: str | None) -> int | str | None:
 
 def _origin(args: argparse.Namespace, holes, extractor, sizes) -> dict:
     from unetpred.receptive import list_layers
-    from unetpred.registry import find_weights, sha256
+    from unetpred.registry import sha256
 
     name, path = find_weights(args.weights)
     program, *words = sys.argv

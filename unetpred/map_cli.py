@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from unetpred.context import DEFAULT_CONTEXT, FULL
 
@@ -14,7 +15,8 @@ which the holes are centred; reason (rows,cols), why a value is NaN: near the bo
 leaves the image; and provenance, as JSON. FILE.png shows the map of structure over the
 photograph, FILE_content.png that of content.
 
-Exit codes: 0 the map is finished; 2 wrong usage, or the image cannot be used; 130 interrupted.
+Exit codes: 0 the map is finished; 2 wrong usage, or the image cannot be used; 130 and 143 it was
+stopped by Ctrl-C or SIGTERM, and what it had scored is in FILE.npz.part.
 """
 
 
@@ -80,5 +82,10 @@ def _context(text: str) -> int | str:
 def run(args: argparse.Namespace) -> int:
     """Run `unetpred map`, and give the exit code."""
     from unetpred.map_run import run
+    from unetpred.stopping import Stopped
 
-    return run(args)
+    try:
+        return run(args)
+    except Stopped as stopped:
+        print(f"unetpred: {stopped}", file=sys.stderr)
+        return 128 + stopped.number

@@ -8,10 +8,12 @@ import json
 import logging
 import os
 import shlex
+import signal
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -22,16 +24,20 @@ from unetpred.geometry import Holes
 from unetpred.images import Source, list_sources
 from unetpred.jobs import label
 from unetpred.maps import PENDING, PredictabilityMap, blank_map, complete, hole_pattern
+from unetpred.part import VARYING
 from unetpred.quiet import import_keras, progress_bar
 from unetpred.registry import find_weights, sha256
 from unetpred.report import provenance
+from unetpred.stopping import Stopped, resume_command, stop_signals
+from unetpred.vgg import find_vgg
 
 if TYPE_CHECKING:
     from unetpred.predict import Predictor
 
 logger = logging.getLogger(__name__)
 
-SAVE_EVERY = 30  # seconds between two savings of what is scored so far
+SAVE_EVERY = 2  # seconds between two savings of what is scored so far
+SAVE_SHARE = 0.05  # and at most this share of the time goes into them, of large maps
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,6 +52,8 @@ def run(args: argparse.Namespace) -> int:
     ------
     InputError
         If there is no map to be had; in one line, why.
+    Stopped
+        If Ctrl-C or SIGTERM ended it before its time.
     """
     if args.batch_size < 1:
         raise InputError(f"--batch_size {args.batch_size}: at least 1 is right")
@@ -60,11 +68,13 @@ def run(args: argparse.Namespace) -> int:
     content = "content" in args.output
     result = blank_map(source.size, args.stride, holes.sizes[0], content)
     image = source.load()
+    name, path = find_weights(args.weights)
+    if content and args.vgg_weights:
+        find_vgg(args.vgg_weights)
 
     import_keras()
     from unetpred.predict import Predictor
 
-    name, path = find_weights(args.weights)
     outputs = ["structure", "content"] if content else ["structure"]
     vgg = None
     if content:
@@ -85,6 +95,12 @@ def run(args: argparse.Namespace) -> int:
     part = Path(f"{args.save}.part")
     if args.resume:
         _go_on(part, result, origin)
+    elif part.exists():
+        logger.warning(
+            "%s: what an interrupted run had finished is replaced; --resume goes on with it "
+            "instead",
+            part,
+        )
     _compute(args, result, image, hole, predictor, part, origin)
     _write(Path(args.save), result, origin)
     part.unlink(missing_ok=True)
@@ -126,28 +142,32 @@ def _compute(
     origin: dict[str, str],
 ) -> None:
     """Score what is pending; now and then, and when stopped, keep it in a file."""
-    todo = int((result.reason == PENDING).sum())
-    saved = time.monotonic()
-    with progress_bar(todo, "place", args.quiet) as bar:
+    left = todo = int((result.reason == PENDING).sum())
+    due = time.monotonic() + SAVE_EVERY
+    with stop_signals() as caught, progress_bar(todo, "place", args.quiet) as bar:
 
         def progress(count: int) -> None:
-            nonlocal saved
+            nonlocal left, due
             bar.update(count)
-            if time.monotonic() - saved > SAVE_EVERY:
+            left -= count
+            if caught and left:
+                raise KeyboardInterrupt
+            if (start := time.monotonic()) >= due:
                 _write(part, result, origin)
-                saved = time.monotonic()
+                end = time.monotonic()
+                due = end + max(SAVE_EVERY, (end - start) / SAVE_SHARE)
 
         try:
             complete(result, image, hole, args.context, predictor, progress)
         except KeyboardInterrupt:
-            left = int((result.reason == PENDING).sum())
             _write(part, result, origin)
-            logger.warning(
-                "%s: has what was scored so far, %d place(s) are left; go on with --resume",
-                part,
-                left,
-            )
-            raise
+            count = int((result.reason == PENDING).sum())
+            number = caught[0] if caught else signal.SIGINT
+            raise Stopped(
+                f"interrupted; {count} place(s) are left, the others are in {part}; "
+                f"go on with: {resume_command()}",
+                number,
+            ) from None
 
 
 def _write(path: Path, result: PredictabilityMap, origin: dict[str, str]) -> None:
@@ -173,12 +193,15 @@ def _go_on(part: Path, result: PredictabilityMap, origin: dict[str, str]) -> Non
         with np.load(part, allow_pickle=False) as file:
             before = json.loads(str(file["provenance"]))
             kept = {name: file[name] for name in ("structure", "content", "reason") if name in file}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise InputError(f"{part}: cannot be read ({error}); remove it to begin afresh") from None
-    for name, value in origin.items():
-        if name not in ("date", "command", "image") and before.get(name) != value:
+    for name in {**origin, **before}:
+        if name in (*VARYING, "image"):
+            continue
+        then, now = before.get(name, "none"), origin.get(name, "none")
+        if then != now:
             raise InputError(
-                f"{part}: was begun with another {name} ({before.get(name)}, now {value}); "
+                f"{part}: was begun with another {name} ({then}, now {now}); "
                 "remove it, or leave --resume away, to begin afresh"
             )
     result.structure[:] = kept["structure"]
@@ -208,5 +231,8 @@ def _picture(
         f"hole: {caption}   context: {context}   stride: {args.stride} px   weights: {weights}"
     )
     per_degree = args.pixels_per_degree
-    save(map_overlay(image, result, score, holes.sizes[0], per_degree, caption), path)
+    figure = map_overlay(
+        image, result, score, holes.sizes[0], per_degree, caption, mask_shape=args.mask_shape
+    )
+    save(figure, path)
     logger.info("%s: %s over the photograph", path, score)

@@ -227,7 +227,7 @@ def _score(result, image, hole, cells, cuts, filled, predictor) -> None:
     from unetpred.scores import content, structure
 
     count = len(hole)
-    patches = []  # filled in, original
+    patches, reasons = [], []  # (filled in, original)
     for (i, j), one, output in zip(cells, cuts, filled, strict=True):
         y, x = result.y[i] - count // 2, result.x[j] - count // 2
         original = image[y : y + count, x : x + count]
@@ -235,14 +235,16 @@ def _score(result, image, hole, cells, cuts, filled, predictor) -> None:
         patch = output[top : top + count, left : left + count]
         patches.append((np.where(hole[..., None] == 0, patch, original), original))
         if not one.mask.any():
-            result.reason[i, j] = HIDDEN
+            reasons.append(HIDDEN)
             continue
         result.structure[i, j], why = structure(*patches[-1], hole)
-        result.reason[i, j] = f"structure: {why}" if why else ""
+        reasons.append(f"structure: {why}" if why else "")
     if result.content is not None:
         score = content(*np.stack(patches, axis=1), predictor.vgg(), batch_size=len(patches))
-        for (i, j), one, total in zip(cells, cuts, score.total, strict=True):
+        for k, ((i, j), one) in enumerate(zip(cells, cuts, strict=True)):
             if one.mask.any():
-                result.content[i, j] = total
-                reasons = [result.reason[i, j], f"content: {score.reason}" if score.reason else ""]
-                result.reason[i, j] = "; ".join(filter(None, reasons))
+                result.content[i, j] = score.total[k]
+                both = [reasons[k], f"content: {score.reason}" if score.reason else ""]
+                reasons[k] = "; ".join(filter(None, both))
+    for cell, reason in zip(cells, reasons, strict=True):
+        result.reason[cell] = reason  # last: whoever stops before finds the place pending

@@ -16,7 +16,8 @@ from unetpred.jobs import Job
 
 logger = logging.getLogger(__name__)
 
-_VARYING = ("date", "command", "note", "weights")  # of a provenance; weights go by their sha256
+#: What of a provenance may differ between rows of one table; weights go by their sha256.
+VARYING = ("date", "command", "note", "weights")
 
 
 def settings_of(origin: dict[str, str], args: argparse.Namespace, jobs: list[Job]) -> dict:
@@ -35,7 +36,7 @@ def settings_of(origin: dict[str, str], args: argparse.Namespace, jobs: list[Job
     -------
     dict of str to str
     """
-    settings = {name: value for name, value in origin.items() if name not in _VARYING}
+    settings = {name: value for name, value in origin.items() if name not in VARYING}
     settings["output"] = " ".join(args.output)
     for name in ("save_prediction", "save_network_output", "save_images"):
         settings[name] = str(getattr(args, name) or "none")

@@ -35,6 +35,21 @@ def vgg_shapes() -> dict[str, tuple[int, int, int, int]]:
     return shapes
 
 
+def find_vgg(path: str | os.PathLike) -> Path:
+    """Refuse a file of VGG-16 that is not there, before Keras is imported for it.
+
+    Raises
+    ------
+    InputError
+        If there is no such file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        problem = "is a folder" if path.is_dir() else "no such file"
+        raise InputError(f"{path}: {problem}; --vgg_weights takes the weights of VGG-16 (.h5)")
+    return path
+
+
 def read_vgg(path: str | os.PathLike | None = None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Read the kernels and biases of VGG-16's 13 convolutions.
 
@@ -60,10 +75,7 @@ def read_vgg(path: str | os.PathLike | None = None) -> dict[str, tuple[np.ndarra
     """
     if path is None:
         return _download()
-    path = Path(path)
-    if not path.is_file():
-        problem = "is a folder" if path.is_dir() else "no such file"
-        raise InputError(f"{path}: {problem}; --vgg_weights takes the weights of VGG-16 (.h5)")
+    path = find_vgg(path)
     arrays = read_layers(path, "a file of VGG-16 weights").layers
     if not set(vgg_shapes()) & set(arrays):
         arrays = _named_by_order(arrays)

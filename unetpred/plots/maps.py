@@ -32,6 +32,7 @@ def map_overlay(
     pixels_per_degree: float | None = None,
     caption: str = "",
     width: float = JOURNAL_WIDTH,
+    mask_shape: Literal["square", "disc"] = "square",
 ) -> Figure:
     """Show an image, and beside or below it the map of a score over its grey version.
 
@@ -49,7 +50,7 @@ def map_overlay(
         What to show. Structure has the range 0..1 in every figure, so that figures compare, and
         an arrow on the colour bar if there are values below; content begins at 0.
     mask_size : int, optional
-        Side of the hole, px, drawn to scale on the photograph.
+        Side or diameter of the hole, px, drawn to scale on the photograph.
     pixels_per_degree : float, optional
         For a scale bar in degrees of visual angle.
     caption : str
@@ -57,6 +58,8 @@ def map_overlay(
     width : float
         Of the figure, mm; its text keeps its size, 7 and 8 points. Below `SIDE_BY_SIDE` the map
         is below the image.
+    mask_shape : {"square", "disc"}
+        Of the hole that is drawn.
 
     Returns
     -------
@@ -110,7 +113,7 @@ def map_overlay(
         for spine in axes.spines.values():
             spine.set_visible(False)
     if mask_size is not None:
-        _hole(photograph, mask_size, height, width, text)
+        _hole(photograph, mask_size, mask_shape, height, width, text)
     if pixels_per_degree is not None:
         _scale_bar(photograph, pixels_per_degree, height, width, text)
     bar = figure.colorbar(
@@ -133,7 +136,7 @@ def map_overlay(
 def _height(ratio: float, width: float, panels: tuple[int, int], caption: str) -> float:
     """Of the figure, inches: of the panels (height / width = `ratio`), titles and the caption."""
     rows, columns = panels
-    panel = max((width - 0.9) / columns * ratio, 1.2)
+    panel = max((width - 0.9) / columns * ratio, 1.4)  # what the longest label needs
     return min(rows * (panel + 0.2), 9) + 0.15 + 0.15 * len(caption.splitlines())
 
 
@@ -149,15 +152,18 @@ def _outlined() -> list:
     return [withStroke(linewidth=2.5, foreground="black")]
 
 
-def _hole(axes, size: int, height: int, width: int, text: dict) -> None:
+def _hole(axes, size: int, shape: str, height: int, width: int, text: dict) -> None:
     """The outline of a hole in the upper right corner."""
-    from matplotlib.patches import Rectangle
+    from matplotlib.patches import Ellipse, Rectangle
 
     gap = 0.03 * max(height, width)
     corner = width - gap - size, gap
-    axes.add_patch(
-        Rectangle(corner, size, size, fill=False, ec="white", lw=1, path_effects=_outlined())
-    )
+    line = {"fill": False, "ec": "white", "lw": 1, "path_effects": _outlined()}
+    if shape == "disc":
+        middle = corner[0] + size / 2, corner[1] + size / 2
+        axes.add_patch(Ellipse(middle, size, size, **line))
+    else:
+        axes.add_patch(Rectangle(corner, size, size, **line))
     style = {**text, "color": "white", "size": 6.5, "path_effects": _outlined()}
     beside = corner[0] - gap / 2, gap + size / 2
     axes.text(*beside, "hole", ha="right", va="center", clip_on=True, **style)
