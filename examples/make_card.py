@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> None:
         rows.append([*r, *l1])
         masked = np.where(mask[..., None] == 0, 128, image)
         scored = [(one, f"r {value:.2f}") for one, value in zip(fillings, r, strict=True)]
-        shown.append([(image, name), (masked, ""), *scored])
+        shown.append([(image, name.removesuffix(".png")), (masked, ""), *scored])
 
     methods = ["unetpred", *SIMPLE.values()]
     heads = [f"{method} {score}" for score in ("r", "L1") for method in methods]
