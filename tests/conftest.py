@@ -22,6 +22,18 @@ def compute():
 
 
 @pytest.fixture
+def uncompiled(monkeypatch):
+    """Compute all passes layer by layer: compiling takes longer than the few passes of a test."""
+    from unetpred import forward
+
+    class Never(set):
+        def add(self, _):
+            pass
+
+    monkeypatch.setattr(forward, "_met", Never())
+
+
+@pytest.fixture
 def rng():
     """Random numbers, the same in every test."""
     return np.random.default_rng(7)

@@ -38,18 +38,17 @@ def test_even_colour_fills_its_hole(variant):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("variant", ["paper", "released"])
-@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize(("variant", "times"), [("paper", 3), ("released", 2)])
 def test_wide_network_fills_holes_as_the_narrow_one_does(variant, times):
     keras.utils.set_random_seed(0)
     narrow, config = build_unetpred(variant, 1 / 64), Config(variant, times / 64)
     wide = widen(narrow, config, seed=1)
     assert config_of(wide) == config
-    image = np.random.default_rng(0).normal(0, 50, (1, 96, 128, 3)).astype("float32")
-    mask = hole_mask((96, 128), 40)[None, ..., None]
+    image = np.random.default_rng(0).normal(0, 50, (1, 64, 96, 3)).astype("float32")
+    mask = hole_mask((64, 96), 40)[None, ..., None]
     inputs = [image * mask, mask]
-    expected = narrow.predict_on_batch(inputs)[:, 29:67, 45:83]  # all but the hole's outer pixels
-    found = wide.predict_on_batch(inputs)[:, 29:67, 45:83]
+    expected = narrow.predict_on_batch(inputs)[:, 13:51, 29:67]  # all but the hole's outer pixels
+    found = wide.predict_on_batch(inputs)[:, 13:51, 29:67]
     np.testing.assert_allclose(found, expected, atol=1e-4 * expected.std())
 
 
