@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from unetpred import __version__
 from unetpred.errors import InputError
+from unetpred.stopping import Stopped
 
 FAILED, UNUSABLE = 1, 2
 
@@ -62,6 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"unetpred: {error}", file=sys.stderr)
         return UNUSABLE
+    except Stopped as stopped:
+        print(f"unetpred: {stopped}", file=sys.stderr)
+        return 128 + stopped.number
     except KeyboardInterrupt:
         print("unetpred: interrupted", file=sys.stderr)
         return 130
@@ -181,13 +185,8 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
 def run_predict(args: argparse.Namespace) -> int:
     """Run `unetpred predict`."""
     from unetpred.batch import score_inputs
-    from unetpred.stopping import Stopped
 
-    try:
-        return score_inputs(args)
-    except Stopped as stopped:
-        print(f"unetpred: {stopped}", file=sys.stderr)
-        return 128 + stopped.number
+    return score_inputs(args)
 
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:

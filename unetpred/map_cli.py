@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from unetpred.context import DEFAULT_CONTEXT, FULL
 
@@ -82,10 +81,5 @@ def _context(text: str) -> int | str:
 def run(args: argparse.Namespace) -> int:
     """Run `unetpred map`, and give the exit code."""
     from unetpred.map_run import run
-    from unetpred.stopping import Stopped
 
-    try:
-        return run(args)
-    except Stopped as stopped:
-        print(f"unetpred: {stopped}", file=sys.stderr)
-        return 128 + stopped.number
+    return run(args)
