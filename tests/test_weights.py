@@ -1,6 +1,7 @@
 """Weights of every format, and parity with the original's outputs."""
 
 import json
+import os
 import re
 import shutil
 
@@ -328,3 +329,24 @@ def test_note_is_json(tmp_path, small):
             "width": 0.0625,
             "step": 1,
         }
+
+
+def test_locks_of_others(small, tmp_path, monkeypatch):
+    """A file's lock lives on in a process that was forked while the file was open."""
+    fcntl = pytest.importorskip("fcntl")
+    model, config = small
+    path = tmp_path / "a.weights.h5"
+    saving = type(model).save_weights
+    held = []
+
+    def locked(self, file, **options):
+        saving(self, file, **options)
+        held.append(os.open(file, os.O_RDONLY))
+        fcntl.flock(held[-1], fcntl.LOCK_EX)
+
+    monkeypatch.setattr(type(model), "save_weights", locked)
+    save_weights(model, config, path, step=7)
+    again = load_model(path)
+    os.close(held[0])
+    for one, other in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -95,7 +95,7 @@ def read_run(path: str | os.PathLike) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"{path}: no such file; the state of a training run is needed ({STATE})")
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(path, "r", locking=False) as file:
             run = json.loads(file.attrs["run"])
             if "network" in file and isinstance(run["step"], int):
                 return run
@@ -121,7 +121,8 @@ def load_state(path: str | os.PathLike, variables: Mapping[str, keras.Variable])
     """
     import h5py
 
-    with h5py.File(path, "r") as file:
+    # states appear whole, so no lock is needed; some network file systems have none
+    with h5py.File(path, "r", locking=False) as file:
         for part in {name.split("/")[0] for name in variables}:
             wanted = {n: tuple(v.shape) for n, v in variables.items() if n.startswith(f"{part}/")}
             found = {f"{part}/{n}": tuple(d.shape) for n, d in file.get(part, {}).items()}

@@ -97,7 +97,8 @@ def _read(path: Path, source: Any) -> _Groups:
 
     groups = _Groups({}, {}, False, {})
     try:
-        with h5py.File(source, "r") as file:
+        # weights appear whole, so no lock is needed; some network file systems have none
+        with h5py.File(source, "r", locking=False) as file:
             file.visititems(lambda name, item: _collect(groups, name, item))
             note = json.loads(file.attrs.get("unetpred", "{}"))
             # whole models that Keras 3 saves as .h5 have this layout too, but a newer version

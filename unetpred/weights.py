@@ -255,7 +255,8 @@ def _save_whole(model: keras.Model, path: Path, about: dict) -> None:
 
     with atomic_path(path) as temporary:
         model.save_weights(temporary, overwrite=True)
-        with h5py.File(temporary, "a") as file:
+        # a process forked a moment ago may still hold Keras' lock on the file
+        with h5py.File(temporary, "a", locking=False) as file:
             file.attrs["unetpred"] = json.dumps(about)
 
 
