@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,12 @@ def to_network(rgb: Any) -> Any:
     array or tensor, (..., 3)
         BGR, mean-subtracted; float32, or the dtype of `rgb` where that is a floating one.
     """
-    values, mean, flip = _operands(rgb)
-    return flip(values) - mean
+    if isinstance(rgb, np.ndarray):
+        return _by_channel(rgb, np.subtract, VGG_MEAN_BGR)
+    from keras import ops
+
+    values, mean = _operands(rgb)
+    return ops.flip(values, axis=-1) - mean
 
 
 def from_network(bgr: Any) -> Any:
@@ -42,20 +47,29 @@ def from_network(bgr: Any) -> Any:
     array or tensor, (..., 3)
         RGB, 0..255 where `bgr` came from an image.
     """
-    values, mean, flip = _operands(bgr)
-    return flip(values + mean)
+    if isinstance(bgr, np.ndarray):
+        return _by_channel(bgr, np.add, VGG_MEAN_BGR[::-1])
+    from keras import ops
+
+    values, mean = _operands(bgr)
+    return ops.flip(values + mean, axis=-1)
 
 
-def _operands(values: Any) -> tuple[Any, Any, Any]:
-    """Give the values as floats, the mean in their kind, and what reverses the channels."""
-    if isinstance(values, np.ndarray):
-        if not np.issubdtype(values.dtype, np.floating):
-            values = values.astype(np.float32)
-        return values, np.asarray(VGG_MEAN_BGR, values.dtype), lambda v: v[..., ::-1]
+def _by_channel(values: np.ndarray, change: Callable, mean: Sequence[float]) -> np.ndarray:
+    """Reverse the channels of (...,3) and change each by its mean."""
+    if not np.issubdtype(values.dtype, np.floating):
+        values = values.astype(np.float32)
+    result = np.empty(values.shape, values.dtype)
+    # one by one takes a third of the time: a loop over three channels is too short to be fast
+    for channel, number in enumerate(np.asarray(mean, values.dtype)):
+        change(values[..., 2 - channel], number, out=result[..., channel])
+    return result
 
+
+def _operands(values: Any) -> tuple[Any, Any]:
+    """Give a tensor as floats, and the mean in its kind."""
     from keras import backend, ops
 
     if not backend.is_float_dtype(backend.standardize_dtype(values.dtype)):
         values = ops.cast(values, "float32")
-    mean = ops.convert_to_tensor(VGG_MEAN_BGR, dtype=values.dtype)
-    return values, mean, lambda v: ops.flip(v, axis=-1)
+    return values, ops.convert_to_tensor(VGG_MEAN_BGR, dtype=values.dtype)

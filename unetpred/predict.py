@@ -172,9 +172,9 @@ class Predictor:
         holes = masks if holes is None else _shared(holes)
         boxes = [hole_boxes(hole.min(axis=-1)) for hole in holes]
         raw = self._raw(images, masks, None if network_output else boxes)
-        rgb = from_network(raw)
-        filled = np.where(holes == 0, np.clip(rgb, 0, 255), images)
-        return self._scored(images, holes, boxes, filled, rgb if network_output else None, output)
+        filled = _filled(images, holes, boxes, raw)
+        rgb = from_network(raw) if network_output else None
+        return self._scored(images, holes, boxes, filled, rgb, output)
 
     def _raw(
         self, images: np.ndarray, masks: np.ndarray, boxes: list[list[Box]] | None
@@ -289,6 +289,19 @@ class Predictor:
                 reasons[i] += [f"content: {score.reason}"] if score.reason else []
         joined = ["; ".join(reason) for reason in reasons]
         return Result(r, total, layers, filled, network_output, joined)
+
+
+def _filled(
+    images: np.ndarray, holes: np.ndarray, boxes: list[list[Box]], raw: np.ndarray
+) -> np.ndarray:
+    """Images (N,H,W,3) whose holes have the network's output in them."""
+    filled = images.copy()
+    for i, image in enumerate(filled):
+        for top, left, bottom, right in boxes[i % len(boxes)]:
+            part = np.s_[top:bottom, left:right]
+            rgb = np.clip(from_network(raw[i][part]), 0, 255)
+            image[part] = np.where(holes[i % len(holes)][part] == 0, rgb, image[part])
+    return filled
 
 
 def _area(box: Box) -> int:

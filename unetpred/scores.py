@@ -103,12 +103,13 @@ def structure(prediction: np.ndarray, original: np.ndarray, mask: np.ndarray) ->
         raise InputError(
             f"mask {mask.shape} does not fit the image {original.shape}; (H,W) or (H,W,3) would"
         )
-    if mask.ndim == 2:
-        mask = mask[..., None]
-    missing = np.broadcast_to(mask == 0, original.shape)
+    missing = mask == 0
+    if missing.shape[2:] == (1,):
+        missing = missing[..., 0]
     if not missing.any():
         raise InputError("the mask has no missing pixel (0), so there is nothing to score")
-    return _pearson(prediction[missing].astype(np.float64), original[missing].astype(np.float64))
+    x, y = (image[missing].ravel().astype(np.float64) for image in (prediction, original))
+    return _pearson(x, y)
 
 
 def _pearson(prediction: np.ndarray, original: np.ndarray) -> Score:
