@@ -112,12 +112,12 @@ def _child() -> None:
         setattr(module, name, wrapped)
 
     def measure_network() -> None:
-        from unetpred import model, predict, weights
+        from unetpred import hole_outputs, model, weights
 
         measured(weights, "load_model", "read weights")
         measured(model, "build_unetpred", "build network")
         measured(model, "build_hole_model", "build its part for the hole")
-        measured(predict, "forward", "first pass through the network")
+        measured(hole_outputs, "forward", "first pass through the network")
 
     from unetpred import quiet
     from unetpred.cli import main

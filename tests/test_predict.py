@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from unetpred import predict
+from unetpred import hole_outputs
 from unetpred.jobs import ahead
 from unetpred.layers import PConv2D
 from unetpred.masks import hole_mask
@@ -20,13 +20,13 @@ def predictor(weights):
 def passes(monkeypatch):
     """Shapes of image and mask of every pass through a network."""
     seen = []
-    original = predict.forward
+    original = hole_outputs.forward
 
     def spy(model, inputs):
         seen.append((tuple(inputs[0].shape), tuple(inputs[1].shape)))
         return original(model, inputs)
 
-    monkeypatch.setattr(predict, "forward", spy)
+    monkeypatch.setattr(hole_outputs, "forward", spy)
     return seen
 
 
@@ -48,7 +48,7 @@ def test_hole_only_is_the_whole_output_in_the_hole(predictor, seed):
     masks[1, :, : rng.integers(1, 30)] = masks[2, : rng.integers(1, 30)] = 0
     part = predictor.score(images, masks, holes=hole)
     whole = predictor.score(images, masks, network_output=True, holes=hole)
-    assert len(predictor._windows) == 1
+    assert len(predictor.outputs().graphs) == 1
     hidden = np.broadcast_to(hole == 0, images.shape)
     np.testing.assert_allclose(part.filled[hidden], whole.filled[hidden], rtol=1e-5, atol=1e-3)
     np.testing.assert_array_equal(part.filled[~hidden], images[~hidden])
@@ -59,7 +59,7 @@ def test_hole_only_is_the_whole_output_in_the_hole(predictor, seed):
 def test_holes_at_different_places_are_the_whole_output_in_each(predictor, monkeypatch, apart):
     if apart and keras.config.backend() not in ("tensorflow", "torch"):
         pytest.skip("without a graph every operation is compiled for itself")
-    monkeypatch.setattr(predict, "pays_apart", lambda *_: apart)
+    monkeypatch.setattr(hole_outputs, "pays_apart", lambda *_: apart)
     images = images_of(6, 90, 101)
     masks = np.ones((6, 90, 101, 1), "float32")
     masks[:2, 5:30, 70:101] = 0  # a place that two have
@@ -69,7 +69,7 @@ def test_holes_at_different_places_are_the_whole_output_in_each(predictor, monke
     masks[5, 1:90:9, 1:90:9] = 0  # many holes
     part = predictor.score(images, masks)
     whole = predictor.score(images, masks, network_output=True)
-    assert [boxes for _, boxes, _ in predictor._windows] == [((5, 70, 30, 101),)]
+    assert [boxes for _, boxes in predictor.outputs().graphs] == [((5, 70, 30, 101),)]
     # batches differ by 1.5e-5 of the spread of the raw output on torch, and that is 2700 here
     np.testing.assert_allclose(part.filled, whole.filled, atol=0.1)
     np.testing.assert_allclose(part.structure, whole.structure, atol=1e-5)
@@ -113,12 +113,12 @@ def test_few_graphs_serve_batches_of_any_length(predictor, passes, monkeypatch):
 
 
 def test_graphs_are_few_for_many_places(predictor, monkeypatch):
-    monkeypatch.setattr(predict, "MAX_GRAPHS", 2)
+    monkeypatch.setattr(hole_outputs, "MAX_GRAPHS", 2)
     images = images_of(1, 84, 90)
     for x in range(30, 33):
         mask = hole_mask((84, 90), 20, center=(x, 40))
         scored = predictor(images, mask)
-    assert len(predictor._windows) == 2
+    assert len(predictor.outputs().graphs) == 2
     whole = predictor(images, mask, network_output=True)
     np.testing.assert_allclose(scored.structure, whole.structure, atol=1e-5)
 

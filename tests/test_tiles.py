@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from unetpred import predict, tiles
+from unetpred import hole_outputs, tiles
 from unetpred.masks import hole_mask
 from unetpred.model import build_unetpred
 from unetpred.predict import Predictor
@@ -36,7 +36,7 @@ def test_large_images_are_scored_alike(weights, monkeypatch):
     masks = np.stack([hole_mask((130, 150), size) for size in (30, 40)])
     expected = Predictor(weights)(images, masks)
     whole = Predictor(weights)(images[:1], masks[0], network_output=True)
-    monkeypatch.setattr(predict, "LARGE", 100)
+    monkeypatch.setattr(hole_outputs, "LARGE", 100)
     result = Predictor(weights)(images, masks)
     np.testing.assert_allclose(result.structure, expected.structure, atol=1e-5)
     np.testing.assert_allclose(result.filled, expected.filled, atol=1e-3)

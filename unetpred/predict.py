@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unetpred.colour import from_network, to_network
+from unetpred.colour import from_network
 from unetpred.errors import InputError
-from unetpred.forward import AT_ONCE, forward, forward_windows, pays_apart
+from unetpred.hole_outputs import HoleOutputs
 from unetpred.masks import Box, checked_masks, hole_boxes
-from unetpred.tiles import LARGE, tiled_output
 
 if TYPE_CHECKING:
     import keras
 
 OUTPUTS = ("structure", "content")
-MAX_WINDOWS = 4  # holes of one image that are computed one by one; with more the whole output is
-MAX_GRAPHS = 8  # places of holes that get a graph of their own
 
 
 @dataclass
@@ -84,20 +79,22 @@ class Predictor:
         self.weights = weights
         self.vgg_weights = vgg_weights
         self.batch_size = batch_size
-        self._networks: dict[int, keras.Model] = {}
-        self._windows: dict[tuple, keras.Model] = {}
+        self._outputs: dict[int, HoleOutputs] = {}  # by the channels of the masks
         self._vgg: keras.Model | None = None
         self.network(1)
 
     def network(self, mask_channels: int = 1) -> keras.Model:
         """The network for masks of one channel or of one per colour."""
+        return self.outputs(mask_channels).network
+
+    def outputs(self, mask_channels: int = 1) -> HoleOutputs:
+        """What computes the network's output, for masks of one channel or of one per colour."""
         from unetpred.weights import load_model
 
-        if mask_channels not in self._networks:
-            network = _ready(load_model(self.weights, mask_channels))
-            network.trainable = False  # or PyTorch keeps every feature for gradients
-            self._networks[mask_channels] = network
-        return self._networks[mask_channels]
+        if mask_channels not in self._outputs:
+            network = load_model(self.weights, mask_channels)
+            self._outputs[mask_channels] = HoleOutputs(network, self.batch_size)
+        return self._outputs[mask_channels]
 
     def vgg(self) -> keras.Model:
         """VGG-16 cut at the layers of the content score."""
@@ -171,103 +168,11 @@ class Predictor:
         masks = _shared(masks)
         holes = masks if holes is None else _shared(holes)
         boxes = [hole_boxes(hole.min(axis=-1)) for hole in holes]
-        raw = self._raw(images, masks, None if network_output else boxes)
+        outputs = self.outputs(masks.shape[-1])
+        raw = outputs(images, masks, None if network_output else boxes)
         filled = _filled(images, holes, boxes, raw)
         rgb = from_network(raw) if network_output else None
         return self._scored(images, holes, boxes, filled, rgb, output)
-
-    def _raw(
-        self, images: np.ndarray, masks: np.ndarray, boxes: list[list[Box]] | None
-    ) -> np.ndarray:
-        """The network's output (N,H,W,3), at least in the boxes; zero where it was not computed."""
-        shape, channels = images.shape[1:3], masks.shape[-1]
-        network = self.network(channels)
-        alike: dict[tuple[Box, ...], list[int]] = {}  # images with holes at the same places
-        for i in range(len(images)):
-            alike.setdefault(tuple(boxes[i % len(boxes)]) if boxes else (), []).append(i)
-        raw, rest = np.zeros(images.shape, "float32"), []
-        for holes, index in alike.items():
-            model, largest = None, max(map(_area, holes), default=0)
-            # a graph is for many passes: a place that one image of several has may not come again
-            often = len(index) > 1 or len(images) == 1 or (shape, holes, channels) in self._windows
-            if often and 0 < len(holes) <= MAX_WINDOWS and largest <= LARGE:
-                model = self._window_model(shape, holes, channels)
-            if model is not None:
-                compute = partial(forward, model)
-            elif (
-                0 < len(holes) <= MAX_WINDOWS and largest <= AT_ONCE and pays_apart(network, shape)
-            ):
-                compute = partial(forward_windows, network, holes)
-            else:
-                rest += index
-                continue
-            raw[index] = self._passes(compute, holes, images[index], _some(masks, index))
-        if rest and math.prod(shape) > LARGE:
-            wanted = [boxes[i % len(boxes)] if boxes else [(0, 0, *shape)] for i in rest]
-            raw[rest] = self._tiled(images[rest], _some(masks, rest), wanted)
-        elif rest:
-            whole, compute = [(0, 0, *shape)], partial(forward, network)
-            raw[rest] = self._passes(compute, whole, images[rest], _some(masks, rest))
-        return raw
-
-    def _passes(
-        self,
-        compute: Callable[[list[np.ndarray]], list[np.ndarray]],
-        windows: Sequence[Box],
-        images: np.ndarray,
-        masks: np.ndarray,
-    ) -> np.ndarray:
-        """Windows of the output (N,H,W,3), zero elsewhere, a batch at a time."""
-        raw = np.zeros(images.shape, "float32")
-        for start in range(0, len(images), self.batch_size):
-            chosen = slice(start, start + self.batch_size)
-            image = to_network(images[chosen])
-            count = len(image)
-            # a mask that all share stays one: what the layers make of it is computed once
-            mask = masks[chosen] if len(masks) > 1 else masks
-            outputs = compute(self._padded(image, mask))
-            for (top, left, bottom, right), values in zip(windows, outputs, strict=True):
-                raw[chosen, top:bottom, left:right] = values[:count]
-        return raw
-
-    def _tiled(self, images: np.ndarray, masks: np.ndarray, boxes: list[list[Box]]) -> np.ndarray:
-        """As `_raw`, of images whose features would not all fit into memory at once."""
-        network = self.network(masks.shape[-1])
-        outputs = []
-        for i, image in enumerate(images):
-            mask = masks[i % len(masks)]
-            outputs.append(
-                tiled_output(network, to_network(image[None]), mask[None], boxes[i % len(boxes)])
-            )
-        return np.concatenate(outputs)
-
-    def _padded(self, image: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
-        """A batch of a length that there is a compiled graph for, or will be of use again.
-
-        TensorFlow's graph for any length is its second, and PyTorch has none. The others compile
-        for every length anew, so they get powers of two alone.
-        """
-        import keras
-
-        if keras.config.backend() in ("tensorflow", "torch"):
-            return [image, mask]
-        wanted = min(self.batch_size, 1 << (len(image) - 1).bit_length())
-        index = np.minimum(np.arange(wanted), len(image) - 1)
-        return [image[index], mask if len(mask) == 1 else mask[index]]
-
-    def _window_model(
-        self, shape: tuple[int, int], boxes: tuple[Box, ...], mask_channels: int
-    ) -> keras.Model | None:
-        """The network for these windows; None where there are so many that compiling would rule."""
-        from unetpred.model import build_hole_model
-
-        key = (shape, boxes, mask_channels)
-        if key not in self._windows:
-            if len(self._windows) >= MAX_GRAPHS:
-                return None
-            model = build_hole_model(self.network(mask_channels), *shape, *boxes)
-            self._windows[key] = _ready(model)
-        return self._windows[key]
 
     def _scored(self, images, holes, boxes, filled, network_output, output) -> Result:
         from unetpred.scores import content_of_holes, structure
@@ -302,24 +207,6 @@ def _filled(
             rgb = np.clip(from_network(raw[i][part]), 0, 255)
             image[part] = np.where(holes[i % len(holes)][part] == 0, rgb, image[part])
     return filled
-
-
-def _area(box: Box) -> int:
-    return (box[2] - box[0]) * (box[3] - box[1])
-
-
-def _ready(model: keras.Model) -> keras.Model:
-    """A model that TensorFlow does not compile anew for every length of a batch."""
-    import keras
-
-    if keras.config.backend() == "tensorflow":
-        model.jit_compile = False
-    return model
-
-
-def _some(masks: np.ndarray, index: list[int]) -> np.ndarray:
-    """The masks (1 or N,H,W,C) of some images."""
-    return masks if len(masks) == 1 else masks[index]
 
 
 def _shared(masks: np.ndarray) -> np.ndarray:
