@@ -7,9 +7,7 @@ import hashlib
 import json
 import logging
 import os
-import shlex
 import signal
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +15,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from unetpred.command import resume_command
 from unetpred.context import FULL
 from unetpred.errors import InputError
 from unetpred.files import atomic_path, check_target
@@ -26,9 +25,9 @@ from unetpred.jobs import label
 from unetpred.maps import PENDING, PredictabilityMap, blank_map, complete, hole_pattern
 from unetpred.part import VARYING
 from unetpred.quiet import import_keras, progress_bar
-from unetpred.registry import find_weights, sha256
+from unetpred.registry import find_weights
 from unetpred.report import provenance
-from unetpred.stopping import Stopped, resume_command, stop_signals
+from unetpred.stopping import Stopped, stop_signals
 from unetpred.vgg import find_vgg
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     content = "content" in args.output
     result = blank_map(source.size, args.stride, holes.sizes[0], content)
     image = source.load()
-    name, path = find_weights(args.weights)
+    name, _ = find_weights(args.weights)
     if content and args.vgg_weights:
         find_vgg(args.vgg_weights)
 
@@ -76,12 +75,8 @@ def run(args: argparse.Namespace) -> int:
     from unetpred.predict import Predictor
 
     outputs = ["structure", "content"] if content else ["structure"]
-    vgg = None
-    if content:
-        given = args.vgg_weights
-        vgg = f"{given} (sha256 {sha256(given)})" if given else "ImageNet, keras.applications"
     origin = {
-        **provenance((name, sha256(path)), str(holes), outputs, _command(), vgg),
+        **provenance(args.weights, str(holes), outputs, args.vgg_weights),
         "hole": f"{holes}".removesuffix(", centred") + ", centred on each place in turn",
         "context": "full image" if args.context == FULL
         else f"the {args.context} x {args.context} px around each place; beyond the image missing",
@@ -126,10 +121,6 @@ def _one_picture(args: argparse.Namespace) -> Source:
             f"0..{len(one.sources) - 1} is right"
         )
     return one.sources[args.index]
-
-
-def _command() -> str:
-    return shlex.join(["unetpred", *sys.argv[1:]])
 
 
 def _compute(

@@ -9,9 +9,9 @@ from dataclasses import fields
 from pathlib import Path
 
 from unetpred.augment import AUGMENTATIONS
+from unetpred.command import resume_command
 from unetpred.errors import InputError
 from unetpred.quiet import import_keras
-from unetpred.stopping import resume_command
 from unetpred.train_config import LOSSES, OPTIMIZERS, PRESETS, TrainConfig
 
 _DESCRIPTION = "Train a network on a folder of photographs."
