@@ -11,8 +11,8 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from unetpred.decode import drop_alpha, reason_of
-from unetpred.errors import InputError
+from unetpred.decode import drop_alpha
+from unetpred.errors import InputError, reason_of
 
 logger = logging.getLogger(__name__)
 
