@@ -239,9 +239,14 @@ class Holes:
             scale = f", {args.pixels_per_degree:g} px per degree" if args.pixels_per_degree else ""
             return f"{what} at the sites of {args.sites} (sha256 {sha256(args.sites)}){scale}"
         where = "centred" if args.mask_center is None else "at ({}, {})".format(*args.mask_center)
-        size = self.sizes[0]
-        degrees = f" ({size / args.pixels_per_degree:g} deg)" if args.pixels_per_degree else ""
-        return f"{args.mask_shape} of {size} px{degrees}, {where}"
+        return f"{self.form}, {where}"
+
+    @property
+    def form(self) -> str:
+        """Shape and size of the hole, in words."""
+        size, per_degree = self.sizes[0], self.args.pixels_per_degree
+        degrees = f" ({size / per_degree:g} deg)" if per_degree else ""
+        return f"{self.args.mask_shape} of {size} px{degrees}"
 
     @property
     def around(self) -> str:

@@ -23,7 +23,7 @@ from unetpred.geometry import Holes
 from unetpred.images import Source, list_sources
 from unetpred.jobs import label
 from unetpred.maps import PENDING, PredictabilityMap, blank_map, complete, hole_pattern
-from unetpred.part import VARYING
+from unetpred.part import VARYING, warn_of_replacing
 from unetpred.quiet import import_keras, progress_bar
 from unetpred.registry import find_weights
 from unetpred.report import provenance
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     outputs = ["structure", "content"] if content else ["structure"]
     origin = {
         **provenance(args.weights, str(holes), outputs, args.vgg_weights),
-        "hole": f"{holes}".removesuffix(", centred") + ", centred on each place in turn",
+        "hole": f"{holes.form}, centred on each place in turn",
         "context": "full image" if args.context == FULL
         else f"the {args.context} x {args.context} px around each place; beyond the image missing",
         "image": label(source),
@@ -91,11 +91,7 @@ def run(args: argparse.Namespace) -> int:
     if args.resume:
         _go_on(part, result, origin)
     elif part.exists():
-        logger.warning(
-            "%s: what an interrupted run had finished is replaced; --resume goes on with it "
-            "instead",
-            part,
-        )
+        warn_of_replacing(part)
     _compute(args, result, image, hole, predictor, part, origin)
     _write(Path(args.save), result, origin)
     part.unlink(missing_ok=True)
@@ -217,9 +213,8 @@ def _picture(
     if os.path.realpath(path) == os.path.realpath(args.input):
         path = stem.with_name(f"{stem.name}{ending}_map.png")
     context = "the whole image" if args.context == FULL else f"{args.context} px"
-    caption = f"{holes}".removesuffix(", centred")
     caption = (
-        f"hole: {caption}   context: {context}   stride: {args.stride} px   weights: {weights}"
+        f"hole: {holes.form}   context: {context}   stride: {args.stride} px   weights: {weights}"
     )
     per_degree = args.pixels_per_degree
     figure = map_overlay(
