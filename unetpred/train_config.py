@@ -40,8 +40,8 @@ class TrainConfig:
         Width of the network: a quarter, or as published.
     init : str
         "random"; "mean" to begin with means of what surrounds a hole, see
-        `unetpred.initial.carry_colours`; "vgg16" for the encoder; or a file of weights or a
-        `state.h5`.
+        `unetpred.initial.carry_colours`; "vgg16" for the encoder; the name or the file of weights;
+        or the `state.h5` of a run.
     vgg_weights : str, optional
         File of VGG-16. Without it ImageNet's are downloaded where VGG-16 is needed.
     loss : {"hole", "upstream"}
