@@ -104,7 +104,13 @@ class Holes:
         self.context = self._context()
 
     def pixels(self, size: float, name: str) -> int:
-        """A size in the units of the command line, in whole px."""
+        """A size in the units of the command line, in whole px.
+
+        Raises
+        ------
+        InputError
+            If it is no number above 0, or in px and not whole; `name` says which one it is.
+        """
         if not 0 < size < math.inf:
             raise InputError(f"{name} {size:g}: a number above 0 is right")
         if self.args.units == "deg":
@@ -133,7 +139,7 @@ class Holes:
         return not isinstance(self.own, MaskStack)
 
     def check_count(self, count: int) -> None:
-        """Refuse a stack of masks of another length than the number of images."""
+        """Raise InputError for a stack of masks of another length than the number of images."""
         if not self.shared and len(self.own) != count:
             raise InputError(
                 f"{self.args.mask}: holds {len(self.own)} masks for {count} image(s); "
@@ -145,7 +151,7 @@ class Holes:
         return size if self.context is None else (self.context, self.context)
 
     def check(self, size: tuple[int, int], position: int, place: Place | None = None) -> None:
-        """Refuse a hole that cannot be used for the image of this size and position."""
+        """Raise InputError if the hole cannot be used for the image of this size and position."""
         if self.own is not None:
             mask = self._own(position, size)
             self._own_center(mask)
