@@ -104,6 +104,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 def add_predict(parser: argparse.ArgumentParser) -> None:
     """The arguments of `pred.py` and `unetpred predict`."""
+    parser.epilog = (
+        "Exit codes: 0 all are scored; 1 some inputs failed, all others are scored; 2 wrong usage, "
+        "or nothing could be scored; 130 and 143 stopped by Ctrl-C or SIGTERM."
+    )
     add = parser.add_argument
     add_option(parser, "input", required=True)
     add_option(parser, "key")
