@@ -190,11 +190,13 @@ def run_evaluate(args: argparse.Namespace) -> int:
     """Run `unetpred evaluate`."""
     from unetpred.quiet import import_keras, progress_bar
     from unetpred.registry import find_weights, sha256
+    from unetpred.vgg import CONTENT_LAYERS, find_vgg, vgg_model
 
     name, path = find_weights(args.weights)
+    if args.vgg_weights:
+        find_vgg(args.vgg_weights)
     import_keras()
     from unetpred.evaluate import evaluate
-    from unetpred.vgg import CONTENT_LAYERS, vgg_model
     from unetpred.weights import load_model
 
     vgg = vgg_model(args.vgg_weights, CONTENT_LAYERS) if args.vgg_weights else None
