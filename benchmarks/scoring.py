@@ -21,9 +21,10 @@ from unetpred.masks import hole_box, hole_mask
 from unetpred.model import Config, build_hole_model, build_unetpred
 from unetpred.predict import Predictor
 from unetpred.scores import structure
+from unetpred.train_config import PRESETS
 from unetpred.weights import save_weights
 
-WIDTHS = {"lite": 0.25, "full": 1.0}
+WIDTHS = {name: width for name, (_, width) in PRESETS.items()}
 
 
 def random_predictor(width: float, batch_size: int) -> Predictor:

@@ -40,6 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
     from unetpred.baselines import BASELINES
     from unetpred.masks import hole_mask
     from unetpred.plots import gallery, save, training_curves
+    from unetpred.plots.pictures import HOLE_GREY
     from unetpred.scores import structure
 
     sample = np.asarray(Image.open(ROOT / "examples/sample_img.png").convert("RGB"))
@@ -54,7 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
         r = [structure(one, image, mask).value for one in fillings]
         l1 = [np.abs(one - image)[mask == 0].mean() for one in fillings]
         rows.append([*r, *l1])
-        masked = np.where(mask[..., None] == 0, 128, image)
+        masked = np.where(mask[..., None] == 0, HOLE_GREY, image)
         scored = [(one, f"r {value:.2f}") for one, value in zip(fillings, r, strict=True)]
         shown.append([(image, name.removesuffix(".png")), (masked, ""), *scored])
 

@@ -163,7 +163,7 @@ def weights(tmp_path_factory):
     config = Config("paper", 0.0625)
     path = tmp_path_factory.mktemp("weights") / "small.weights.h5"
     model = build_unetpred(config.variant, config.width)
-    # He-normal biases of zero would leave nothing of the bias path to see
+    # biases of zero would leave nothing of the bias path to see
     model.set_weights([w + 3 if w.ndim == 1 else w for w in model.get_weights()])
     save_weights(model, config, path)
     return str(path)

@@ -45,11 +45,10 @@ def scored(monkeypatch):
 
 
 def test_interrupted_and_resumed_is_uninterrupted(run, stack, scored):
-    for i, picture in enumerate(stack[:7]):
-        write(f"d/{i}.png", picture if i != 4 else picture[:90])
+    for i in (0, 1, 2, 3, 5, 6):
+        write(f"d/{i}.png", stack[i])
     Path("d/5b.png").write_text("no picture")
     arguments = ["--input", "d", "--batch_size", 2, "--save_prediction", "p.npy"]
-    Path("d/4.png").unlink()
     code, lines, _ = run(*arguments)
     assert code == 1 and scored.images == 6 and not list(Path().glob("*.part"))
     whole, filled = Path("d_pred.csv").read_text(), np.load("p.npy")

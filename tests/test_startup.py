@@ -62,6 +62,7 @@ def test_help_usage_errors_and_weights_do_without_keras(tmp_path):
         ["map", "--input", picture, "--save", "a.npz", "--context", "5"],
         ["features", "--input", picture, "--save", "a.npz", "--layers", "*", "--weights", "none"],
         ["evaluate", "--data_dir", "d", "--output_dir", "o", "--weights", "none"],
+        ["evaluate", "--data_dir", "d", "--output_dir", "o", "--vgg_weights", "none.h5"],
         ["train", "--dataset_dir", "d", "--lr", "fast"],
         ["weights", "info", str(tmp_path / "none.h5")],
     ]

@@ -150,15 +150,17 @@ def test_loss_weights_on_the_command_line():
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"),
+    ("words", "given", "resumed"),
     [
-        (["train.py", "--dataset_dir", "a b"], "python train.py --dataset_dir 'a b' --resume"),
-        (["/usr/bin/unetpred", "train", "--resume"], "unetpred train --resume"),
-        (["x/__main__.py", "train", "--resume_path", "y"], "python -m unetpred train --resume"),
+        (["train.py", "--dataset_dir", "a b"], "python train.py --dataset_dir 'a b'", " --resume"),
+        (["/usr/bin/unetpred", "train", "--resume"], "unetpred train --resume", ""),
+        (["x/__main__.py", "train"], "python -m unetpred train", " --resume"),
     ],
 )
-def test_how_to_resume(words, expected, monkeypatch):
-    from unetpred.stopping import resume_command
+def test_commands_that_can_be_given_again(words, given, resumed, monkeypatch):
+    from unetpred.command import command_line, resume_command
 
     monkeypatch.setattr(sys, "argv", words)
-    assert resume_command() == expected
+    assert command_line() == given and resume_command() == given + resumed
+    monkeypatch.setattr(sys, "argv", [*words, "--resume_path", "y"])
+    assert resume_command() == given.removesuffix(" --resume") + " --resume"

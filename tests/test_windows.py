@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from nets import close
 
-from unetpred.model import Config, build_hole_model, build_unetpred, receptive_field
+from unetpred.model import Config, aligned_field, build_hole_model, build_unetpred
 from unetpred.window import Window
 
 # (top, left, bottom, right) within the size; "random" is drawn from the seed
@@ -104,7 +104,7 @@ def test_receptive_field_is_no_larger_than_needed(variant):
     grid = 64 * config.multiple
     for top in range(grid // 2, grid // 2 + config.multiple):
         window = Window(top, top, top + 52, top + 52, grid, grid)
-        field = receptive_field(window, config)
+        field = aligned_field(window, config)
         assert field.top % config.multiple == field.bottom % config.multiple == 0
         assert field.top < top
         assert top + 52 < field.bottom

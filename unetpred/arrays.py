@@ -11,8 +11,8 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from unetpred.decode import drop_alpha, reason_of
-from unetpred.errors import InputError
+from unetpred.decode import drop_alpha
+from unetpred.errors import InputError, reason_of
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class Warner:
 
 
 def check_side(size: tuple[int, int], name: str) -> None:
+    """Raise InputError if a side of (H, W), px, is below `MIN_SIDE`."""
     if min(size) < MIN_SIDE:
         raise InputError(
             f"{name}: is {size[1]}x{size[0]} px (width x height); "
@@ -57,6 +58,7 @@ def check_side(size: tuple[int, int], name: str) -> None:
 
 
 def check_finite(pixels: np.ndarray, name: str) -> None:
+    """Raise InputError if any value is NaN or infinite."""
     if not np.isfinite(pixels).all():
         count = int((~np.isfinite(pixels)).sum())
         raise InputError(f"{name}: has {count} values that are NaN or infinite; remove them")
@@ -125,7 +127,31 @@ def read_npy(path: str) -> np.ndarray:
 
 
 class Array:
-    """A stack of pictures, or one, of which only shape and type are known so far."""
+    """A stack of pictures, or one, of which only shape and type are known so far.
+
+    Parameters
+    ----------
+    path : str
+        What messages call it.
+    shape : tuple of int
+        As described in `unetpred.images.list_sources`.
+    dtype : numpy.dtype
+        Of its values.
+    opened : callable
+        Gives something whose indexing reads the values; called anew for every picture.
+
+    Attributes
+    ----------
+    count : int or None
+        Number of pictures of a stack; None for a single picture.
+    size : tuple of int
+        (H, W), px.
+
+    Raises
+    ------
+    InputError
+        If shape or type is none of pictures, or a side is below `MIN_SIDE`.
+    """
 
     def __init__(self, path: str, shape, dtype, opened: Callable[[], np.ndarray]) -> None:
         self.path = path
@@ -150,6 +176,7 @@ class Array:
         return any((self._picture(i)[0] > limit).any() for i in range(self.count or 1))
 
     def load(self, index: int) -> np.ndarray:
+        """Read one picture, (H,W,3) float32, RGB, 0..255. Raises as `unetpred.images.Source`."""
         name = self._name(index)
         pixels, opaque = self._picture(index)
         if not opaque:
@@ -188,6 +215,22 @@ def _check_numbers(dtype: np.dtype, name: str) -> None:
 
 
 def array_file(path: str, ending: str, key: str | None) -> Array:
+    """Open a file of pictures in an array.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    ending : str
+        One of `ARRAY_ENDINGS`, in small letters.
+    key : str or None
+        Which array of a .npz or .h5; not needed if there is only one.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, has no such array, or the array is none of pictures.
+    """
     with reading(path):
         if ending == ".npy":
             array = read_npy(path)

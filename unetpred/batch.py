@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import shlex
 import signal
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from unetpred.command import resume_command
 from unetpred.covariates import covariates
 from unetpred.errors import InputError
 from unetpred.geometry import Holes
@@ -19,11 +19,11 @@ from unetpred.images import Input, list_sources
 from unetpred.jobs import BATCH, Failures, Job, Loaded, Reader, ahead, batches, label
 from unetpred.part import Parts
 from unetpred.quiet import import_keras, progress_bar
-from unetpred.registry import find_weights, sha256
+from unetpred.registry import find_weights
 from unetpred.report import provenance
 from unetpred.results import write_files
 from unetpred.sites import site_jobs
-from unetpred.stopping import Stopped, resume_command, stop_signals
+from unetpred.stopping import Stopped, stop_signals
 from unetpred.targets import Arrays, Earlier, check_targets, picture_names
 from unetpred.vgg import find_vgg
 
@@ -151,18 +151,7 @@ def _tell_undefined(inputs: list[Input], jobs: list[Job], args: argparse.Namespa
 
 
 def _origin(args: argparse.Namespace, holes: Holes) -> dict[str, str]:
-    name, path = find_weights(args.weights)
-    vgg = None
-    if "content" in args.output:
-        given = args.vgg_weights
-        vgg = f"{given} (sha256 {sha256(given)})" if given else "ImageNet, keras.applications"
-    weights = name, sha256(path)
-    return provenance(weights, str(holes), args.output, _command(), vgg, holes.around)
-
-
-def _command() -> str:
-    program = "pred.py" if Path(sys.argv[0]).name == "pred.py" else "unetpred"
-    return shlex.join([program, *sys.argv[1:]])
+    return provenance(args.weights, str(holes), args.output, args.vgg_weights, holes.around)
 
 
 def _left(planned: list[list[Job]], parts: Parts, arrays: Arrays) -> list[list[Job]]:

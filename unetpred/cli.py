@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from unetpred import __version__
 from unetpred.errors import InputError
+from unetpred.options import add_option
 from unetpred.stopping import Stopped
 
 FAILED, UNUSABLE = 1, 2
@@ -101,23 +102,16 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _quiet(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--quiet", action="store_true", help="no progress, only warnings")
-
-
 def add_predict(parser: argparse.ArgumentParser) -> None:
     """The arguments of `pred.py` and `unetpred predict`."""
-    add = parser.add_argument
-    add(
-        "--input",
-        nargs="+",
-        action="extend",
-        required=True,
-        metavar="PATH",
-        help="images, .npy, .npz, .h5 or directories",
+    parser.epilog = (
+        "Exit codes: 0 all are scored; 1 some inputs failed, all others are scored; 2 wrong usage, "
+        "or nothing could be scored; 130 and 143 stopped by Ctrl-C or SIGTERM."
     )
-    add("--key", help="which array of a .npz or .h5")
-    add("--recursive", action="store_true", help="descend into directories of directories")
+    add = parser.add_argument
+    add_option(parser, "input", required=True)
+    add_option(parser, "key")
+    add_option(parser, "recursive")
     add(
         "--output",
         nargs="+",
@@ -125,12 +119,8 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
         default=["structure"],
         help="scores: structure (higher = more predictable), content (higher = less)",
     )
-    add("--weights", metavar="NAME|FILE", help="weights; the shipped default if not given")
-    add(
-        "--vgg_weights",
-        metavar="FILE",
-        help="VGG-16 (no top) for content; ImageNet's, downloaded, if not given",
-    )
+    add_option(parser, "weights")
+    add_option(parser, "vgg_weights")
     add(
         "--mask_size",
         nargs="+",
@@ -139,15 +129,9 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
         help="side or diameter of the hole (default: 52 px); with --sites also several, each of "
         "which is scored at every site",
     )
-    add("--mask_shape", choices=("square", "disc"), default="square", help="shape of the hole")
-    add(
-        "--mask_center",
-        nargs=2,
-        type=int,
-        metavar=("X", "Y"),
-        help="column and row of the hole's centre; the image's if not given",
-    )
-    add("--mask", metavar="FILE", help="own mask, 0 = missing: an image, or .npy (H,W) or (N,H,W)")
+    add_option(parser, "mask_shape")
+    add_option(parser, "mask_center")
+    add_option(parser, "mask")
     add("--pixels_per_degree", type=float, metavar="F", help="pixels per degree of visual angle")
     add(
         "--units",
@@ -179,7 +163,7 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
         help="go on after an interruption with the finished rows in FILE.part, FILE being the "
         "table of --save, or what is written beside an array or a directory",
     )
-    _quiet(parser)
+    add_option(parser, "quiet")
 
 
 def run_predict(args: argparse.Namespace) -> int:
@@ -192,25 +176,27 @@ def run_predict(args: argparse.Namespace) -> int:
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
     """The arguments of `unetpred evaluate`."""
     add = parser.add_argument
-    add("--weights", metavar="NAME|FILE", help="weights; the shipped default if not given")
+    add_option(parser, "weights")
     add("--data_dir", required=True, metavar="DIR", help="photographs never trained on")
     add("--output_dir", required=True, metavar="DIR", help="where tables and gallery go")
     add("--holes", nargs="+", type=int, default=[26, 52, 104], metavar="PX", help="hole sizes")
     add("--vgg_weights", metavar="FILE", help="VGG-16 (no top) for the content score")
     add("--seed", type=int, default=0, help="of the bootstrap")
     add("--batch_size", type=int, default=8, help="images per pass")
-    _quiet(parser)
+    add_option(parser, "quiet")
 
 
 def run_evaluate(args: argparse.Namespace) -> int:
     """Run `unetpred evaluate`."""
     from unetpred.quiet import import_keras, progress_bar
     from unetpred.registry import find_weights, sha256
+    from unetpred.vgg import CONTENT_LAYERS, find_vgg, vgg_model
 
     name, path = find_weights(args.weights)
+    if args.vgg_weights:
+        find_vgg(args.vgg_weights)
     import_keras()
     from unetpred.evaluate import evaluate
-    from unetpred.vgg import CONTENT_LAYERS, vgg_model
     from unetpred.weights import load_model
 
     vgg = vgg_model(args.vgg_weights, CONTENT_LAYERS) if args.vgg_weights else None
@@ -239,18 +225,18 @@ def run_evaluate(args: argparse.Namespace) -> int:
 def add_weights(parser: argparse.ArgumentParser) -> None:
     """The arguments of `unetpred weights`."""
     actions = parser.add_subparsers(title="actions", required=True, dest="action", metavar="ACTION")
-    _quiet(actions.add_parser("list", help="the weights that have a name"))
+    add_option(actions.add_parser("list", help="the weights that have a name"), "quiet")
     info = actions.add_parser("info", help="what a set of weights is")
     info.add_argument("weights", metavar="NAME|FILE", nargs="?", help="the default if not given")
-    _quiet(info)
+    add_option(info, "quiet")
     fetch = actions.add_parser("fetch", help="download the original's weights and verify them")
     fetch.add_argument("name", choices=("upstream",))
-    _quiet(fetch)
+    add_option(fetch, "quiet")
     from unetpred.export_cli import add_arguments
 
     export = actions.add_parser("export", help="write the network for other runtimes")
     add_arguments(export)
-    _quiet(export)
+    add_option(export, "quiet")
 
 
 def run_weights(args: argparse.Namespace) -> int:

@@ -66,7 +66,7 @@ def fields(image, hole, places, network: keras.Model) -> Iterator[Part]:
     image's own border, where there is one, so that the network sees the very same grid.
     """
     from unetpred.layers import margins
-    from unetpred.model import config_of, receptive_field
+    from unetpred.model import aligned_field, config_of
     from unetpred.window import Window
 
     config, count = config_of(network), len(hole)
@@ -79,7 +79,7 @@ def fields(image, hole, places, network: keras.Model) -> Iterator[Part]:
         return y - count // 2 + rim[0][0], x - count // 2 + rim[1][0]
 
     def field(top: int, left: int, grid: tuple[int, int]) -> Window:
-        return receptive_field(Window(top, left, top + count, left + count, *grid), config)
+        return aligned_field(Window(top, left, top + count, left + count, *grid), config)
 
     # the longest that a field can be, wherever the hole is in the poolings' grid
     far = 64 * config.multiple

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from unetpred.errors import InputError
+from unetpred.errors import InputError, reason_of
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 
@@ -47,11 +47,6 @@ class Decoded(NamedTuple):
 
     pixels: np.ndarray
     notes: list[str]
-
-
-def reason_of(error: BaseException) -> str:
-    """Put the cause of `error` on one line."""
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def drop_alpha(pixels: np.ndarray) -> tuple[np.ndarray, bool]:

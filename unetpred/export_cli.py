@@ -6,6 +6,7 @@ import argparse
 import logging
 
 from unetpred.export import FORMATS
+from unetpred.options import add_option
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--format", choices=FORMATS, required=True)
     files = ".weights.h5 or .weights.json, .onnx, .xml, or a new folder"
     add("--output", required=True, metavar="PATH", help=files)
-    add("--weights", metavar="NAME|FILE", help="weights; the shipped default if not given")
+    add_option(parser, "weights")
 
 
 def run(args: argparse.Namespace) -> int:

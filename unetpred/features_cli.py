@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from unetpred.options import add_option
+
 _DESCRIPTION = """\
 Save activations of layers, after their ReLU, one row per image.
 
@@ -18,20 +20,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = _DESCRIPTION
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add = parser.add_argument
-    add(
-        "--input",
-        nargs="+",
-        action="extend",
-        metavar="PATH",
-        help="images, .npy, .npz, .h5 or directories",
-    )
-    add("--key", help="which array of a .npz or .h5")
-    add("--recursive", action="store_true", help="descend into directories of directories")
+    add_option(parser, "input")
+    add_option(parser, "key")
+    add_option(parser, "recursive")
     add("--layers", nargs="+", metavar="NAME", help="layers; 'vblock3_*' for several")
     add("--list", action="store_true", help="show layers (all, or --layers) with shapes for 224 "
         "px (or for the first image of --input), strides, receptive fields; then stop")  # fmt: skip
     add("--save", metavar="FILE", help="where to: .npz or .h5")
-    add("--weights", metavar="NAME|FILE", help="weights; the shipped default if not given")
+    add_option(parser, "weights")
     add("--dtype", choices=("float32", "float16"), default="float32", help="what is stored")
     add("--pool", metavar="N|mean", help="mean over blocks of NxN units, or over all positions")
     add("--channel_mean", action="store_true", help="mean over the channels of a layer")
@@ -42,11 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PX",
         help="hide a hole; nothing is hidden without",
     )
-    add("--mask_shape", choices=("square", "disc"), default="square", help="shape of the hole")
-    add("--mask_center", nargs=2, type=int, metavar=("X", "Y"), help="the hole's column and row")
-    add("--mask", metavar="FILE", help="own mask, 0 = missing: an image, or .npy (H,W) or (N,H,W)")
+    add_option(parser, "mask_shape")
+    add_option(parser, "mask_center")
+    add_option(parser, "mask")
     add("--batch_size", type=int, metavar="N", help="images per pass (default: 8, fewer if large)")
-    add("--quiet", action="store_true", help="no progress, only warnings")
+    add_option(parser, "quiet")
     # of holes there are no other kinds here
     parser.set_defaults(pixels_per_degree=None, units="px", sites=None, context=None)
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import shlex
 import sys
-from pathlib import Path
 
 import numpy as np
 
@@ -160,17 +158,8 @@ def _pool(text: str | None) -> int | str | None:
 
 def _origin(args: argparse.Namespace, holes, extractor, sizes) -> dict:
     from unetpred.receptive import list_layers
-    from unetpred.registry import sha256
 
-    name, path = find_weights(args.weights)
-    program, *words = sys.argv
-    program = "python -m unetpred" if Path(program).name == "__main__.py" else "unetpred"
-    about = provenance(
-        (name, sha256(path)),
-        str(holes),
-        (),
-        f"{program} {shlex.join(words)}",
-    )
+    about = provenance(args.weights, str(holes), ())
     about["note"] = "activations after ReLU (block10: linear); they depend on the weights"
     about["pool"], about["channel_mean"] = args.pool, args.channel_mean
     about["layers"] = {

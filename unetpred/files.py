@@ -23,12 +23,16 @@ def check_target(path: str | os.PathLike, *endings: str) -> None:
     path = Path(path)
     if path.suffix.lower() not in endings:
         raise InputError(f"{path}: a file that ends in {' or '.join(endings)} is right here")
+    _check_place(path)
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"{path}: its folder {path.parent} cannot be written to")
+
+
+def _check_place(path: Path) -> None:
     if path.is_dir():
         raise InputError(f"{path}: is a folder; give the name of a file")
     if not path.parent.is_dir():
         raise InputError(f"{path}: its folder {path.parent} does not exist; create it first")
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"{path}: its folder {path.parent} cannot be written to")
 
 
 @contextmanager
@@ -54,10 +58,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         If the folder of `path` does not exist or cannot be written to.
     """
     path = Path(path)
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: its folder {path.parent} does not exist; create it first")
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; give the name of a file")
+    _check_place(path)
     try:
         handle, name = tempfile.mkstemp(path.name, f".{os.getpid()}-", path.parent)
     except OSError as error:

@@ -104,7 +104,13 @@ class Holes:
         self.context = self._context()
 
     def pixels(self, size: float, name: str) -> int:
-        """A size in the units of the command line, in whole px."""
+        """A size in the units of the command line, in whole px.
+
+        Raises
+        ------
+        InputError
+            If it is no number above 0, or in px and not whole; `name` says which one it is.
+        """
         if not 0 < size < math.inf:
             raise InputError(f"{name} {size:g}: a number above 0 is right")
         if self.args.units == "deg":
@@ -133,7 +139,7 @@ class Holes:
         return not isinstance(self.own, MaskStack)
 
     def check_count(self, count: int) -> None:
-        """Refuse a stack of masks of another length than the number of images."""
+        """Raise InputError for a stack of masks of another length than the number of images."""
         if not self.shared and len(self.own) != count:
             raise InputError(
                 f"{self.args.mask}: holds {len(self.own)} masks for {count} image(s); "
@@ -145,7 +151,7 @@ class Holes:
         return size if self.context is None else (self.context, self.context)
 
     def check(self, size: tuple[int, int], position: int, place: Place | None = None) -> None:
-        """Refuse a hole that cannot be used for the image of this size and position."""
+        """Raise InputError if the hole cannot be used for the image of this size and position."""
         if self.own is not None:
             mask = self._own(position, size)
             self._own_center(mask)
@@ -239,9 +245,14 @@ class Holes:
             scale = f", {args.pixels_per_degree:g} px per degree" if args.pixels_per_degree else ""
             return f"{what} at the sites of {args.sites} (sha256 {sha256(args.sites)}){scale}"
         where = "centred" if args.mask_center is None else "at ({}, {})".format(*args.mask_center)
-        size = self.sizes[0]
-        degrees = f" ({size / args.pixels_per_degree:g} deg)" if args.pixels_per_degree else ""
-        return f"{args.mask_shape} of {size} px{degrees}, {where}"
+        return f"{self.form}, {where}"
+
+    @property
+    def form(self) -> str:
+        """Shape and size of the hole, in words."""
+        size, per_degree = self.sizes[0], self.args.pixels_per_degree
+        degrees = f" ({size / per_degree:g} deg)" if per_degree else ""
+        return f"{self.args.mask_shape} of {size} px{degrees}"
 
     @property
     def around(self) -> str:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from unetpred.errors import InputError
+from unetpred.errors import InputError, reason_of
 
 _LEAVES = {"kernel": 0, "kernel:0": 0, "bias": 1, "bias:0": 1}
 
@@ -109,8 +109,7 @@ def _read(path: Path, source: Any) -> _Groups:
             legacy = old and not _text(version).startswith("3")
     # a damaged file can make h5py raise almost anything
     except Exception as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: damaged HDF5 file ({reason}); get it again") from None
+        raise InputError(f"{path}: damaged HDF5 file ({reason_of(error)}); get it again") from None
     return groups._replace(legacy=legacy, note=note if isinstance(note, dict) else {})
 
 

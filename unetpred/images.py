@@ -214,6 +214,8 @@ def _raise(error: OSError) -> None:
 
 
 class _ImageFile:
+    """A picture in an image file, read when it is asked for."""
+
     def __init__(self, path: str) -> None:
         self.path = path
         self._warn = Warner()

@@ -113,6 +113,13 @@ class Failures:
             self._said.add(reason)
             logger.error("unetpred: %s", reason)
 
+    def misfit(self, job: Job, error: InputError) -> None:
+        """Keep why a hole cannot be used: an image has failed; a site has a row that says so."""
+        if job.place is None:
+            self(job, f"{label(job.source)}: {error}")
+        else:
+            job.scores = {"reason": str(error)}
+
 
 def batches(
     jobs: list[Job], holes: Holes, batch_size: int | None, fail: Failures
@@ -152,10 +159,7 @@ def batches(
         try:
             holes.check(size, job.position, job.place)
         except InputError as error:
-            if job.place is None:
-                fail(job, f"{label(job.source)}: {error}")
-            else:
-                job.scores = {"reason": str(error)}
+            fail.misfit(job, error)
             continue
         hole = job.place and job.place.size
         groups.setdefault((*holes.scene_size(size), hole), []).append(job)
@@ -203,10 +207,7 @@ class Reader:
             try:
                 scene = self._holes.scene(pixels, job.position, job.place)
             except InputError as error:
-                if job.place is None:
-                    self._fail(job, f"{label(job.source)}: {error}")
-                else:  # a site has a row that says so
-                    job.scores = {"reason": str(error)}
+                self._fail.misfit(job, error)
                 continue
             loaded.jobs.append(job)
             loaded.scenes.append(scene)

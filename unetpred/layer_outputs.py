@@ -97,7 +97,25 @@ def layer_masks(
 
 
 def visible_masks(mask: np.ndarray | None, count: int) -> np.ndarray | None:
-    """Check masks (H,W) or (count,H,W): (1 or count,H,W) float32, 1 = visible, 0 = missing."""
+    """Check masks, and give them one form.
+
+    Parameters
+    ----------
+    mask : array_like, (H,W) or (count,H,W), or None
+        Anything but 0 = visible, 0 = missing. None stays None: nothing is missing.
+    count : int
+        Number of images.
+
+    Returns
+    -------
+    numpy.ndarray, (1 or count,H,W) float32, or None
+        1 = visible, 0 = missing.
+
+    Raises
+    ------
+    InputError
+        If the shape is another one, or a value is not finite.
+    """
     if mask is None:
         return None
     mask = np.asarray(mask)

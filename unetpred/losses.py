@@ -32,7 +32,7 @@ HOLE_WEIGHTS = {"l1": 1.0, "correlation": 0.5, "hue": 0.5}
 #: What keeps the correlation of all but constant patches from counting, in units of 64 levels.
 HOLE_STD = 1e-3**0.5
 
-_VGG_TERMS = ("fft_content", "fft_style", "content_l2")
+VGG_TERMS = ("fft_content", "fft_style", "content_l2")  # the terms of VGG-16's features
 _FFT_PARTS = ("fft_abs", "fft_log", "fft_phase")
 _FFT_EPS = 1e-7
 _TV_EPS = 1e-7
@@ -115,7 +115,7 @@ def upstream_loss(
         parts = _fft_parts(_spectrum(true), _spectrum(pred))
         result.update({f"unit_{name}": part for name, part in parts.items()})
         result["fft_pixel"] = sum(weights[name] * parts[name] for name in _FFT_PARTS)
-    if wanted.intersection(_VGG_TERMS):
+    if wanted.intersection(VGG_TERMS):
         result.update(_feature_terms(true, pred, _loss_vgg(vgg_weights), weights, wanted))
     if "tv" in wanted:
         result["tv"] = _l2(_gradient_magnitude(true), _gradient_magnitude(pred))
@@ -153,7 +153,7 @@ def _feature_terms(
     true: Any, pred: Any, vgg: keras.Model, weights: Mapping[str, float], wanted: set[str]
 ) -> dict[str, Any]:
     """Give those of the terms of VGG features that are wanted."""
-    sums = {name: 0.0 for name in _VGG_TERMS if name in wanted}
+    sums = {name: 0.0 for name in VGG_TERMS if name in wanted}
     pairs = zip(vgg(true, training=False), vgg(pred, training=False), strict=True)
     for features_true, features_pred in pairs:
         if "content_l2" in sums:

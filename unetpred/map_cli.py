@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from unetpred.context import DEFAULT_CONTEXT, FULL
+from unetpred.options import add_option
 
 _DESCRIPTION = "Score holes all over an image, each on its own: a map of predictability."
 _EPILOG = """\
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = _DESCRIPTION, _EPILOG
     add = parser.add_argument
     add("--input", required=True, metavar="IMG", help="an image, or an array (npy, npz, h5)")
-    add("--key", help="which array of a .npz or .h5")
+    add_option(parser, "key")
     add("--index", type=int, metavar="N", help="which image of an array of several, from 0")
     add("--save", required=True, metavar="FILE.npz", help="the map; its pictures go beside it")
     add("--stride", type=int, default=16, metavar="S", help="px between places (default: 16)")
@@ -45,12 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="scores: structure (higher = more predictable; always computed), content (higher = "
         "less)",
     )
-    add("--weights", metavar="NAME|FILE", help="weights; the shipped default if not given")
-    add(
-        "--vgg_weights",
-        metavar="FILE",
-        help="VGG-16 (no top) for content; ImageNet's, downloaded, if not given",
-    )
+    add_option(parser, "weights")
+    add_option(parser, "vgg_weights")
     add(
         "--mask_size",
         nargs=1,
@@ -58,15 +55,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="side or diameter of the hole (default: 52 px)",
     )
-    add("--mask_shape", choices=("square", "disc"), default="square", help="shape of the hole")
+    add_option(parser, "mask_shape")
     add("--pixels_per_degree", type=float, metavar="F", help="for a scale bar, and --units deg")
     add("--units", choices=("px", "deg"), default="px", help="of --mask_size (default: px)")
     add("--batch_size", type=int, default=8, metavar="N", help="places per pass (default: 8)")
     add("--resume", action="store_true", help="go on after an interruption, from FILE.npz.part")
-    add("--quiet", action="store_true", help="no progress, only warnings")
-    parser.set_defaults(
-        mask=None, mask_center=None, sites=None
-    )  # the hole is at every place in turn
+    add_option(parser, "quiet")
+    # the hole is at every place in turn
+    parser.set_defaults(mask=None, mask_center=None, sites=None)
 
 
 def _context(text: str) -> int | str:

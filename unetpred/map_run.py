@@ -7,9 +7,7 @@ import hashlib
 import json
 import logging
 import os
-import shlex
 import signal
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +15,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from unetpred.command import resume_command
 from unetpred.context import FULL
 from unetpred.errors import InputError
 from unetpred.files import atomic_path, check_target
@@ -24,11 +23,11 @@ from unetpred.geometry import Holes
 from unetpred.images import Source, list_sources
 from unetpred.jobs import label
 from unetpred.maps import PENDING, PredictabilityMap, blank_map, complete, hole_pattern
-from unetpred.part import VARYING
+from unetpred.part import VARYING, warn_of_replacing
 from unetpred.quiet import import_keras, progress_bar
-from unetpred.registry import find_weights, sha256
+from unetpred.registry import find_weights
 from unetpred.report import provenance
-from unetpred.stopping import Stopped, resume_command, stop_signals
+from unetpred.stopping import Stopped, stop_signals
 from unetpred.vgg import find_vgg
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     content = "content" in args.output
     result = blank_map(source.size, args.stride, holes.sizes[0], content)
     image = source.load()
-    name, path = find_weights(args.weights)
+    name, _ = find_weights(args.weights)
     if content and args.vgg_weights:
         find_vgg(args.vgg_weights)
 
@@ -76,13 +75,9 @@ def run(args: argparse.Namespace) -> int:
     from unetpred.predict import Predictor
 
     outputs = ["structure", "content"] if content else ["structure"]
-    vgg = None
-    if content:
-        given = args.vgg_weights
-        vgg = f"{given} (sha256 {sha256(given)})" if given else "ImageNet, keras.applications"
     origin = {
-        **provenance((name, sha256(path)), str(holes), outputs, _command(), vgg),
-        "hole": f"{holes}".removesuffix(", centred") + ", centred on each place in turn",
+        **provenance(args.weights, str(holes), outputs, args.vgg_weights),
+        "hole": f"{holes.form}, centred on each place in turn",
         "context": "full image" if args.context == FULL
         else f"the {args.context} x {args.context} px around each place; beyond the image missing",
         "image": label(source),
@@ -96,11 +91,7 @@ def run(args: argparse.Namespace) -> int:
     if args.resume:
         _go_on(part, result, origin)
     elif part.exists():
-        logger.warning(
-            "%s: what an interrupted run had finished is replaced; --resume goes on with it "
-            "instead",
-            part,
-        )
+        warn_of_replacing(part)
     _compute(args, result, image, hole, predictor, part, origin)
     _write(Path(args.save), result, origin)
     part.unlink(missing_ok=True)
@@ -126,10 +117,6 @@ def _one_picture(args: argparse.Namespace) -> Source:
             f"0..{len(one.sources) - 1} is right"
         )
     return one.sources[args.index]
-
-
-def _command() -> str:
-    return shlex.join(["unetpred", *sys.argv[1:]])
 
 
 def _compute(
@@ -226,9 +213,8 @@ def _picture(
     if os.path.realpath(path) == os.path.realpath(args.input):
         path = stem.with_name(f"{stem.name}{ending}_map.png")
     context = "the whole image" if args.context == FULL else f"{args.context} px"
-    caption = f"{holes}".removesuffix(", centred")
     caption = (
-        f"hole: {caption}   context: {context}   stride: {args.stride} px   weights: {weights}"
+        f"hole: {holes.form}   context: {context}   stride: {args.stride} px   weights: {weights}"
     )
     per_degree = args.pixels_per_degree
     figure = map_overlay(

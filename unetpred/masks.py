@@ -223,7 +223,26 @@ def check_mask(mask: np.ndarray, size_hw: tuple[int, int], name: str) -> None:
 
 
 def checked_masks(mask: np.ndarray | None, shape: tuple[int, int, int, int]) -> np.ndarray:
-    """Masks as (1 or N,H,W,1 or 3) float32, 1 = visible, 0 = missing, for images (N,H,W,3)."""
+    """Check the masks of some images, and give them one form.
+
+    Parameters
+    ----------
+    mask : numpy.ndarray or None
+        (H,W), (N,H,W), or either with one or three channels; anything but 0 = visible. None for
+        the published hole, centred.
+    shape : tuple of int
+        (N,H,W,3), of the images.
+
+    Returns
+    -------
+    numpy.ndarray
+        (1 or N,H,W,1 or 3) float32, 1 visible, 0 missing.
+
+    Raises
+    ------
+    InputError
+        If the shape does not fit, a value is not finite, or a mask hides nothing or all.
+    """
     count, height, width, _ = shape
     if mask is None:
         return hole_mask((height, width))[None, ..., None]

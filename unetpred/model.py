@@ -15,6 +15,7 @@ from unetpred.window import NO_NEED, Window, needed, sources
 __all__ = [
     "VARIANTS",
     "Config",
+    "aligned_field",
     "build_hole_model",
     "build_unetpred",
     "config_of",
@@ -299,8 +300,8 @@ def window_outputs(model: keras.Model, image, mask, boxes: Sequence[Box]) -> lis
     return [outputs[window] for window in windows]
 
 
-def receptive_field(window: Window, config: Config) -> Window:
-    """What a window of the output depends on, grown to where the poolings' grids begin and end.
+def aligned_field(window: Window, config: Config) -> Window:
+    """The receptive field of a window, grown to where the poolings' grids begin and end.
 
     The network computed on this part of the image alone gives the window's output exactly.
     """
@@ -310,7 +311,7 @@ def receptive_field(window: Window, config: Config) -> Window:
 
 def _regions(windows: list[Window], config: Config) -> list[tuple[Window, list[Window]]]:
     """The parts of the image to encode, each with the windows that are decoded from it."""
-    fields = [receptive_field(window, config) for window in windows]
+    fields = [aligned_field(window, config) for window in windows]
     joined = fields[0]
     for field in fields[1:]:
         joined = joined.joined(field)

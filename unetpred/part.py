@@ -45,6 +45,14 @@ def settings_of(origin: dict[str, str], args: argparse.Namespace, jobs: list[Job
     return settings
 
 
+def warn_of_replacing(path: Path) -> None:
+    """Say that what an interrupted run has left is given up."""
+    logger.warning(
+        "%s: what an interrupted run had finished is replaced; --resume goes on with it instead",
+        path,
+    )
+
+
 class Part:
     """The finished rows of one table, in FILE.part: a line of settings, then a line for each row.
 
@@ -209,11 +217,7 @@ class Parts:
         """Say so where finished rows are given up."""
         for part in self._all:
             if part.path.exists():
-                logger.warning(
-                    "%s: what an interrupted run had finished is replaced; --resume goes on with "
-                    "it instead",
-                    part.path,
-                )
+                warn_of_replacing(part.path)
 
     def add(self, jobs: list[Job]) -> None:
         """Write down what is done."""

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
 
-from unetpred.errors import InputError
+from unetpred.errors import InputError, reason_of
 
 # What Keras and TensorFlow import where it is installed, for uses that no command has: together
 # with JAX, which TensorFlow imports for its converter, almost half of the time to import them.
@@ -88,10 +88,10 @@ def import_keras() -> None:
         with silenced(), hidden(unused), _uncollected():
             import keras
     except (ImportError, ValueError) as error:
-        reason = " ".join(str(error).split())
         raise InputError(
-            f"KERAS_BACKEND={os.environ.get('KERAS_BACKEND', '')}: cannot be used ({reason}); "
-            "install it, or set KERAS_BACKEND to tensorflow, jax, torch or openvino"
+            f"KERAS_BACKEND={os.environ.get('KERAS_BACKEND', '')}: cannot be used "
+            f"({reason_of(error)}); install it, or set KERAS_BACKEND to tensorflow, jax, torch or "
+            "openvino"
         ) from None
     keras.config.set_floatx("float32")  # keras.json may ask for less, and scores would move
     if keras.config.image_data_format() != "channels_last":

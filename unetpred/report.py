@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 
 from unetpred import __version__
+from unetpred.command import command_line
 from unetpred.files import atomic_path
+from unetpred.registry import find_weights, sha256
 
 DEFINITIONS = {
     "structure": (
@@ -25,27 +27,24 @@ DEFINITIONS = {
 
 
 def provenance(
-    weights: tuple[str, str],
+    weights: str | None,
     geometry: str,
     outputs: Sequence[str],
-    command: str,
-    vgg: str | None = None,
+    vgg_weights: str | None = None,
     context: str = "full image",
 ) -> dict[str, str]:
     """What a table of scores must say about how it was made.
 
     Parameters
     ----------
-    weights : (name, sha256)
-        Of the network's weights.
+    weights : str or None
+        As for --weights.
     geometry : str
         The hole, in words.
     outputs : sequence of str
         The scores in the table.
-    command : str
-        The command line.
-    vgg : str, optional
-        The weights of VGG-16, where content is among the scores.
+    vgg_weights : str, optional
+        As for --vgg_weights; looked at only where content is among the scores.
     context : str
         What surrounds the hole, in words.
 
@@ -57,11 +56,17 @@ def provenance(
 
     backend = keras.config.backend()
     module = __import__(backend)
+    name, path = find_weights(weights)
+    vgg = {}
+    if "content" in outputs:
+        vgg["vgg_weights"] = "ImageNet, keras.applications"
+        if vgg_weights:
+            vgg["vgg_weights"] = f"{vgg_weights} (sha256 {sha256(vgg_weights)})"
     return {
         "unetpred": __version__,
-        "weights": weights[0],
-        "weights_sha256": weights[1],
-        **({"vgg_weights": vgg} if vgg else {}),
+        "weights": name,
+        "weights_sha256": sha256(path),
+        **vgg,
         "backend": f"{backend} {module.__version__}, keras {keras.__version__}",
         "hole": geometry,
         "context": context,
@@ -69,7 +74,7 @@ def provenance(
         "note": "scores depend on the weights; these are not the published numbers unless the "
         "weights are the original's",
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "command": command,
+        "command": command_line(),
     }
 
 

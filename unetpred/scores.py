@@ -20,6 +20,8 @@ from unetpred.vgg import CONTENT_LAYERS
 if TYPE_CHECKING:
     import keras
 
+    from unetpred.masks import Box
+
 #: Pixels whose standard deviation (0..255) is below this count as constant. It is some ten times
 #: the rounding of float32 at 255, and a tenth of the least variation of a 16-bit image.
 CONSTANT_STD = 1e-6 * 255
@@ -28,9 +30,6 @@ CONTENT_MIN_SIDE = 16
 
 #: Pixels of patches that go through VGG-16 together, whose features take 2 KiB each.
 PATCH_PIXELS = 1 << 17
-
-#: A hole's bounding box (top, left, bottom, right), px: rows top..bottom-1, columns left..right-1.
-Box = tuple[int, int, int, int]
 
 
 class Score(NamedTuple):

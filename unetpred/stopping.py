@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 
 class Stopped(Exception):
@@ -41,19 +38,3 @@ def stop_signals() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def resume_command() -> str:
-    """The command line of this process, with --resume."""
-    program, *options = sys.argv
-    name = Path(program).name
-    start = ["python", program] if name.endswith(".py") else [name]
-    if name == "__main__.py":
-        start = ["python", "-m", "unetpred"]
-    # of a training, what is in the folder of the run is newer than what this run went on from
-    kept, skip = [], False
-    for option in options:
-        if not skip and not option.startswith("--resume"):
-            kept.append(option)
-        skip = option == "--resume_path"
-    return shlex.join([*start, *kept, "--resume"])

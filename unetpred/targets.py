@@ -12,8 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from unetpred.decode import reason_of
-from unetpred.errors import InputError
+from unetpred.errors import InputError, reason_of
 from unetpred.files import check_target
 from unetpred.images import Input
 from unetpred.jobs import Job

@@ -47,7 +47,7 @@ def tiled_output(
         on; zero where no tile reaches into a box.
     """
     from unetpred.layers import margins
-    from unetpred.model import build_hole_model, config_of, receptive_field
+    from unetpred.model import aligned_field, build_hole_model, config_of
     from unetpred.window import Window
 
     config = config_of(network)
@@ -67,7 +67,7 @@ def tiled_output(
     models: dict[Window, keras.Model] = {}  # tiles in the middle of the image share one
     for y, x in tiles:
         tile = Window(y, x, min(y + side, height), min(x + side, width), height, width)
-        region = receptive_field(tile, config)
+        region = aligned_field(tile, config)
         inner = tile.within(region)
         if inner not in models:
             box = inner.top, inner.left, inner.bottom, inner.right

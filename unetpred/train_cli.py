@@ -9,9 +9,10 @@ from dataclasses import fields
 from pathlib import Path
 
 from unetpred.augment import AUGMENTATIONS
+from unetpred.command import resume_command
 from unetpred.errors import InputError
+from unetpred.options import add_option
 from unetpred.quiet import import_keras
-from unetpred.stopping import resume_command
 from unetpred.train_config import LOSSES, OPTIMIZERS, PRESETS, TrainConfig
 
 _DESCRIPTION = "Train a network on a folder of photographs."
@@ -64,9 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "init",
         str,
         "first weights: random; mean, to begin with means of what surrounds a hole; vgg16 for the "
-        "encoder of full; or a file, .weights.h5 (of a narrower network too, which is widened) "
-        "or state.h5",
-        metavar="random|mean|vgg16|FILE",
+        "encoder of full; or weights, a name or a file (of a narrower network too, which is "
+        "widened); or the state.h5 of a run",
+        metavar="random|mean|vgg16|NAME|FILE",
     )
     option(
         network,
@@ -123,7 +124,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     keeping.add_argument(
         "--resume_path", metavar="PATH", help="go on from this state.h5, or the one in this folder"
     )
-    keeping.add_argument("--quiet", action="store_true", help="no progress, warnings only")
+    add_option(keeping, "quiet")
 
 
 def run(args: argparse.Namespace) -> int:

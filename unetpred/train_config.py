@@ -8,14 +8,12 @@ from dataclasses import dataclass, field
 
 from unetpred.augment import AUGMENTATIONS
 from unetpred.errors import InputError
-from unetpred.losses import HOLE_WEIGHTS, UPSTREAM_WEIGHTS
+from unetpred.losses import HOLE_WEIGHTS, UPSTREAM_WEIGHTS, VGG_TERMS
 
 #: Variant and width of each preset, see `unetpred.model.Config`.
 PRESETS = {"lite": ("paper", 0.25), "full": ("paper", 1.0)}
 #: The losses, each with the weights that may be set.
 LOSSES = {"hole": HOLE_WEIGHTS, "upstream": UPSTREAM_WEIGHTS}
-#: Weights of the upstream loss for which VGG-16 is needed unless they are 0.
-VGG_WEIGHTS = ("fft_content", "fft_style", "content_l2")
 OPTIMIZERS = ("muon", "adamw")
 MULTIPLE = 32  # of the crops' side: what the paper variant halves five times
 
@@ -42,8 +40,8 @@ class TrainConfig:
         Width of the network: a quarter, or as published.
     init : str
         "random"; "mean" to begin with means of what surrounds a hole, see
-        `unetpred.initial.carry_colours`; "vgg16" for the encoder; or a file of weights or a
-        `state.h5`.
+        `unetpred.initial.carry_colours`; "vgg16" for the encoder; the name or the file of weights;
+        or the `state.h5` of a run.
     vgg_weights : str, optional
         File of VGG-16. Without it ImageNet's are downloaded where VGG-16 is needed.
     loss : {"hole", "upstream"}
@@ -201,7 +199,7 @@ class TrainConfig:
     def loss_needs_vgg(self) -> bool:
         """Whether a term of the loss that counts is one of VGG-16's features."""
         weights = {**LOSSES[self.loss], **self.loss_weights}
-        return any(weights.get(name, 0) != 0 for name in VGG_WEIGHTS)
+        return any(weights.get(name, 0) != 0 for name in VGG_TERMS)
 
 
 def learning_rate(config: TrainConfig, step: int, total: int) -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unetpred.errors import InputError
+from unetpred.errors import InputError, reason_of
 from unetpred.hdf5 import read_layers
 
 if TYPE_CHECKING:
@@ -160,10 +160,9 @@ def _download() -> dict[str, tuple[np.ndarray, np.ndarray]]:
             model = keras.applications.VGG16(weights="imagenet", include_top=False)
     # Keras raises a plain Exception where the download fails, ValueError for a wrong hash.
     except Exception as error:
-        reason = " ".join(str(error).split())
         raise InputError(
-            f"VGG-16's ImageNet weights could not be downloaded ({reason}): connect to the "
-            "internet for the download, or give --vgg_weights FILE"
+            f"VGG-16's ImageNet weights could not be downloaded ({reason_of(error)}): connect to "
+            "the internet for the download, or give --vgg_weights FILE"
         ) from error
     return {name: tuple(model.get_layer(name).get_weights()) for name in vgg_shapes()}
 

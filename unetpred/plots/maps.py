@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.plots.pictures import FONT, INK, JOURNAL_WIDTH, MM, _fit, _levels, figure_class
+from unetpred.plots.pictures import (
+    FONT,
+    INK,
+    JOURNAL_WIDTH,
+    MM,
+    as_levels,
+    figure_class,
+    fit_to_side,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,7 +78,7 @@ def map_overlay(
     InputError
         If the map has not this score or is of an image of another size.
     """
-    pixels = _levels(image, "image")
+    pixels = as_levels(image, "image")
     values = getattr(result, score, None) if score in LABELS else None
     if values is None:
         raise InputError(f"map: has no score {score!r}; {' or '.join(LABELS)}, if computed")
@@ -89,7 +97,7 @@ def map_overlay(
     text = {"color": INK, "family": FONT, "size": 8}
     photograph, overlay = figure.subplots(*panels)
     extent = -0.5, width - 0.5, height - 0.5, -0.5
-    shown = _fit(pixels, SHOWN)
+    shown = fit_to_side(pixels, SHOWN)
     grey = np.rint(shown @ np.array([0.2126, 0.7152, 0.0722])).astype("uint8")
     photograph.imshow(shown, extent=extent, interpolation="nearest")
     # pale, so that a value has much the same colour on dark and on bright parts

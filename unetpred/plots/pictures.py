@@ -68,14 +68,14 @@ def triptych(
     InputError
         If the shapes do not fit.
     """
-    original, result = _levels(image, "image"), _levels(filled, "filled")
+    original, result = as_levels(image, "image"), as_levels(filled, "filled")
     hole = np.asarray(mask) == 0
     for name, shape in (("mask", hole.shape), ("filled", result.shape[:2])):
         if shape != original.shape[:2]:
             raise InputError(f"{name}: shape {shape} does not fit image {original.shape[:2]}")
     masked = np.where(hole[..., None], np.uint8(HOLE_GREY), original)
     side = max(original.shape[:2])
-    panels = [_fit(panel, max(448, min(side, 1024))) for panel in (original, masked, result)]
+    panels = [fit_to_side(panel, max(448, min(side, 1024))) for panel in (original, masked, result)]
     tall, wide = panels[0].shape[:2]
     lines = caption.splitlines()
     dpi, pad, line_height = _layout(3, wide, width)
@@ -131,7 +131,7 @@ def gallery(
             raise InputError(
                 f"gallery: row {index} has {len(row)} pictures for {len(titles)} titles"
             )
-    cells = [[_fit(_levels(image, "image"), side) for image, _ in row] for row in rows]
+    cells = [[fit_to_side(as_levels(image, "image"), side) for image, _ in row] for row in rows]
     wide = max(cell.shape[1] for row in cells for cell in row)
     heights = [max(cell.shape[0] for cell in row) for row in cells]
     dpi, pad, line_height = _layout(len(titles), wide, width)
@@ -272,7 +272,7 @@ def _drawable(line: str) -> str:
     return "".join(sign if ord(sign) in signs else "□" for sign in line)
 
 
-def _levels(image: np.ndarray, name: str) -> np.ndarray:
+def as_levels(image: np.ndarray, name: str) -> np.ndarray:
     """Give an image (H,W,3) in whole levels, uint8."""
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[2] != 3:
@@ -282,7 +282,7 @@ def _levels(image: np.ndarray, name: str) -> np.ndarray:
     return np.clip(np.rint(np.nan_to_num(image)), 0, 255).astype("uint8")
 
 
-def _fit(levels: np.ndarray, side: int) -> np.ndarray:
+def fit_to_side(levels: np.ndarray, side: int) -> np.ndarray:
     """Enlarge or reduce by a whole factor so that the larger side is at most `side`."""
     height, width = levels.shape[:2]
     larger = max(height, width)

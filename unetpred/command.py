@@ -1,0 +1,30 @@
+"""The command line of this process, in words that can be given again."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+
+def command_line() -> str:
+    """The command line, for provenance."""
+    return shlex.join([*_program(), *sys.argv[1:]])
+
+
+def resume_command() -> str:
+    """The command line with --resume, for whoever was stopped."""
+    # of a training, what is in the folder of the run is newer than what this run went on from
+    kept, skip = [], False
+    for option in sys.argv[1:]:
+        if not skip and not option.startswith("--resume"):
+            kept.append(option)
+        skip = option == "--resume_path"
+    return shlex.join([*_program(), *kept, "--resume"])
+
+
+def _program() -> list[str]:
+    name = Path(sys.argv[0]).name
+    if name == "__main__.py":
+        return ["python", "-m", "unetpred"]
+    return ["python", sys.argv[0]] if name.endswith(".py") else [name]
