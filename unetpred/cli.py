@@ -210,6 +210,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
     name, path = find_weights(args.weights)
     import_keras()
     from unetpred.evaluate import evaluate
+    from unetpred.evaluation_tables import TEXT
     from unetpred.vgg import CONTENT_LAYERS, vgg_model
     from unetpred.weights import load_model
 
@@ -231,7 +232,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
             progress=progress,
             provenance={"weights": name, "weights_sha256": sha256(path)},
         )
-    with open(f"{args.output_dir}/summary.md", encoding="utf-8") as file:
+    with open(f"{args.output_dir}/summary.md", **TEXT) as file:
         sys.stdout.write(file.read())
     return 0
 
