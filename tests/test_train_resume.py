@@ -105,6 +105,14 @@ def test_earlier_run_is_moved_aside(straight, tmp_path, monkeypatch, caplog):
     assert "earlier-2" in caplog.text
 
 
+def test_a_state_that_this_process_has_open(straight):
+    """HDF5 refuses to open a file with a lock and without one at the same time."""
+    from unetpred.checkpoint import read_run
+
+    with h5py.File(straight.folder / "state.h5"):
+        assert read_run(straight.folder / "state.h5")["step"] == 20
+
+
 def test_state_of_another_network(straight, tmp_path):
     from unetpred.checkpoint import load_state, named_variables
 
