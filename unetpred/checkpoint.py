@@ -152,7 +152,8 @@ def remove_leftovers(folder: Path) -> None:
     """Remove what writers that were killed had begun beside the files of a run."""
     for path in folder.iterdir():
         match = re.fullmatch(r"\.(\d+)-.*?(\.weights\.h5|state\.h5|\.csv|\.json|\.png)", path.name)
-        if match and not _alive(int(match[1])):
+        # in a container each new process may have the number of the one that was killed
+        if match and (int(match[1]) == os.getpid() or not _alive(int(match[1]))):
             with suppress(OSError):
                 path.unlink()
 
