@@ -320,13 +320,16 @@ def test_bad_input_is_named_before_anything_is_made(model, folder, tmp_path, cha
     assert not (tmp_path / "new").exists()
 
 
-def test_no_readable_photograph_and_no_folder_are_errors(model, folder, tmp_path):
+def test_no_readable_photograph_and_no_folder_are_errors(model, folder, tmp_path, monkeypatch):
     given = {"holes": [HOLE], "side": SIDE}
     with pytest.raises(InputError, match=r"broken\.png: none of 1 photograph"):
         evaluate(model, [folder / "broken.png"], tmp_path / "new", **given)
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be made a folder"):
         evaluate(model, folder, tmp_path / "file", **given)
+    monkeypatch.setattr(os, "access", lambda *_: False)  # as to those who are not root
+    with pytest.raises(InputError, match=r"new: cannot be written to"):
+        evaluate(model, folder, tmp_path / "new", **given)
 
 
 def test_names_that_are_no_text_and_a_gallery_among_the_photographs(model, folder, tmp_path):

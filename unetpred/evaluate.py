@@ -17,7 +17,7 @@ from unetpred.colour import from_network, to_network
 from unetpred.data import central_crops, list_photographs
 from unetpred.errors import InputError
 from unetpred.evaluation_tables import TEXT, markdown, write_csv
-from unetpred.files import atomic_path
+from unetpred.files import atomic_path, make_folder
 from unetpred.masks import DEFAULT_HOLE, check_mask, hole_mask
 from unetpred.measures import NETWORK, SSIM_WINDOW, Evaluation, Row, summarise
 from unetpred.plots.pictures import HOLE_GREY
@@ -122,13 +122,9 @@ def evaluate(
         gallery = 0
     if vgg is None:
         logger.info("content is left out: no VGG-16 was given")
-    folder = Path(output_dir)
     # The network is built only for holes that fit, the folder only for what can be evaluated.
     masks = {hole: _square(side, hole) for hole in holes}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be made a folder ({error.strerror})") from None
+    folder = make_folder(output_dir)
     fillers = {hole: _Filler(model, mask, baselines) for hole, mask in masks.items()}
 
     files, rows, read, crops = list(names), [], [], {}

@@ -28,22 +28,6 @@ _INDIFFERENT = {"dataset_dir", "val_dir", "checkpoint_dir", "checkpoint_interval
 _INDIFFERENT |= {"epochs", "val_limit", "val_interval", "log_interval", "init", "vgg_weights"}
 
 
-def make_folder(path: str) -> Path:
-    """Make the folder of a run, if it is not there.
-
-    Raises
-    ------
-    InputError
-        If it cannot be made.
-    """
-    folder = Path(path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be made a folder ({error.strerror})") from None
-    return folder
-
-
 def divide_photographs(config: TrainConfig) -> tuple[list[Path], np.ndarray]:
     """Give the files to train on, and the held-out crops (N,224,224,3) uint8.
 

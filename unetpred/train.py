@@ -19,6 +19,7 @@ from unetpred.checkpoint import STATE, Diverged
 from unetpred.colour import to_network
 from unetpred.data import Photographs, ahead
 from unetpred.errors import InputError
+from unetpred.files import make_folder
 from unetpred.folding import SCALE, build_training_network
 from unetpred.held_out import HeldOut
 from unetpred.initial import initialise
@@ -30,7 +31,6 @@ from unetpred.run_setup import (
     changes,
     divide_photographs,
     fingerprint,
-    make_folder,
     make_loss,
     write_config,
 )
