@@ -78,7 +78,7 @@ def test_photographs_that_cannot_be_used(tmp_path, photographs):
     assert all(len(crops) == 1 and files for files, crops in seeds)
 
 
-def test_photographs_to_measure_on_are_not_trained_on(tmp_path):
+def test_photographs_to_measure_on_are_not_trained_on(tmp_path, caplog):
     from unetpred.run_setup import divide_photographs
 
     for name in ("a", "b", "val/c", "run/preview"):
@@ -89,6 +89,15 @@ def test_photographs_to_measure_on_are_not_trained_on(tmp_path):
     files, crops = divide_photographs(config)
     assert [file.name for file in files] == ["a.png", "b.png"]
     assert (crops == (len("val/c"), 0, 0)).all()
+    # the other way round
+    (tmp_path / "run/preview.png").unlink()
+    run = str(tmp_path / "run")
+    config = TrainConfig(str(tmp_path / "val"), run, val_dir=str(tmp_path))
+    files, crops = divide_photographs(config)
+    assert [file.name for file in files] == ["c.png"]
+    assert len(crops) == 2 and (crops == (len("a"), 0, 0)).all() and not caplog.text
+    divide_photographs(TrainConfig(str(tmp_path), run, val_dir=str(tmp_path)))
+    assert "flatters" in caplog.text
 
 
 def test_other_settings_are_named(straight, photographs, tmp_path):

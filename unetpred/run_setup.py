@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +22,8 @@ from unetpred.held_out import SIDE
 from unetpred.losses import hole_loss, upstream_loss
 from unetpred.train_config import TrainConfig
 from unetpred.vgg import LOSS_LAYERS, vgg_model
+
+logger = logging.getLogger(__name__)
 
 # Settings that change neither what is learned nor in which order. The photographs are compared by
 # their names, since folders are moved.
@@ -45,7 +48,12 @@ def divide_photographs(config: TrainConfig) -> tuple[list[Path], np.ndarray]:
     within = [folder for folder in other if folder != root and folder.is_relative_to(root)]
     files = list_photographs(config.dataset_dir, within)
     if config.val_dir:
-        held_out = list_photographs(config.val_dir, other[:1])
+        if other[1] == root:
+            logger.warning(
+                "%s: is measured on as well as trained on, which flatters what is measured", root
+            )
+        inner = [root] if root != other[1] and root.is_relative_to(other[1]) else []
+        held_out = list_photographs(config.val_dir, [other[0], *inner])
     else:
         files, held_out = split(files, config.val_split, config.seed)
     held_out = held_out[:: -(-len(held_out) // config.val_limit)]
