@@ -104,9 +104,13 @@ def test_other_settings_are_named(straight, photographs, tmp_path):
     from unetpred.run_setup import changes, fingerprint
 
     run, _ = state_of(straight.folder)
-    same = TrainConfig(str(photographs), str(tmp_path), **{**SMALL, "epochs": 5})
+    longer = {**SMALL, "epochs": 5, "steps_per_epoch": 7}
+    same = TrainConfig(str(photographs), str(tmp_path), **longer)
     files = fingerprint(straight.photographs.files, straight.config.dataset_dir)
     assert changes(same, files, run) == ""
+    falling = TrainConfig(str(photographs), str(tmp_path), **longer, decay=0.5)
+    expected = "epochs 5 (was 2), steps_per_epoch 7 (was 10), decay 0.5 (was 0.0)"
+    assert changes(falling, files, run) == expected
     other = TrainConfig(str(photographs), str(tmp_path), **{**SMALL, "image_size": 64, "seed": 3})
     found = changes(other, {"count": 3, "sha1": "0"}, run)
     for part in ("image_size 64 (was 32)", "seed 3 (was 0)", "other photographs (3, were"):

@@ -28,7 +28,8 @@ logger = logging.getLogger(__name__)
 # Settings that change neither what is learned nor in which order. The photographs are compared by
 # their names, since folders are moved.
 _INDIFFERENT = {"dataset_dir", "val_dir", "checkpoint_dir", "checkpoint_interval", "workers"}
-_INDIFFERENT |= {"epochs", "val_limit", "val_interval", "log_interval", "init", "vgg_weights"}
+_INDIFFERENT |= {"val_limit", "val_interval", "log_interval", "init", "vgg_weights"}
+_LENGTH = {"epochs", "steps_per_epoch"}  # matters only to a rate that falls towards the end
 
 
 def divide_photographs(config: TrainConfig) -> tuple[list[Path], np.ndarray]:
@@ -105,10 +106,11 @@ def changes(config: TrainConfig, photographs: Mapping[str, Any], run: Mapping[st
         What the state has beside the weights.
     """
     now, then = asdict(config), run["config"]
+    ignored = _INDIFFERENT if config.decay else _INDIFFERENT | _LENGTH
     found = [
         f"{name} {now[name]} (was {then[name]})"
         for name in now
-        if name in then and name not in _INDIFFERENT and now[name] != then[name]
+        if name in then and name not in ignored and now[name] != then[name]
     ]
     before = run.get("photographs", photographs)
     if photographs != before:
