@@ -155,6 +155,18 @@ def test_wrong_usage_is_one_line_and_exit_2(words, message, capsys, tmp_path, mo
     assert output.out == "" and message in output.err and output.err.count("\n") == 1
 
 
+def test_a_full_disk_is_one_line_and_exit_1(capsys, monkeypatch):
+    from unetpred import train_cli
+
+    def full(_):
+        raise OSError(28, "Can't write data (time = now\n, filename = 'state.h5')")
+
+    monkeypatch.setattr(train_cli, "_train", full)
+    assert train_cli.run(parsed()) == 1
+    err = capsys.readouterr().err
+    assert "time = now , filename = 'state.h5'" in err and err.count("\n") == 1
+
+
 def test_loss_weights_on_the_command_line():
     args = parsed("--loss_weight", "l1=2", "--loss_weight", "correlation=0")
     assert dict(args.loss_weights) == {"l1": 2.0, "correlation": 0.0}

@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("unetpred: out of memory; a smaller --batch_size needs less", file=sys.stderr)
         return UNUSABLE
     except OSError as error:
-        print(f"unetpred: {error}", file=sys.stderr)
+        print("unetpred:", *str(error).split(), file=sys.stderr)
         return UNUSABLE
     except Stopped as stopped:
         print(f"unetpred: {stopped}", file=sys.stderr)
