@@ -92,6 +92,28 @@ def test_read_photograph(tmp_path):
         read_photograph(tmp_path / "thin.png")
 
 
+def test_values_out_of_range_are_no_photograph(tmp_path):
+    """Clipped to 0..255 they would be white, and trained on or measured as such."""
+    pixels = np.random.default_rng(0).random((20, 30, 3)).astype("float32")
+    Image.fromarray(pixels[..., 0]).save(tmp_path / "right.tif")
+    expected = np.round(pixels[..., :1].repeat(3, axis=-1) * 255)
+    np.testing.assert_array_equal(read_photograph(tmp_path / "right.tif"), expected)
+    Image.fromarray(pixels[..., 0] * 255).save(tmp_path / "floats.tif")
+    with pytest.raises(InputError, match=r"floats\.tif.*0\.\.1 is needed"):
+        read_photograph(tmp_path / "floats.tif")
+    Image.fromarray((pixels[..., 0] * 30000).astype("int32")).save(tmp_path / "whole.tif")
+    with pytest.raises(InputError, match=r"whole\.tif.*0\.\.255 is needed"):
+        read_photograph(tmp_path / "whole.tif")
+
+
+def test_transparency_is_warned_of_once(tmp_path, caplog):
+    pixels = np.full((20, 30, 4), 100, "uint8")
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    for _ in range(2):
+        np.testing.assert_array_equal(read_photograph(tmp_path / "a.png"), pixels[..., :3])
+    assert caplog.text.count("alpha is ignored") == 1
+
+
 def test_sizes():
     small = np.zeros((50, 100, 3), "uint8")
     assert at_least(small, 50) is small

@@ -1,6 +1,7 @@
 """Evaluation: its numbers against NumPy's, its files against its numbers."""
 
 import csv
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -319,13 +320,31 @@ def test_bad_input_is_named_before_anything_is_made(model, folder, tmp_path, cha
     assert not (tmp_path / "new").exists()
 
 
-def test_no_readable_photograph_and_no_folder_are_errors(model, folder, tmp_path):
+def test_no_readable_photograph_and_no_folder_are_errors(model, folder, tmp_path, monkeypatch):
     given = {"holes": [HOLE], "side": SIDE}
     with pytest.raises(InputError, match=r"broken\.png: none of 1 photograph"):
         evaluate(model, [folder / "broken.png"], tmp_path / "new", **given)
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be made a folder"):
         evaluate(model, folder, tmp_path / "file", **given)
+    monkeypatch.setattr(os, "access", lambda *_: False)  # as to those who are not root
+    with pytest.raises(InputError, match=r"new: cannot be written to"):
+        evaluate(model, folder, tmp_path / "new", **given)
+
+
+def test_names_that_are_no_text_and_a_gallery_among_the_photographs(model, folder, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    name = os.fsdecode(b"\xff.png")
+    try:
+        (data / name).write_bytes((folder / "0.png").read_bytes())
+    except OSError:
+        pytest.skip("names are text in this file system")
+    given = {"holes": [HOLE], "side": SIDE, "baselines": ["mean"], "resamples": 1, "gallery": 1}
+    for _ in range(2):  # the second time there is a gallery.png
+        rows = evaluate(model, data, data, **given).rows
+        assert [row.image for row in rows] == [name, name]
+    assert b"\n\xff.png," in (data / "evaluation.csv").read_bytes()
 
 
 def rows_of(**values: np.ndarray) -> list[Row]:

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import signal
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -105,6 +106,47 @@ def test_earlier_run_is_moved_aside(straight, tmp_path, monkeypatch, caplog):
     assert "earlier-2" in caplog.text
 
 
+def test_first_weights_that_cannot_be_read_leave_an_earlier_run(straight, tmp_path, monkeypatch):
+    monkeypatch.setattr(straight, "folder", tmp_path)
+    monkeypatch.setattr(straight.config, "init", "nowhere.h5")
+    (tmp_path / "state.h5").write_text("an earlier run")
+    with pytest.raises(InputError, match=r"nowhere\.h5"):
+        straight.begin()
+    assert [path.name for path in tmp_path.iterdir()] == ["state.h5"]
+
+
+def test_going_on_from_elsewhere_moves_an_earlier_run_aside(straight, tmp_path, monkeypatch):
+    monkeypatch.setattr(straight, "folder", tmp_path)
+    monkeypatch.setattr(straight, "best", -np.inf)
+    for name in ("state.h5", "best.weights.h5"):
+        (tmp_path / name).write_text("an earlier run")
+    elsewhere = Path(straight.config.checkpoint_dir)
+    assert straight.resume(elsewhere)
+    for name in ("state.h5", "best.weights.h5"):
+        assert (tmp_path / "earlier-1" / name).read_text() == "an earlier run"
+    assert straight.best == -np.inf  # of this folder, where there is no best one yet
+    assert str(elsewhere) in straight._last_good("no number", [])
+
+
+def test_leftovers_of_writers_that_are_gone(tmp_path):
+    """Of a process that had our number too: in a container it may be the same after a restart."""
+    from unetpred.checkpoint import remove_leftovers
+
+    other = f".{os.getppid()}-abcdstate.h5"  # a process that is there
+    for name in (f".{os.getpid()}-abcdstate.h5", ".4194999-abcdlast.weights.h5", other, "state.h5"):
+        (tmp_path / name).write_text("begun")
+    remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {other, "state.h5"}
+
+
+def test_a_state_that_this_process_has_open(straight):
+    """HDF5 refuses to open a file with a lock and without one at the same time."""
+    from unetpred.checkpoint import read_run
+
+    with h5py.File(straight.folder / "state.h5"):
+        assert read_run(straight.folder / "state.h5")["step"] == 20
+
+
 def test_state_of_another_network(straight, tmp_path):
     from unetpred.checkpoint import load_state, named_variables
 
@@ -117,11 +159,12 @@ def test_state_of_another_network(straight, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
-def test_states_of_the_first_trainer(straight, tmp_path, monkeypatch):
+def test_states_of_the_first_trainer(straight, tmp_path, monkeypatch, request):
     """They have no fingerprint of the photographs."""
     from unetpred.checkpoint import read_run
 
-    path = tmp_path / "state.h5"
+    path = straight.folder / "first.h5"
+    request.addfinalizer(path.unlink)
     path.write_bytes((straight.folder / "state.h5").read_bytes())
     with h5py.File(path, "a") as file:
         config = {"dataset_dir": "x", "preset": "lite", "correlation": 0.5, "init_from": None}

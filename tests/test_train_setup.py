@@ -78,7 +78,7 @@ def test_photographs_that_cannot_be_used(tmp_path, photographs):
     assert all(len(crops) == 1 and files for files, crops in seeds)
 
 
-def test_photographs_to_measure_on_are_not_trained_on(tmp_path):
+def test_photographs_to_measure_on_are_not_trained_on(tmp_path, caplog):
     from unetpred.run_setup import divide_photographs
 
     for name in ("a", "b", "val/c", "run/preview"):
@@ -89,15 +89,28 @@ def test_photographs_to_measure_on_are_not_trained_on(tmp_path):
     files, crops = divide_photographs(config)
     assert [file.name for file in files] == ["a.png", "b.png"]
     assert (crops == (len("val/c"), 0, 0)).all()
+    # the other way round
+    (tmp_path / "run/preview.png").unlink()
+    run = str(tmp_path / "run")
+    config = TrainConfig(str(tmp_path / "val"), run, val_dir=str(tmp_path))
+    files, crops = divide_photographs(config)
+    assert [file.name for file in files] == ["c.png"]
+    assert len(crops) == 2 and (crops == (len("a"), 0, 0)).all() and not caplog.text
+    divide_photographs(TrainConfig(str(tmp_path), run, val_dir=str(tmp_path)))
+    assert "flatters" in caplog.text
 
 
 def test_other_settings_are_named(straight, photographs, tmp_path):
     from unetpred.run_setup import changes, fingerprint
 
     run, _ = state_of(straight.folder)
-    same = TrainConfig(str(photographs), str(tmp_path), **{**SMALL, "epochs": 5})
+    longer = {**SMALL, "epochs": 5, "steps_per_epoch": 7}
+    same = TrainConfig(str(photographs), str(tmp_path), **longer)
     files = fingerprint(straight.photographs.files, straight.config.dataset_dir)
     assert changes(same, files, run) == ""
+    falling = TrainConfig(str(photographs), str(tmp_path), **longer, decay=0.5)
+    expected = "epochs 5 (was 2), steps_per_epoch 7 (was 10), decay 0.5 (was 0.0)"
+    assert changes(falling, files, run) == expected
     other = TrainConfig(str(photographs), str(tmp_path), **{**SMALL, "image_size": 64, "seed": 3})
     found = changes(other, {"count": 3, "sha1": "0"}, run)
     for part in ("image_size 64 (was 32)", "seed 3 (was 0)", "other photographs (3, were"):
@@ -140,6 +153,18 @@ def test_wrong_usage_is_one_line_and_exit_2(words, message, capsys, tmp_path, mo
     assert run(parsed(*words)) == 2
     output = capsys.readouterr()
     assert output.out == "" and message in output.err and output.err.count("\n") == 1
+
+
+def test_a_full_disk_is_one_line_and_exit_1(capsys, monkeypatch):
+    from unetpred import train_cli
+
+    def full(_):
+        raise OSError(28, "Can't write data (time = now\n, filename = 'state.h5')")
+
+    monkeypatch.setattr(train_cli, "_train", full)
+    assert train_cli.run(parsed()) == 1
+    err = capsys.readouterr().err
+    assert "time = now , filename = 'state.h5'" in err and err.count("\n") == 1
 
 
 def test_loss_weights_on_the_command_line():

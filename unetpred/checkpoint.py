@@ -14,6 +14,7 @@ import numpy as np
 
 from unetpred.errors import InputError
 from unetpred.files import atomic_path
+from unetpred.hdf5 import open_hdf5
 
 if TYPE_CHECKING:
     import keras
@@ -89,13 +90,11 @@ def read_run(path: str | os.PathLike) -> dict[str, Any]:
     InputError
         If the file is missing, damaged, or no state.
     """
-    import h5py
-
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; the state of a training run is needed ({STATE})")
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with open_hdf5(path) as file:
             run = json.loads(file.attrs["run"])
             if "network" in file and isinstance(run["step"], int):
                 return run
@@ -119,10 +118,7 @@ def load_state(path: str | os.PathLike, variables: Mapping[str, keras.Variable])
     InputError
         If the file has other variables than these; none of them is assigned then.
     """
-    import h5py
-
-    # states appear whole, so no lock is needed; some network file systems have none
-    with h5py.File(path, "r", locking=False) as file:
+    with open_hdf5(path) as file:
         for part in {name.split("/")[0] for name in variables}:
             wanted = {n: tuple(v.shape) for n, v in variables.items() if n.startswith(f"{part}/")}
             found = {f"{part}/{n}": tuple(d.shape) for n, d in file.get(part, {}).items()}
@@ -156,7 +152,8 @@ def remove_leftovers(folder: Path) -> None:
     """Remove what writers that were killed had begun beside the files of a run."""
     for path in folder.iterdir():
         match = re.fullmatch(r"\.(\d+)-.*?(\.weights\.h5|state\.h5|\.csv|\.json|\.png)", path.name)
-        if match and not _alive(int(match[1])):
+        # in a container each new process may have the number of the one that was killed
+        if match and (int(match[1]) == os.getpid() or not _alive(int(match[1]))):
             with suppress(OSError):
                 path.unlink()
 

@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("unetpred: out of memory; a smaller --batch_size needs less", file=sys.stderr)
         return UNUSABLE
     except OSError as error:
-        print(f"unetpred: {error}", file=sys.stderr)
+        print("unetpred:", *str(error).split(), file=sys.stderr)
         return UNUSABLE
     except Stopped as stopped:
         print(f"unetpred: {stopped}", file=sys.stderr)
@@ -197,6 +197,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
         find_vgg(args.vgg_weights)
     import_keras()
     from unetpred.evaluate import evaluate
+    from unetpred.evaluation_tables import TEXT
     from unetpred.weights import load_model
 
     vgg = vgg_model(args.vgg_weights, CONTENT_LAYERS) if args.vgg_weights else None
@@ -217,7 +218,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
             progress=progress,
             provenance={"weights": name, "weights_sha256": sha256(path)},
         )
-    with open(f"{args.output_dir}/summary.md", encoding="utf-8") as file:
+    with open(f"{args.output_dir}/summary.md", **TEXT) as file:
         sys.stdout.write(file.read())
     return 0
 

@@ -15,16 +15,19 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from unetpred.arrays import rgb255
+from unetpred.arrays import Warner
 from unetpred.augment import colour_matrix
 from unetpred.decode import IMAGE_ENDINGS, decode_image
 from unetpred.errors import InputError
 from unetpred.holes import random_mask
+from unetpred.images import levels
 from unetpred.patterns import random_pattern
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+_warn = Warner()  # photographs are read again and again
 
 SMALLEST = 16  # px; photographs with a shorter side would be little but enlargement
 LARGEST = 1024  # px; of a shorter side: larger photographs are shrunk, to be cached by the hundred
@@ -48,7 +51,7 @@ def list_photographs(
     folder : path-like
         Searched with the folders within it.
     without : list of path-like, optional
-        Folders within it that are left out.
+        Folders and files within it that are left out.
 
     Returns
     -------
@@ -248,9 +251,12 @@ def read_photograph(file: Path) -> np.ndarray:
     Raises
     ------
     InputError
-        If the file is no image, is cut short, or has a side below `SMALLEST` px.
+        If the file is no image, is cut short, has a side below `SMALLEST` px, or values that are
+        not finite or out of the range of its type.
     """
-    pixels, _ = decode_image(file)
+    pixels, notes = decode_image(file)
+    for note in notes:
+        _warn(f"{file}: {note}")
     if min(pixels.shape[:2]) < SMALLEST:
         raise InputError(
             f"{file}: is {pixels.shape[1]}x{pixels.shape[0]} px (width x height); "
@@ -258,12 +264,7 @@ def read_photograph(file: Path) -> np.ndarray:
         )
     if pixels.dtype == np.uint8 and pixels.ndim == 3:
         return pixels
-    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
-        raise InputError(f"{file}: has NaN or infinite values")
-    scale = {"f": 255.0, "b": 255.0}.get(pixels.dtype.kind, 1.0)
-    if pixels.dtype == np.uint16:
-        scale = 1 / 257
-    return np.round(rgb255(pixels * np.float32(scale))).astype("uint8")
+    return np.round(levels(pixels, str(file))).astype("uint8")
 
 
 def at_least(photograph: np.ndarray, side: int) -> np.ndarray:

@@ -16,8 +16,8 @@ from unetpred.baselines import BASELINES
 from unetpred.colour import from_network, to_network
 from unetpred.data import central_crops, list_photographs
 from unetpred.errors import InputError
-from unetpred.evaluation_tables import markdown, write_csv
-from unetpred.files import atomic_path
+from unetpred.evaluation_tables import TEXT, markdown, write_csv
+from unetpred.files import atomic_path, make_folder
 from unetpred.masks import DEFAULT_HOLE, check_mask, hole_mask
 from unetpred.measures import NETWORK, SSIM_WINDOW, Evaluation, Row, summarise
 from unetpred.plots.pictures import HOLE_GREY
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 logger = logging.getLogger(__name__)
+
+GALLERY = "gallery.png"
 
 
 def evaluate(
@@ -113,20 +115,16 @@ def evaluate(
     holes = list(dict.fromkeys(holes))
     if not holes:
         raise InputError("no size of hole was given; give at least one, such as 52")
-    names = _named_files(files_or_folder)
+    names = _named_files(files_or_folder, output_dir)
     baselines = _available(baselines)
     if gallery and not _importable("matplotlib"):
         logger.warning("the gallery is left out: matplotlib is not installed")
         gallery = 0
     if vgg is None:
         logger.info("content is left out: no VGG-16 was given")
-    folder = Path(output_dir)
     # The network is built only for holes that fit, the folder only for what can be evaluated.
     masks = {hole: _square(side, hole) for hole in holes}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be made a folder ({error.strerror})") from None
+    folder = make_folder(output_dir)
     fillers = {hole: _Filler(model, mask, baselines) for hole, mask in masks.items()}
 
     files, rows, read, crops = list(names), [], [], {}
@@ -158,11 +156,11 @@ def evaluate(
     write_csv(folder / "evaluation.csv", rows, notes)
     write_csv(folder / "summary.csv", result.summary, notes)
     with atomic_path(folder / "summary.md") as temporary:
-        temporary.write_text(markdown(result, notes), encoding="utf-8")
+        temporary.write_text(markdown(result, notes), **TEXT)
     if gallery:
         hole = DEFAULT_HOLE if DEFAULT_HOLE in holes else sorted(holes)[len(holes) // 2]
         shown = [row for row in rows if row.hole == hole]
-        plots.save(_gallery(shown, read, fillers[hole], gallery), folder / "gallery.png")
+        plots.save(_gallery(shown, read, fillers[hole], gallery), folder / GALLERY)
     return result
 
 
@@ -289,11 +287,14 @@ def _square(side: int, hole: int) -> np.ndarray:
 
 def _named_files(
     files_or_folder: str | os.PathLike | Sequence[str | os.PathLike],
+    output_dir: str | os.PathLike,
 ) -> dict[Path, str]:
     """Give the photographs and what to call them: within a folder, by their place in it."""
     if isinstance(files_or_folder, (str, os.PathLike)):
         folder = Path(files_or_folder)
-        return {file: file.relative_to(folder).as_posix() for file in list_photographs(folder)}
+        # the gallery of an evaluation before this one is no photograph
+        files = list_photographs(folder, [Path(output_dir) / GALLERY])
+        return {file: file.relative_to(folder).as_posix() for file in files}
     files = {Path(file): str(file) for file in files_or_folder}
     if not files:
         raise InputError("no photograph was given; give a folder or at least one file")

@@ -18,6 +18,8 @@ _LEGEND = {
     "ssim": f"SSIM: structural similarity in the hole, {SSIM_WINDOW}x{SSIM_WINDOW} px windows, "
     "at most 1; higher is better",
 }
+#: How tables are encoded: names of files need not be text.
+TEXT = {"encoding": "utf-8", "errors": "surrogateescape"}
 _HEADS = {"structure": "structure r", "l1": "L1", "psnr": "PSNR, dB", "ssim": "SSIM"}
 
 
@@ -26,7 +28,8 @@ def write_csv(
 ) -> None:
     """Write tuples with names as a table, without the columns that are None."""
     fields = [name for name in rows[0]._fields if getattr(rows[0], name) is not None]
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    text = {"newline": "", **TEXT}
+    with atomic_path(path) as temporary, temporary.open("w", **text) as file:
         file.writelines(f"# {key}: {value}\n" for key, value in notes.items())
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(fields)

@@ -35,6 +35,24 @@ def _check_place(path: Path) -> None:
         raise InputError(f"{path}: its folder {path.parent} does not exist; create it first")
 
 
+def make_folder(path: str | os.PathLike) -> Path:
+    """Make a folder, if it is not there, before what goes into it is computed.
+
+    Raises
+    ------
+    InputError
+        If it cannot be made, or cannot be written to.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be made a folder ({error.strerror})") from None
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"{path}: cannot be written to; give another folder")
+    return folder
+
+
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """Give a temporary path beside `path` that becomes `path` when the block ends well.

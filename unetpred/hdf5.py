@@ -8,11 +8,14 @@ import os
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from unetpred.errors import InputError, reason_of
+
+if TYPE_CHECKING:
+    import h5py
 
 _LEAVES = {"kernel": 0, "kernel:0": 0, "bias": 1, "bias:0": 1}
 
@@ -92,13 +95,22 @@ class _Groups(NamedTuple):
     note: dict
 
 
-def _read(path: Path, source: Any) -> _Groups:
+def open_hdf5(source: Any) -> h5py.File:
+    """Open an HDF5 file to read it: a path, or a file-like object."""
     import h5py
 
+    try:
+        # our files appear whole, so no lock is needed; some network file systems have none
+        return h5py.File(source, "r", locking=False)
+    except OSError:
+        # HDF5 wants one file to be locked, or not, wherever this process has it open
+        return h5py.File(source, "r")
+
+
+def _read(path: Path, source: Any) -> _Groups:
     groups = _Groups({}, {}, False, {})
     try:
-        # weights appear whole, so no lock is needed; some network file systems have none
-        with h5py.File(source, "r", locking=False) as file:
+        with open_hdf5(source) as file:
             file.visititems(lambda name, item: _collect(groups, name, item))
             note = json.loads(file.attrs.get("unetpred", "{}"))
             # whole models that Keras 3 saves as .h5 have this layout too, but a newer version

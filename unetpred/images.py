@@ -231,23 +231,46 @@ class _ImageFile:
         check_side(pixels.shape[:2], self.path)
         for note in notes:
             self._warn(f"{self.path}: {note}")
-        kind = pixels.dtype.kind
-        if kind == "f":
-            check_finite(pixels, self.path)
-            low, high = pixels.min(), pixels.max()
-            if low < -ROUNDING / 255 or high > 1 + ROUNDING / 255:
-                raise InputError(
-                    f"{self.path}: has values from {low:g} to {high:g}; "
-                    "0..1 is needed in an image file of floats"
-                )
-            pixels = pixels.astype(np.float32) * 255
-        elif kind == "b":
-            pixels = pixels * np.float32(255)
-        elif pixels.dtype == np.uint16:
-            pixels = pixels / np.float32(257)
-        elif pixels.min() < 0 or pixels.max() > 255:
+        return levels(pixels, self.path)
+
+
+def levels(pixels: np.ndarray, name: str) -> np.ndarray:
+    """Bring what an image file holds to 0..255.
+
+    Parameters
+    ----------
+    pixels : numpy.ndarray
+        (H,W) or (H,W,3), from `unetpred.decode.decode_image`.
+    name : str
+        What messages call it.
+
+    Returns
+    -------
+    numpy.ndarray
+        (H,W,3) float32.
+
+    Raises
+    ------
+    InputError
+        If a value is not finite, or out of the range of the file's type.
+    """
+    kind = pixels.dtype.kind
+    if kind == "f":
+        check_finite(pixels, name)
+        low, high = pixels.min(), pixels.max()
+        if low < -ROUNDING / 255 or high > 1 + ROUNDING / 255:
             raise InputError(
-                f"{self.path}: has {pixels.dtype} values from {pixels.min()} to {pixels.max()}; "
-                "0..255 is needed, or 16 bits unsigned"
+                f"{name}: has values from {low:g} to {high:g}; "
+                "0..1 is needed in an image file of floats"
             )
-        return rgb255(pixels)
+        pixels = pixels.astype(np.float32) * 255
+    elif kind == "b":
+        pixels = pixels * np.float32(255)
+    elif pixels.dtype == np.uint16:
+        pixels = pixels / np.float32(257)
+    elif pixels.min() < 0 or pixels.max() > 255:
+        raise InputError(
+            f"{name}: has {pixels.dtype} values from {pixels.min()} to {pixels.max()}; "
+            "0..255 is needed, or 16 bits unsigned"
+        )
+    return rgb255(pixels)

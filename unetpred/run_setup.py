@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -22,26 +23,13 @@ from unetpred.losses import hole_loss, upstream_loss
 from unetpred.train_config import TrainConfig
 from unetpred.vgg import LOSS_LAYERS, vgg_model
 
+logger = logging.getLogger(__name__)
+
 # Settings that change neither what is learned nor in which order. The photographs are compared by
 # their names, since folders are moved.
 _INDIFFERENT = {"dataset_dir", "val_dir", "checkpoint_dir", "checkpoint_interval", "workers"}
-_INDIFFERENT |= {"epochs", "val_limit", "val_interval", "log_interval", "init", "vgg_weights"}
-
-
-def make_folder(path: str) -> Path:
-    """Make the folder of a run, if it is not there.
-
-    Raises
-    ------
-    InputError
-        If it cannot be made.
-    """
-    folder = Path(path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be made a folder ({error.strerror})") from None
-    return folder
+_INDIFFERENT |= {"val_limit", "val_interval", "log_interval", "init", "vgg_weights"}
+_LENGTH = {"epochs", "steps_per_epoch"}  # matters only to a rate that falls towards the end
 
 
 def divide_photographs(config: TrainConfig) -> tuple[list[Path], np.ndarray]:
@@ -61,7 +49,12 @@ def divide_photographs(config: TrainConfig) -> tuple[list[Path], np.ndarray]:
     within = [folder for folder in other if folder != root and folder.is_relative_to(root)]
     files = list_photographs(config.dataset_dir, within)
     if config.val_dir:
-        held_out = list_photographs(config.val_dir, other[:1])
+        if other[1] == root:
+            logger.warning(
+                "%s: is measured on as well as trained on, which flatters what is measured", root
+            )
+        inner = [root] if root != other[1] and root.is_relative_to(other[1]) else []
+        held_out = list_photographs(config.val_dir, [other[0], *inner])
     else:
         files, held_out = split(files, config.val_split, config.seed)
     held_out = held_out[:: -(-len(held_out) // config.val_limit)]
@@ -113,10 +106,11 @@ def changes(config: TrainConfig, photographs: Mapping[str, Any], run: Mapping[st
         What the state has beside the weights.
     """
     now, then = asdict(config), run["config"]
+    ignored = _INDIFFERENT if config.decay else _INDIFFERENT | _LENGTH
     found = [
         f"{name} {now[name]} (was {then[name]})"
         for name in now
-        if name in then and name not in _INDIFFERENT and now[name] != then[name]
+        if name in then and name not in ignored and now[name] != then[name]
     ]
     before = run.get("photographs", photographs)
     if photographs != before:

@@ -19,6 +19,7 @@ from unetpred.checkpoint import STATE, Diverged
 from unetpred.colour import to_network
 from unetpred.data import Photographs, ahead
 from unetpred.errors import InputError
+from unetpred.files import make_folder
 from unetpred.folding import SCALE, build_training_network
 from unetpred.held_out import HeldOut
 from unetpred.initial import initialise
@@ -30,7 +31,6 @@ from unetpred.run_setup import (
     changes,
     divide_photographs,
     fingerprint,
-    make_folder,
     make_loss,
     write_config,
 )
@@ -98,7 +98,7 @@ class Run:
         self.optimizer.build(self.network.trainable_variables)
         self._train_on = self._make_step(loss)
         self.step, self.best = 0, -np.inf
-        self._saved: int | None = None  # step of the state on disk
+        self._saved: tuple[int, Path] | None = None  # step of the last good state, and its file
         self._shipping = Shipping(self.network, self.optimizer, self.architecture, self._measuring)
 
     def _make_step(self, loss: Callable) -> Callable[[list[np.ndarray], np.ndarray], float]:
@@ -122,9 +122,6 @@ class Run:
     def begin(self) -> None:
         """Start from step 0; the files of an earlier run in the folder are moved aside."""
         checkpoint.remove_leftovers(self.folder)
-        if (self.folder / STATE).exists():
-            aside = checkpoint.set_aside(self.folder)
-            logger.warning("%s: held an earlier run, which is now in %s", self.folder, aside)
         batches = ((image, mask) for (image, mask), *_ in map(self._make, range(4)))
         initialise(
             self.network,
@@ -135,6 +132,12 @@ class Run:
             self.config.seed,
         )
         self._compare_photographs()
+        self._set_aside()
+
+    def _set_aside(self) -> None:
+        if (self.folder / STATE).exists():
+            aside = checkpoint.set_aside(self.folder)
+            logger.warning("%s: held an earlier run, which is now in %s", self.folder, aside)
 
     def _compare_photographs(self) -> None:
         try:
@@ -154,7 +157,8 @@ class Run:
         Parameters
         ----------
         path : path-like, optional
-            A state, or the folder of one. The folder of the run if not given.
+            A state, or the folder of one. The folder of the run if not given; if it is another,
+            the files of an earlier run in that of this one are moved aside.
 
         Returns
         -------
@@ -181,10 +185,12 @@ class Run:
         if differences:
             logger.warning("going on with %s: not what an unbroken run would give", differences)
         checkpoint.load_state(path, checkpoint.named_variables(self.network, self.optimizer))
+        if path.resolve().parent != self.folder.resolve():
+            self._set_aside()
         self.step = run["step"]
         if (self.folder / BEST).exists():  # else the next one is the best of this folder
             self.best = run["best"]
-        self._saved = self.step
+        self._saved = self.step, path
         logger.info("going on from step %d of %d (%s)", self.step, self.total, path)
         return True
 
@@ -204,7 +210,7 @@ class Run:
         }
         variables = checkpoint.named_variables(self.network, self.optimizer)
         checkpoint.write_state(self.folder / STATE, variables, run)
-        self._saved = self.step
+        self._saved = self.step, self.folder / STATE
         self.export(LAST)
 
     def export(self, name: str) -> None:
@@ -327,7 +333,8 @@ class Run:
     def _last_good(self, problem: str, files: list[str]) -> str:
         kept = "there was no checkpoint yet"
         if self._saved is not None:
-            kept = f"the last good checkpoint, of step {self._saved}, is kept in {self.folder}"
+            step, path = self._saved
+            kept = f"the last good checkpoint, of step {step}, is kept in {path.parent}"
         return f"{problem} at step {self.step}, files {', '.join(files)}; {kept}"
 
     def _bar(self, progress: bool):

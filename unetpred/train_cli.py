@@ -147,8 +147,8 @@ def run(args: argparse.Namespace) -> int:
         return _train(args)
     except InputError as error:
         return _failed(str(error), 2)
-    except OSError as error:  # a full disk, say
-        return _failed(str(error), 1)
+    except OSError as error:  # a full disk, say, of which HDF5 tells in several lines
+        return _failed(" ".join(str(error).split()), 1)
     except KeyboardInterrupt:
         return _failed("interrupted", 130)
 
