@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from unetpred.ahead import ahead
 from unetpred.augment import affine_colours, colour_matrix
 from unetpred.data import (
     Photographs,
-    ahead,
     at_least,
     at_most,
     central_crops,
@@ -210,7 +210,7 @@ def test_a_batch_is_a_function_of_seed_and_number(files):
 
 def test_batches_ahead_are_the_same_and_in_order(files):
     photographs = Photographs(files, 32, 2)
-    made = list(ahead(photographs.batch, 3, 15, workers=3))
+    made = list(ahead(photographs.batch, range(3, 15), workers=3))
     assert len(made) == 12
     for step, batch in zip(range(3, 15), made, strict=True):
         assert same(batch, photographs.batch(step))
@@ -257,7 +257,7 @@ def test_corrupt_photographs_are_named_once_and_replaced(tmp_path, caplog):
     (tmp_path / "2.png").write_text("no image")
     files = list_photographs(tmp_path)
     with caplog.at_level(logging.WARNING):
-        made = list(ahead(Photographs(files, 32, 4).batch, 0, 8, workers=4))
+        made = list(ahead(Photographs(files, 32, 4).batch, range(8), workers=4))
     names = {name for batch in made for name in batch.files}
     assert names == {str(tmp_path / "0.png"), str(tmp_path / "3.png")}
     for name in ("1.png", "2.png"):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from unetpred import hole_outputs
-from unetpred.jobs import ahead
+from unetpred.ahead import ahead
 from unetpred.layers import PConv2D
 from unetpred.masks import hole_mask
 from unetpred.predict import Predictor

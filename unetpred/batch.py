@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from unetpred.ahead import ahead
 from unetpred.command import resume_command
 from unetpred.covariates import covariates
 from unetpred.errors import InputError
 from unetpred.geometry import Holes
 from unetpred.images import Input, list_sources
-from unetpred.jobs import BATCH, Failures, Job, Loaded, Reader, ahead, batches, label
+from unetpred.jobs import BATCH, Failures, Job, Loaded, Reader, batches, label
 from unetpred.part import Parts
 from unetpred.quiet import import_keras, progress_bar
 from unetpred.registry import find_weights

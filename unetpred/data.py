@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,8 +22,6 @@ from unetpred.images import levels
 from unetpred.patterns import random_pattern
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 _warn = Warner()  # photographs are read again and again
 
@@ -217,32 +213,6 @@ class Photographs:
 @lru_cache(maxsize=4)
 def _shuffled(seed: int, number: int, count: int) -> np.ndarray:
     return np.random.default_rng([seed, 3, number]).permutation(count)
-
-
-def ahead(make: Callable[[int], T], first: int, last: int, workers: int = 1) -> Iterator[T]:
-    """Give make(first) .. make(last - 1) in order, made ahead in threads.
-
-    Parameters
-    ----------
-    make : callable
-        What it returns must depend on its argument alone.
-    first, last : int
-        As for `range`.
-    workers : int
-        Number of threads, at least 1; each has at most two results waiting.
-    """
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque = deque()
-        try:
-            for number in range(first, last):
-                waiting.append(pool.submit(make, number))
-                if len(waiting) > 2 * workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def read_photograph(file: Path) -> np.ndarray:

@@ -9,12 +9,13 @@ import sys
 
 import numpy as np
 
+from unetpred.ahead import ahead
 from unetpred.errors import InputError
 from unetpred.feature_files import ENDINGS, FeatureFile
 from unetpred.files import check_target
 from unetpred.geometry import Holes, Place, Scene
 from unetpred.images import list_sources
-from unetpred.jobs import Failures, Job, Reader, ahead, batches
+from unetpred.jobs import Failures, Job, Reader, batches
 from unetpred.quiet import import_keras, progress_bar
 from unetpred.registry import find_weights
 from unetpred.report import provenance

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import numpy as np
 
@@ -19,8 +17,6 @@ logger = logging.getLogger(__name__)
 
 BATCH = 8  # images per pass, where the user has no wish
 BATCH_PIXELS = 2**21  # and at most so many pixels: 8 images of 512x512
-
-Item, Made = TypeVar("Item"), TypeVar("Made")
 
 
 @dataclass
@@ -232,16 +228,3 @@ class Reader:
             )
         self._last = source, pixels
         return pixels
-
-
-def ahead(make: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
-    """Make things in order, the next one in a thread while the caller works with this one."""
-    with ThreadPoolExecutor(1, thread_name_prefix="reading") as pool:
-        waiting = None
-        for item in items:
-            following = pool.submit(make, item)
-            if waiting is not None:
-                yield waiting.result()
-            waiting = following
-        if waiting is not None:
-            yield waiting.result()

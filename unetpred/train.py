@@ -15,9 +15,10 @@ import keras
 import numpy as np
 
 from unetpred import checkpoint
+from unetpred.ahead import ahead
 from unetpred.checkpoint import STATE, Diverged
 from unetpred.colour import to_network
-from unetpred.data import Photographs, ahead
+from unetpred.data import Photographs
 from unetpred.errors import InputError
 from unetpred.files import make_folder
 from unetpred.folding import SCALE, build_training_network
@@ -259,7 +260,7 @@ class Run:
             held_out=len(self.held_out.crops),
         )
         config, losses, waited, spent = self.config, [], 0.0, 0.0
-        batches = ahead(self._make, self.step, self.total, config.workers)
+        batches = ahead(self._make, range(self.step, self.total), config.workers, each=2)
         log = RunLog(self.folder, self.step)
         with stop_signals() as stop, closing(log), closing(batches), self._bar(progress) as bar:
             while self.step < self.total:
