@@ -7,6 +7,18 @@ import logging
 import numpy as np
 import pytest
 
+#: Files whose tests take longest: a process that gets one of them last works on alone.
+LONG = ("test_notebooks.py", "test_export.py", "test_features.py", "test_resume.py", "test_maps.py")
+
+
+def pytest_collection_modifyitems(items):
+    """A file of tests stays in one process, and so do all files that need the run of `straight`."""
+    training = {item.path for item in items if "straight" in item.fixturenames}
+    for item in items:
+        group = "training" if item.path in training else item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: (item.path not in training, item.path.name not in LONG))
+
 
 @pytest.fixture(scope="session")
 def compute():
