@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -10,6 +11,10 @@ from unetpred import hole_outputs, tiles
 from unetpred.masks import hole_mask
 from unetpred.model import build_unetpred
 from unetpred.predict import Predictor
+
+#: JAX and PyTorch round differently for every size of a part.
+EXACT = keras.config.backend() == "tensorflow"
+ROUNDING = 1e-5 if EXACT else 1e-4  # of the spread of the output
 
 
 @pytest.mark.parametrize("variant", ["paper", "released"])
@@ -21,12 +26,12 @@ def test_tiles_give_the_whole_output(variant):
     mask[:, 50:90, 100:160] = 0
     whole = ops.convert_to_numpy(model([image, mask]))
     output = tiles.tiled_output(model, image, mask, [(0, 0, 203, 331)], side=96)
-    np.testing.assert_allclose(output, whole, atol=1e-5 * whole.std())
+    np.testing.assert_allclose(output, whole, atol=ROUNDING * whole.std())
 
     box = (50, 100, 90, 160)
     part = tiles.tiled_output(model, image, mask, [box], side=32)
     np.testing.assert_allclose(
-        part[:, 50:90, 100:160], whole[:, 50:90, 100:160], atol=1e-5 * whole.std()
+        part[:, 50:90, 100:160], whole[:, 50:90, 100:160], atol=ROUNDING * whole.std()
     )
     assert not part[:, :18].any()  # where no tile reaches into the box
 
@@ -39,6 +44,7 @@ def test_large_images_are_scored_alike(weights, monkeypatch):
     monkeypatch.setattr(hole_outputs, "LARGE", 100)
     result = Predictor(weights)(images, masks)
     np.testing.assert_allclose(result.structure, expected.structure, atol=1e-5)
-    np.testing.assert_allclose(result.filled, expected.filled, atol=1e-3)
+    levels = 1e-3 if EXACT else ROUNDING * whole.network_output.std()
+    np.testing.assert_allclose(result.filled, expected.filled, atol=levels)
     again = Predictor(weights)(images[:1], masks[0], network_output=True)
-    np.testing.assert_allclose(again.network_output, whole.network_output, atol=1e-3)
+    np.testing.assert_allclose(again.network_output, whole.network_output, atol=levels)
