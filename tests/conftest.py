@@ -11,6 +11,7 @@ import pytest
 LONG = ("test_notebooks.py", "test_export.py", "test_features.py", "test_resume.py", "test_maps.py")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the marks
 def pytest_collection_modifyitems(items):
     """A file of tests stays in one process, and so do all files that need the run of `straight`."""
     training = {item.path for item in items if "straight" in item.fixturenames}
