@@ -7,18 +7,33 @@ import logging
 import numpy as np
 import pytest
 
-#: Files whose tests take longest: a process that gets one of them last works on alone.
+#: Files that need the run of `straight`, which takes longer than any test of it.
+TRAINING = (
+    "test_first_weights.py",
+    "test_train.py",
+    "test_train_resume.py",
+    "test_train_setup.py",
+)
+#: Further files that take long: a process that gets one of them last works on alone.
 LONG = ("test_notebooks.py", "test_export.py", "test_features.py", "test_resume.py", "test_maps.py")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the marks
 def pytest_collection_modifyitems(items):
-    """A file of tests stays in one process, and so do all files that need the run of `straight`."""
-    training = {item.path for item in items if "straight" in item.fixturenames}
-    for item in items:
-        group = "training" if item.path in training else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: (item.path not in training, item.path.name not in LONG))
+    """Put the files that take longest first."""
+    items.sort(key=lambda item: (item.path.name not in TRAINING, item.path.name not in LONG))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Keep a file of tests in one process, and all files of `TRAINING` in one too."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.split("::", 1)[0]
+            return "training" if file.endswith(TRAINING) else file
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")
