@@ -13,6 +13,11 @@ from unetpred.model import build_unetpred
 from unetpred.predict import Predictor
 
 
+def rounding(output, strict):
+    """What parts may differ by. JAX and PyTorch round differently for every size of a part."""
+    return strict if keras.config.backend() == "tensorflow" else 1e-5 * np.abs(output).max()
+
+
 @pytest.mark.parametrize("variant", ["paper", "released"])
 def test_tiles_give_the_whole_output(variant):
     keras.utils.set_random_seed(0)
@@ -22,14 +27,13 @@ def test_tiles_give_the_whole_output(variant):
     mask = (rng.random((1, 203, 331, 1)) < 0.9).astype("float32")
     mask[:, 50:90, 100:160] = 0
     whole = ops.convert_to_numpy(model([image, mask]))
-    # JAX and PyTorch round differently for every size of a part
-    rounding = 1e-5 * np.abs(whole).max()
+    bound = rounding(whole, 1e-5 * whole.std())
     output = tiles.tiled_output(model, image, mask, [(0, 0, 203, 331)], side=96)
-    np.testing.assert_allclose(output, whole, atol=rounding)
+    np.testing.assert_allclose(output, whole, atol=bound)
 
     box = (50, 100, 90, 160)
     part = tiles.tiled_output(model, image, mask, [box], side=32)
-    np.testing.assert_allclose(part[:, 50:90, 100:160], whole[:, 50:90, 100:160], atol=rounding)
+    np.testing.assert_allclose(part[:, 50:90, 100:160], whole[:, 50:90, 100:160], atol=bound)
     assert not part[:, :18].any()  # where no tile reaches into the box
 
 
@@ -41,7 +45,7 @@ def test_large_images_are_scored_alike(weights, monkeypatch):
     monkeypatch.setattr(hole_outputs, "LARGE", 100)
     result = Predictor(weights)(images, masks)
     np.testing.assert_allclose(result.structure, expected.structure, atol=1e-5)
-    rounding = 1e-5 * np.abs(whole.network_output).max()
-    np.testing.assert_allclose(result.filled, expected.filled, atol=rounding)
+    bound = rounding(whole.network_output, 1e-3)
+    np.testing.assert_allclose(result.filled, expected.filled, atol=bound)
     again = Predictor(weights)(images[:1], masks[0], network_output=True)
-    np.testing.assert_allclose(again.network_output, whole.network_output, atol=rounding)
+    np.testing.assert_allclose(again.network_output, whole.network_output, atol=bound)
