@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 
 import numpy as np
@@ -17,6 +18,13 @@ TRAINING = (
 )
 #: Further files that take long: a process that gets one of them last works on alone.
 LONG = ("test_notebooks.py", "test_export.py", "test_features.py", "test_resume.py", "test_maps.py")
+
+
+def pytest_configure(config):
+    """Give each of several processes one thread: with more they wait for each other."""
+    if hasattr(config, "workerinput"):
+        for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+            os.environ.setdefault(name, "1")
 
 
 def pytest_collection_modifyitems(items):

@@ -38,30 +38,45 @@ def test_even_colour_fills_its_hole(variant):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("variant", "times"), [("paper", 3), ("released", 2)])
-def test_wide_network_fills_holes_as_the_narrow_one_does(variant, times):
+#: What becomes of an image (N,H,W,C), and what undoes it, for each copy in a wide network.
+TURNS = [
+    (lambda x: x, lambda x: x),
+    (lambda x: np.rot90(x, 2, (1, 2)), lambda x: np.rot90(x, 2, (1, 2))),
+    (lambda x: x.swapaxes(1, 2), lambda x: x.swapaxes(1, 2)),
+    (lambda x: np.rot90(x, 2, (1, 2)).swapaxes(1, 2),) * 2,
+    (lambda x: x[:, :, ::-1], lambda x: x[:, :, ::-1]),
+    (lambda x: x[:, ::-1], lambda x: x[:, ::-1]),
+    (lambda x: np.rot90(x, 1, (1, 2)), lambda x: np.rot90(x, -1, (1, 2))),
+    (lambda x: np.rot90(x, -1, (1, 2)), lambda x: np.rot90(x, 1, (1, 2))),
+]
+
+
+@pytest.mark.parametrize(("variant", "times"), [("paper", 3), ("released", 2), ("released", 8)])
+def test_wide_network_is_the_mean_of_mirrored_ones(variant, times):
     keras.utils.set_random_seed(0)
     narrow, config = build_unetpred(variant, 1 / 64), Config(variant, times / 64)
-    wide = widen(narrow, config, seed=1)
+    wide = widen(narrow, config)
     assert config_of(wide) == config
     image = np.random.default_rng(0).normal(0, 50, (1, 64, 96, 3)).astype("float32")
     mask = hole_mask((64, 96), 40)[None, ..., None]
     inputs = [image * mask, mask]
-    expected = narrow.predict_on_batch(inputs)[:, 13:51, 29:67]  # all but the hole's outer pixels
-    found = wide.predict_on_batch(inputs)[:, 13:51, 29:67]
+    fillings = [
+        back(narrow.predict_on_batch([np.ascontiguousarray(there(x)) for x in inputs]))
+        for there, back in TURNS[:times]
+    ]
+    inner = np.s_[:, 13:51, 29:67]  # all but the hole's outer pixels
+    expected, found = np.mean(fillings, axis=0)[inner], wide.predict_on_batch(inputs)[inner]
     np.testing.assert_allclose(found, expected, atol=1e-4 * expected.std())
+    assert np.abs(fillings[0][inner] - expected).std() > 0.01 * expected.std()
 
 
-def test_copies_of_a_channel_go_their_own_ways():
-    wide = widen(build_unetpred("paper", 1 / 64), Config("paper", 1 / 32))
-    kernel = wide.get_layer("vblock2_conv_1").get_weights()[0]  # (3,3,2,F)
-    assert np.abs(kernel[:, :, 0] - kernel[:, :, 1]).min() > 0
-
-
-@pytest.mark.parametrize("config", [Config("released", 0.25), Config("paper", 0.1)])
-def test_what_cannot_be_widened(config):
-    with pytest.raises(ValueError, match=r"cannot be made|no whole multiple"):
-        widen(build_unetpred("paper", 0.0625), config)
+@pytest.mark.parametrize("width", [0.1, 0.0625, 0.5625])
+def test_what_cannot_be_widened(width):
+    narrow = build_unetpred("paper", 0.0625)
+    with pytest.raises(ValueError, match="cannot be made"):
+        widen(narrow, Config("released", 0.25))
+    with pytest.raises(ValueError, match="filters are not 4 twice to 8 times"):
+        widen(narrow, Config("paper", width))
 
 
 def test_run_starts_from_a_narrower_network(tmp_path, batches):
@@ -72,7 +87,13 @@ def test_run_starts_from_a_narrower_network(tmp_path, batches):
     training = build_training_network(config, 64, 64)
     initialise(training, config, str(tmp_path / "narrow.weights.h5"), None, batches)
     image, mask = batches[0]
-    expected = narrow.predict_on_batch([image * SCALE, mask])
+    expected = np.mean(
+        [
+            back(narrow.predict_on_batch([there(image).copy() * SCALE, there(mask).copy()]))
+            for there, back in TURNS[:2]
+        ],
+        axis=0,
+    )
     found = training.predict_on_batch([image, mask]) * SCALE
     hole = np.s_[:, 21:43, 21:43]
     np.testing.assert_allclose(found[hole], expected[hole], atol=1e-3 * expected.std())

@@ -24,7 +24,6 @@ def initialise(
     source: str,
     vgg_weights: str | None,
     batches: Iterable[tuple[np.ndarray, np.ndarray]],
-    seed: int = 0,
 ) -> None:
     """Give a training network its first weights.
 
@@ -36,14 +35,12 @@ def initialise(
         What it was built with.
     source : str
         "random" for what it has; "mean" for `carry_colours`; "vgg16" for the encoder; a file or a
-        name for `load_model`, also of a narrower network, which is widened (`widen`); or the
-        `state.h5` of another run.
+        name for `load_model`, also of a narrower network, of which mirrored copies are put side
+        by side (`widen`); or the `state.h5` of another run.
     vgg_weights : str, optional
         A file of VGG-16; ImageNet's weights are downloaded if it is needed and not given.
     batches : iterable of (image / 64, mask)
         Photographs as in training, (N,H,W,3) and (N,H,W,1).
-    seed : int
-        Of what widening draws.
 
     Raises
     ------
@@ -65,16 +62,16 @@ def initialise(
     else:
         start = load_model(source)
         if config_of(start) != config:
-            start = _widened(start, config, source, seed)
+            start = _widened(start, config, source)
         names = [layer.name for layer in start.layers if isinstance(layer, PConv2D)]
     unfold(start, network, names)
     measure(network, [f"{name}_norm" for name in names if name != "block10"], batches)
 
 
-def _widened(start: keras.Model, config: Config, source: str, seed: int) -> keras.Model:
+def _widened(start: keras.Model, config: Config, source: str) -> keras.Model:
     found = config_of(start)
     try:
-        return widen(start, config, seed)
+        return widen(start, config)
     except ValueError as error:
         raise InputError(
             f"{source}: is a network of variant {found.variant} and width {found.width:g}; one of "

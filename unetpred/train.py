@@ -130,7 +130,6 @@ class Run:
             self.config.init,
             self.config.vgg_weights,
             batches,
-            self.config.seed,
         )
         self._compare_photographs()
         self._set_aside()

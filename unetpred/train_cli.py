@@ -65,8 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "init",
         str,
         "first weights: random; mean, to begin with means of what surrounds a hole; vgg16 for the "
-        "encoder of full; or weights, a name or a file (of a narrower network too, which is "
-        "widened); or the state.h5 of a run",
+        "encoder of full; or weights, a name or a file (of a narrower network too, whose "
+        "mirrored copies are put side by side); or the state.h5 of a run",
         metavar="random|mean|vgg16|NAME|FILE",
     )
     option(

@@ -1,45 +1,57 @@
-"""A wider network that fills holes as a narrower one does, to go on training from."""
+"""A wider network that holds a narrower one several times, to go on training from."""
 
 from __future__ import annotations
 
 import keras
-import numpy as np
 
 from unetpred.layers import PConv2D
 from unetpred.model import Config, build_unetpred
 
-UNEVEN = 0.5
-"""How much the copies of a channel differ in weight, as a part of their mean."""
+#: The symmetries of a square, for kernels (h,w,C,F); every pair that differs by a half turn first.
+SYMMETRIES = (
+    lambda x: x,
+    lambda x: x[::-1, ::-1],
+    lambda x: x.swapaxes(0, 1),
+    lambda x: x.swapaxes(0, 1)[::-1, ::-1],
+    lambda x: x[:, ::-1],
+    lambda x: x[::-1],
+    lambda x: x.swapaxes(0, 1)[:, ::-1],
+    lambda x: x.swapaxes(0, 1)[::-1],
+)
 
 
-def widen(model: keras.Model, config: Config, seed: int = 0) -> keras.Model:
-    """Copy every feature of a network several times, so that its fillings stay as they are.
+def widen(model: keras.Model, config: Config) -> keras.Model:
+    """Put copies of a network side by side, each with its kernels turned or mirrored.
 
-    A layer that reads the copies of a channel shares the weight of that channel out among them,
-    unevenly at random, without which all copies would learn the same (Net2WiderNet [1]_). The mask
-    ratio of hidden layers does not change, since all copies of a channel have its mask. That of
-    the last one does, where three channels of the image stand beside the features: its weights are
-    scaled so that the filling is the same where it sees nothing of the image.
+    A copy fills the image as `model` fills the turned or mirrored one, since pooling and
+    upsampling have the symmetries of a square; the output is the mean of the copies' fillings,
+    whose errors are partly independent. No copy reads another one: those weights are zero, and
+    free to be trained. (Copies that are the same, as in Net2WiderNet [1]_, would give the output
+    of `model` and no more.)
+
+    The mask ratio of hidden layers does not change, since all features of a layer have one mask.
+    That of the last one does, where three channels of the image stand beside the features: its
+    weights are scaled so that the filling is the same where it sees nothing of the image.
 
     Parameters
     ----------
     model : keras.Model
         From `build_unetpred` or `unetpred.load_model`.
     config : Config
-        Of the network wanted: of the same variant, with a whole multiple of all filters.
-    seed : int
-        Of the shares.
+        Of the network wanted: of the same variant, with all filters twice to eight times.
 
     Returns
     -------
     keras.Model
-        As from `build_unetpred`. Its output is that of `model`, up to rounding, in holes but for
-        the pixels that touch what is visible, where it is near.
+        As from `build_unetpred`. For images whose sides are multiples of 32 (16 for "released")
+        the output is the mean described, up to rounding, in holes but for the pixels that touch
+        what is visible, where it is near. For others the padding, which may be uneven, is mirrored
+        with the copy.
 
     Raises
     ------
     ValueError
-        If the network wanted has another variant or not a whole multiple of the filters.
+        If the network wanted has another variant, or another multiple of the filters.
 
     References
     ----------
@@ -50,40 +62,36 @@ def widen(model: keras.Model, config: Config, seed: int = 0) -> keras.Model:
     layers = [layer for layer in wide.layers if isinstance(layer, PConv2D)]
     if {layer.name for layer in layers} != {x.name for x in model.layers if isinstance(x, PConv2D)}:
         raise ValueError(f"a network of variant {config.variant} cannot be made of another one")
-    rng = np.random.default_rng(seed)
+    copies = _copies(model.get_layer(layers[0].name).filters, layers[0].filters)
     for layer in layers:
         narrow = model.get_layer(layer.name)
         kernel, bias = narrow.get_weights()
-        pieces, start = [], 0
-        for old, new in zip(narrow.input[0::2], layer.input[0::2], strict=True):
-            piece = kernel[:, :, start : start + old.shape[-1]]
-            pieces.append(_shared_out(piece, _times(old.shape[-1], new.shape[-1]), rng))
-            start += old.shape[-1]
-        # (3,3,C*times,filters) -> the same with every filter as often as it is in `wide`
-        times = _times(narrow.filters, layer.filters)
-        if layer.name == "block10":
-            pieces[0] *= _ratio(narrow) / _ratio(layer)
-        joined = np.concatenate(pieces, axis=2).repeat(times, axis=3)
-        layer.set_weights([joined, bias.repeat(times)])
+        last = layer.name == "block10"
+        if last:
+            of_features = narrow.input[0].shape[-1]
+            kernel[:, :, :of_features] *= _ratio(narrow) / _ratio(layer)
+            kernel, bias = kernel / copies, bias / copies  # the output is the mean
+        joined, biases = layer.get_weights()  # zeros
+        for copy, turned in enumerate(SYMMETRIES[:copies]):
+            to = slice(None) if last else slice(copy * narrow.filters, (copy + 1) * narrow.filters)
+            start = begin = 0  # of the input tensor's channels, in `kernel` and in `joined`
+            for old, new in zip(narrow.input[0::2], layer.input[0::2], strict=True):
+                few, many = old.shape[-1], new.shape[-1]
+                first = begin + (copy * few if many > few else 0)  # all copies read one image
+                joined[:, :, first : first + few, to] += turned(kernel[:, :, start : start + few])
+                start, begin = start + few, begin + many
+            biases[to] += bias
+        layer.set_weights([joined, biases])
     return wide
+
+
+def _copies(old: int, new: int) -> int:
+    if new % old or not 2 <= new // old <= len(SYMMETRIES):
+        raise ValueError(f"{new} filters are not {old} twice to {len(SYMMETRIES)} times")
+    return new // old
 
 
 def _ratio(last: PConv2D) -> float:
     """The mask ratio of the last layer where all of the image is missing, and no feature."""
     features, _, image, _ = last.input
     return (features.shape[-1] + image.shape[-1]) / features.shape[-1]
-
-
-def _times(old: int, new: int) -> int:
-    if new % old:
-        raise ValueError(f"{new} filters are no whole multiple of {old}")
-    return new // old
-
-
-def _shared_out(kernel: np.ndarray, times: int, rng: np.random.Generator) -> np.ndarray:
-    """(h,w,C,F) -> (h,w,C*times,F), of which the copies of a channel sum to what it had."""
-    shares = rng.uniform(-UNEVEN, UNEVEN, (*kernel.shape[:3], times, kernel.shape[3]))
-    shares = (1 + shares - shares.mean(axis=3, keepdims=True)) / times
-    height, width, channels, filters = kernel.shape
-    parts = kernel[:, :, :, None] * shares  # (h,w,C,times,F)
-    return parts.reshape(height, width, channels * times, filters).astype("float32")
