@@ -64,8 +64,8 @@ def compute():
     return run
 
 
-@pytest.fixture
-def uncompiled(monkeypatch):
+@pytest.fixture(scope="session", autouse=True)
+def uncompiled():
     """Compute all passes layer by layer: compiling takes longer than the few passes of a test."""
     from unetpred import forward
 
@@ -73,7 +73,19 @@ def uncompiled(monkeypatch):
         def add(self, _):
             pass
 
-    monkeypatch.setattr(forward, "_met", Never())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forward, "_met", Never())
+        yield
+
+
+@pytest.fixture
+def compiled(uncompiled, monkeypatch):
+    """Compile as users' runs do; so do all runs in processes of their own."""
+    from weakref import WeakSet
+
+    from unetpred import forward
+
+    monkeypatch.setattr(forward, "_met", WeakSet())
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ def batches():
 
 
 @pytest.mark.parametrize("variant", ["paper", "released"])
-def test_even_colour_fills_its_hole(variant):
+def test_even_colour_fills_its_hole(compute, variant):
     keras.utils.set_random_seed(0)
     config = Config(variant, 0.0625)
     training = build_training_network(config, 96, 96)
@@ -30,7 +30,7 @@ def test_even_colour_fills_its_hole(variant):
     colours = np.array([[-80.0, -70, 60], [100, -60, 20], [5, 5, 5]], "float32")
     images = np.broadcast_to(colours[:, None, None], (3, 96, 96, 3)).copy()
     mask = np.repeat(hole_mask((96, 96), 40)[None, ..., None], 3, axis=0)
-    output = model.predict_on_batch([images * mask, mask])
+    output = compute(model, images * mask, mask)
     hole = output[:, 28:68, 28:68]
     # inside, where no window of the output layer sees the image, the colour is met exactly
     np.testing.assert_allclose(
@@ -52,7 +52,7 @@ TURNS = [
 
 
 @pytest.mark.parametrize(("variant", "times"), [("paper", 3), ("released", 2), ("released", 8)])
-def test_wide_network_is_the_mean_of_mirrored_ones(variant, times):
+def test_wide_network_is_the_mean_of_mirrored_ones(compute, variant, times):
     keras.utils.set_random_seed(0)
     narrow, config = build_unetpred(variant, 1 / 64), Config(variant, times / 64)
     wide = widen(narrow, config)
@@ -61,11 +61,10 @@ def test_wide_network_is_the_mean_of_mirrored_ones(variant, times):
     mask = hole_mask((64, 96), 40)[None, ..., None]
     inputs = [image * mask, mask]
     fillings = [
-        back(narrow.predict_on_batch([np.ascontiguousarray(there(x)) for x in inputs]))
-        for there, back in TURNS[:times]
+        back(compute(narrow, *(there(x).copy() for x in inputs))) for there, back in TURNS[:times]
     ]
     inner = np.s_[:, 13:51, 29:67]  # all but the hole's outer pixels
-    expected, found = np.mean(fillings, axis=0)[inner], wide.predict_on_batch(inputs)[inner]
+    expected, found = np.mean(fillings, axis=0)[inner], compute(wide, *inputs)[inner]
     np.testing.assert_allclose(found, expected, atol=1e-4 * expected.std())
     assert np.abs(fillings[0][inner] - expected).std() > 0.01 * expected.std()
 
@@ -79,7 +78,7 @@ def test_what_cannot_be_widened(width):
         widen(narrow, Config("paper", width))
 
 
-def test_run_starts_from_a_narrower_network(tmp_path, batches):
+def test_run_starts_from_a_narrower_network(tmp_path, compute, batches):
     keras.utils.set_random_seed(0)
     narrow = build_unetpred("paper", 1 / 32)
     save_weights(narrow, Config("paper", 1 / 32), tmp_path / "narrow.weights.h5")
@@ -89,12 +88,12 @@ def test_run_starts_from_a_narrower_network(tmp_path, batches):
     image, mask = batches[0]
     expected = np.mean(
         [
-            back(narrow.predict_on_batch([there(image).copy() * SCALE, there(mask).copy()]))
+            back(compute(narrow, there(image).copy() * SCALE, there(mask).copy()))
             for there, back in TURNS[:2]
         ],
         axis=0,
     )
-    found = training.predict_on_batch([image, mask]) * SCALE
+    found = compute(training, image, mask) * SCALE
     hole = np.s_[:, 21:43, 21:43]
     np.testing.assert_allclose(found[hole], expected[hole], atol=1e-3 * expected.std())
     with pytest.raises(InputError, match=r"narrow\.weights\.h5: is a network of variant paper"):
@@ -102,13 +101,13 @@ def test_run_starts_from_a_narrower_network(tmp_path, batches):
                    None, batches)  # fmt: skip
 
 
-def test_measuring_statistics_changes_nothing_in_inference(batches):
+def test_measuring_statistics_changes_nothing_in_inference(compute, batches):
     keras.utils.set_random_seed(0)
     config = Config("paper", 0.0625)
     training = build_training_network(config, 64, 64)
     carry_colours(training, config)
     image, mask = batches[0]
-    before = training.predict_on_batch([image, mask]) * SCALE
+    before = compute(training, image, mask) * SCALE
     measure(training, [f"{n}_norm" for n in layer_names("paper")[:-1]], batches)
-    after = training.predict_on_batch([image, mask]) * SCALE
+    after = compute(training, image, mask) * SCALE
     np.testing.assert_allclose(after, before, atol=1e-3 * before.std())

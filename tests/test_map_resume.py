@@ -13,7 +13,6 @@ from tables import write
 from unetpred import map_run, maps, scores
 from unetpred.cli import main
 
-pytestmark = pytest.mark.usefixtures("uncompiled")
 VGG = str(Path("tests/data/vgg16_notop_random.h5").resolve())
 PLACES = 12  # where the hole of 21 px fits, of a grid of 25 px in 100x120 px
 OPTIONS = ("--input", "a.png", "--stride", 25, "--context", 96, "--mask_size", 21, "--batch_size",

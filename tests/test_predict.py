@@ -10,6 +10,8 @@ from unetpred.layers import PConv2D
 from unetpred.masks import hole_mask
 from unetpred.predict import Predictor
 
+pytestmark = pytest.mark.usefixtures("compiled")
+
 
 @pytest.fixture
 def predictor(weights):

@@ -97,6 +97,7 @@ def test_hidden_packages_come_back():
     assert "this" not in sys.modules
 
 
+@pytest.mark.usefixtures("compiled")
 def test_first_pass_and_later_ones_give_the_same_digits():
     from unetpred.forward import forward
 
