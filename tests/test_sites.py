@@ -153,12 +153,12 @@ def test_few_graphs_and_each_picture_read_once(run, images, monkeypatch):
     from unetpred import images as images_module
 
     reads, graphs = [], []
-    load, build = images_module.Source.load, HoleOutputs._graph
+    load, build = images_module.Source.load, HoleOutputs.graph
     monkeypatch.setattr(
         images_module.Source, "load", lambda self: (reads.append(self.path), load(self))[1]
     )
     monkeypatch.setattr(
-        HoleOutputs, "_graph", lambda self, *key: (graphs.append(key), build(self, *key))[1]
+        HoleOutputs, "graph", lambda self, *key: (graphs.append(key), build(self, *key))[1]
     )
     rows = "".join(f"{'one' if i % 2 else 'two'},{50 + i},50\n" for i in range(10))
     code, _, _ = run("--input", "d", "--sites", sites("image,x,y\n" + rows), *CONTEXT,

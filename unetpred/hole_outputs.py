@@ -34,7 +34,7 @@ class HoleOutputs:
 
     def __init__(self, network: keras.Model, batch_size: int):
         network.trainable = False  # or PyTorch keeps every feature for gradients
-        self.network = _ready(network)
+        self.network = ready(network)
         self.batch_size = batch_size
         self.graphs: dict[tuple, keras.Model] = {}  # by size of the image and places of the holes
 
@@ -68,7 +68,7 @@ class HoleOutputs:
             # a graph is for many passes: a place that one image of several has may not come again
             often = len(index) > 1 or len(images) == 1 or (shape, holes) in self.graphs
             if often and few and largest <= LARGE:
-                model = self._graph(shape, holes)
+                model = self.graph(shape, holes)
             if model is not None:
                 compute = partial(forward, model)
             elif few and largest <= AT_ONCE and pays_apart(self.network, shape):
@@ -125,15 +125,23 @@ class HoleOutputs:
         index = np.minimum(np.arange(wanted), len(image) - 1)
         return [image[index], mask if len(mask) == 1 else mask[index]]
 
-    def _graph(self, shape: tuple[int, int], boxes: tuple[Box, ...]) -> keras.Model | None:
-        """The network for these windows; None where there are so many that compiling would rule."""
+    def graph(self, shape: tuple[int, int], boxes: tuple[Box, ...]) -> keras.Model | None:
+        """The network for these windows; None where compiling would take longer than it saves.
+
+        Parameters
+        ----------
+        shape : (height, width)
+            Of the images.
+        boxes : tuple of (top, left, bottom, right)
+            The windows of the output.
+        """
         from unetpred.model import build_hole_model
 
         key = (shape, boxes)
         if key not in self.graphs:
             if len(self.graphs) >= MAX_GRAPHS:
                 return None
-            self.graphs[key] = _ready(build_hole_model(self.network, *shape, *boxes))
+            self.graphs[key] = ready(build_hole_model(self.network, *shape, *boxes))
         return self.graphs[key]
 
 
@@ -141,7 +149,7 @@ def _area(box: Box) -> int:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
-def _ready(model: keras.Model) -> keras.Model:
+def ready(model: keras.Model) -> keras.Model:
     """A model that TensorFlow does not compile anew for every length of a batch."""
     import keras
 

@@ -14,6 +14,7 @@ from unetpred.context import DEFAULT_CONTEXT, FULL
 from unetpred.cuts import Cut, crops, fields
 from unetpred.errors import InputError
 from unetpred.forward import forward
+from unetpred.hole_outputs import ready
 from unetpred.masks import DEFAULT_HOLE, hole_mask
 
 if TYPE_CHECKING:
@@ -188,29 +189,26 @@ def complete(
     context, predictor, progress
         As for `predictability_map`.
     """
-    import keras
-
     from unetpred.model import build_hole_model
 
-    network = predictor.network()
+    outputs = predictor.outputs()
     cells = {
         (int(result.x[j]), int(result.y[i])): (i, j)
         for i, j in np.argwhere(result.reason == PENDING)
     }
     if context == FULL:
-        parts = fields(image, hole, list(cells), network)
+        parts = fields(image, hole, list(cells), outputs.network)
     else:
         parts = crops(image, hole, list(cells), context)
-    models: dict[tuple, keras.Model] = {}
     for part in parts:
-        key = (*part.size, part.box)
-        if key not in models:
-            models[key] = build_hole_model(network, *part.size, part.box)
-            models[key].jit_compile = keras.config.backend() == "jax"  # TensorFlow is slow at it
+        # what scores such crops elsewhere serves here too; of fields no two maps have the same
+        model = None if context == FULL else outputs.graph(part.size, (part.box,))
+        if model is None:
+            model = ready(build_hole_model(outputs.network, *part.size, part.box))
         for start in range(0, len(part.places), predictor.batch_size):
             places = part.places[start : start + predictor.batch_size]
             cuts = [part.cut(*place) for place in places]
-            filled = _fill(models[key], cuts, part.same_mask)
+            filled = _fill(model, cuts, part.same_mask)
             _score(result, image, hole, [cells[p] for p in places], cuts, filled, predictor)
             progress(len(places))
 
