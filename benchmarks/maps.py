@@ -48,5 +48,5 @@ def run(options: argparse.Namespace) -> Iterator[Table]:
         ],
         f"A map with contexts of {CROP} px against scoring as many crops of that size, which were "
         "cut before. Contexts that reach beyond the border of the image are among the "
-        "places, and so is building the networks of a map.",
+        "places. Both use the same network, compiled before.",
     )
