@@ -2,7 +2,7 @@
 
 import sys
 
-from unetpred.cli import main
+from unetpred.cli import main, predict_parser
 
 if __name__ == "__main__":
-    sys.exit(main(["predict", *sys.argv[1:]]))
+    sys.exit(main(parser=predict_parser("pred.py")))

@@ -1,7 +1,9 @@
 """The command line, in this process, with small weights; what users see and what files hold."""
 
+import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -99,6 +101,21 @@ def test_table_and_provenance(run, pictures, weights):
     assert "higher = more predictable" in notes["structure"]
     assert notes["backend"].startswith(keras.config.backend())
     assert {"unetpred", "date", "command", "context"} <= set(notes)
+
+
+def test_names_with_a_hash_are_no_comments(run, pictures):
+    names = ["#1.png", 'a "#2".png', "b.png"]
+    for name, picture in zip(names, pictures, strict=True):
+        write(name, picture)
+    code, out, _ = run("--input", *names, "--save", "t.csv")
+    text = Path("t.csv").read_text()
+    # what is left for those who take # for a comment anywhere but within quotes, as pandas does
+    lines = [re.sub(r'("[^"]*")|#.*', r"\1", line) for line in text.splitlines()]
+    rows = list(csv.DictReader(line for line in lines if line))
+    assert code == 0 and [row["image"] for row in rows] == names
+    assert [f"{row['image']}\t{row['structure']}" for row in rows] == out
+    assert {row["reason"] for row in rows} == {""}
+    assert "\nb.png,," in text  # no quotes where none are needed
 
 
 def test_degrees_only_when_given(run, pictures):

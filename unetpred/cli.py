@@ -23,23 +23,29 @@ class _Formatter(argparse.HelpFormatter):
         text = action.help or ""
         if action.default in (None, False, argparse.SUPPRESS) or "%(default)" in text:
             return text
+        if isinstance(action.default, list):
+            return f"{text} (default: {' '.join(map(str, action.default))})"
         return f"{text} (default: %(default)s)"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None, parser: argparse.ArgumentParser | None = None
+) -> int:
     """Run a command.
 
     Parameters
     ----------
     arguments : sequence of str, optional
         The words after the program's name; those of this process if not given.
+    parser : argparse.ArgumentParser, optional
+        That of all commands if not given.
 
     Returns
     -------
     int
         0 if all went well, 1 if some inputs failed, 2 if nothing could be done.
     """
-    args = build_parser().parse_args(arguments)
+    args = (parser or build_parser()).parse_args(arguments)
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr, force=True)
     logging.getLogger("unetpred").setLevel(logging.WARNING if args.quiet else logging.INFO)
     for stream in (sys.stdout, sys.stderr):
@@ -98,7 +104,17 @@ def build_parser() -> argparse.ArgumentParser:
     train_cli.add_arguments(command("train", "Train a network.", train_cli.run))
     add_evaluate(command("evaluate", "Compare weights with simple fillings.", run_evaluate))
     features_cli.add_arguments(command("features", "Save activations.", features_cli.run))
-    add_weights(command("weights", "List, describe or fetch weights.", run_weights))
+    add_weights(command("weights", "List, describe, fetch or export weights.", run_weights))
+    return parser
+
+
+def predict_parser(program: str) -> argparse.ArgumentParser:
+    """The parser of a program that only predicts, and speaks of itself by its own name."""
+    parser = argparse.ArgumentParser(
+        prog=program, description="Score images.", formatter_class=_Formatter
+    )
+    parser.set_defaults(run=run_predict)
+    add_predict(parser)
     return parser
 
 

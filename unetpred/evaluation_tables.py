@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from unetpred.files import atomic_path
+from unetpred.files import atomic_path, write_rows
 from unetpred.measures import COMPARED, MEASURES, NETWORK, SSIM_WINDOW, Evaluation, Row, Summary
 
 _LEGEND = {
@@ -31,9 +30,7 @@ def write_csv(
     text = {"newline": "", **TEXT}
     with atomic_path(path) as temporary, temporary.open("w", **text) as file:
         file.writelines(f"# {key}: {value}\n" for key, value in notes.items())
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(fields)
-        writer.writerows([getattr(row, name) for name in fields] for row in rows)
+        write_rows(file, fields, ([getattr(row, name) for name in fields] for row in rows))
 
 
 def markdown(evaluation: Evaluation, notes: Mapping[str, str]) -> str:

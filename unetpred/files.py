@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from unetpred.errors import InputError
 
@@ -114,3 +116,23 @@ def folder_beside(path: str | os.PathLike) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_rows(file: TextIO, names: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Write comma-separated lines below what tells of their making in lines that start with #.
+
+    Parameters
+    ----------
+    file : text file
+    names : iterable of str
+        Of the columns.
+    rows : iterable of iterables
+        The values, in the order of `names`; None is an empty cell.
+    """
+    plain = csv.writer(file, lineterminator="\n")
+    # readers for whom # begins a comment take it for one anywhere in a line but within quotes
+    quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in (names, *rows):
+        cells = list(row)
+        writer = quoted if any("#" in cell for cell in cells if isinstance(cell, str)) else plain
+        writer.writerow(cells)

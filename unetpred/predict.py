@@ -43,8 +43,8 @@ class Result:
     structure: np.ndarray | None
     content: np.ndarray | None
     content_layers: np.ndarray | None
-    filled: np.ndarray
-    network_output: np.ndarray | None
+    filled: np.ndarray = field(repr=False)  # a notebook that shows a result shows scores
+    network_output: np.ndarray | None = field(repr=False)
     reasons: list[str] = field(default_factory=list)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import os
@@ -11,7 +10,7 @@ from datetime import datetime, timezone
 
 from unetpred import __version__
 from unetpred.command import command_line
-from unetpred.files import atomic_path
+from unetpred.files import atomic_path, write_rows
 from unetpred.registry import find_weights, sha256
 
 DEFINITIONS = {
@@ -108,10 +107,4 @@ def write_table(path: str | os.PathLike, rows: list[dict], origin: dict[str, str
         else:
             for name, value in origin.items():
                 file.write(f"# {name}: {' '.join(str(value).split())}\n")
-            writer = csv.DictWriter(file, rows[0], lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(
-                {k: "" if v is None else repr(v) if isinstance(v, float) else v
-                 for k, v in row.items()}
-                for row in rows
-            )  # fmt: skip
+            write_rows(file, rows[0], ([row[name] for name in rows[0]] for row in rows))
