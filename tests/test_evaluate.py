@@ -1,6 +1,7 @@
 """Evaluation: its numbers against NumPy's, its files against its numbers."""
 
 import csv
+import hashlib
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from unetpred.cli import main
 from unetpred.errors import InputError
 from unetpred.evaluate import evaluate
 from unetpred.measures import COMPARED, MEASURES, NETWORK, Row, summarise
@@ -396,3 +398,17 @@ def test_importing_needs_neither_keras_nor_plots():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_tables_say_what_made_them(folder, weights, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "out"
+    words = ["evaluate", "--data_dir", str(folder), "--output_dir", str(out), "--holes", "52"]
+    monkeypatch.setattr("sys.argv", ["unetpred", *words])
+    assert main([*words, "--weights", weights, "--quiet"]) == 0
+    lines = (out / "summary.csv").read_text("utf-8").splitlines()
+    notes = dict(line[2:].split(": ", 1) for line in lines if line.startswith("# "))
+    assert notes["weights"] == "small.weights.h5"
+    assert notes["weights_sha256"] == hashlib.sha256(Path(weights).read_bytes()).hexdigest()
+    assert notes["backend"].split()[0] == keras.backend.backend()
+    assert notes["command"].endswith("--holes 52") and notes["date"][:2] == "20"
+    assert f"* command: {notes['command']}" in capsys.readouterr().out

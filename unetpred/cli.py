@@ -205,15 +205,16 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
 def run_evaluate(args: argparse.Namespace) -> int:
     """Run `unetpred evaluate`."""
     from unetpred.quiet import import_keras, progress_bar
-    from unetpred.registry import find_weights, sha256
+    from unetpred.registry import find_weights
     from unetpred.vgg import CONTENT_LAYERS, find_vgg, vgg_model
 
-    name, path = find_weights(args.weights)
+    find_weights(args.weights)
     if args.vgg_weights:
         find_vgg(args.vgg_weights)
     import_keras()
     from unetpred.evaluate import evaluate
     from unetpred.evaluation_tables import TEXT
+    from unetpred.report import origin
     from unetpred.weights import load_model
 
     vgg = vgg_model(args.vgg_weights, CONTENT_LAYERS) if args.vgg_weights else None
@@ -232,7 +233,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
             seed=args.seed,
             batch_size=args.batch_size,
             progress=progress,
-            provenance={"weights": name, "weights_sha256": sha256(path)},
+            provenance=origin(args.weights, args.vgg_weights, content=vgg is not None),
         )
     with open(f"{args.output_dir}/summary.md", **TEXT) as file:
         sys.stdout.write(file.read())

@@ -147,7 +147,7 @@ def evaluate(
         "unetpred": __version__,
         **(provenance or {}),
         "photographs": f"{len(read)}, and {result.skipped} that could not be read",
-        "crop": f"the central {side}x{side} px of each",
+        "crop": f"the central {side}x{side} px of each; one with a shorter side is enlarged",
         "holes": f"squares in the centre, of {', '.join(map(str, holes))} px",
         "intervals": f"95 %, percentile bootstrap of the mean over images, {resamples} "
         f"resamples, seed {seed}",

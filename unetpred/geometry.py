@@ -241,7 +241,7 @@ class Holes:
             return f"mask {args.mask} (sha256 {sha256(args.mask)})"
         if self.sites:
             sizes = ", ".join(str(size) for size in self.sizes)
-            what = f"{args.mask_shape} of {sizes} px, or of the size given there,"
+            what = f"{args.mask_shape} of {sizes} px, where there is no column size,"
             scale = f", {args.pixels_per_degree:g} px per degree" if args.pixels_per_degree else ""
             return f"{what} at the sites of {args.sites} (sha256 {sha256(args.sites)}){scale}"
         where = "centred" if args.mask_center is None else "at ({}, {})".format(*args.mask_center)

@@ -51,13 +51,36 @@ def provenance(
     -------
     dict of str to str
     """
+    return origin(weights, vgg_weights, "content" in outputs) | {
+        "hole": geometry,
+        "context": context,
+        **{name: DEFINITIONS[name] for name in outputs},
+    }
+
+
+def origin(
+    weights: str | None, vgg_weights: str | None = None, content: bool = False
+) -> dict[str, str]:
+    """What computed scores, when, and for which command.
+
+    Parameters
+    ----------
+    weights, vgg_weights : str, optional
+        As for --weights and --vgg_weights.
+    content : bool
+        Whether VGG-16 is used.
+
+    Returns
+    -------
+    dict of str to str
+    """
     import keras
 
     backend = keras.config.backend()
     module = __import__(backend)
     name, path = find_weights(weights)
     vgg = {}
-    if "content" in outputs:
+    if content:
         vgg["vgg_weights"] = "ImageNet, keras.applications"
         if vgg_weights:
             vgg["vgg_weights"] = f"{vgg_weights} (sha256 {sha256(vgg_weights)})"
@@ -67,9 +90,6 @@ def provenance(
         "weights_sha256": sha256(path),
         **vgg,
         "backend": f"{backend} {module.__version__}, keras {keras.__version__}",
-        "hole": geometry,
-        "context": context,
-        **{name: DEFINITIONS[name] for name in outputs},
         "note": "scores depend on the weights; these are not the published numbers unless the "
         "weights are the original's",
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
