@@ -77,7 +77,9 @@ def run(options: argparse.Namespace) -> Iterator[Table]:
         images = textures(batch, side)
         check_equal(hole, naive, images, mask)
         shapes = convolutions(hole)
-        limits = {f"plain {jit}": plain_network(shapes, batch, jit) for jit in (False, True)}
+        # OpenVINO computes convolutions of what never changes in advance: there is no limit there
+        ways = () if keras.config.backend() == "openvino" else (False, True)
+        limits = {f"plain {jit}": plain_network(shapes, batch, jit) for jit in ways}
         times = interleaved(
             {
                 "ours": lambda p=predictor, i=images: p.score(i, mask[None]),
@@ -89,18 +91,18 @@ def run(options: argparse.Namespace) -> Iterator[Table]:
             },
             rounds=3 if options.quick else 9,
         )
-        limit = min(limits, key=lambda key: seconds(times, key))
+        limit = min(limits, key=lambda key: seconds(times, key), default=None)
         operations = 2 * batch * sum(shape.multiply_adds for shape in shapes)
         rows.append(
             (
                 name,
                 batch,
                 ratio(times, "naive", "ours"),
-                100 * ratio(times, limit, "ours"),
+                100 * ratio(times, limit, "ours") if limit else np.nan,
                 1e3 * seconds(times, "ours") / batch,
                 operations / batch / 1e9,
                 operations / seconds(times, "ours") / 1e9,
-                operations / seconds(times, limit) / 1e9,
+                operations / seconds(times, limit) / 1e9 if limit else np.nan,
             )
         )
     yield Table(
