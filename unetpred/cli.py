@@ -214,7 +214,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
     import_keras()
     from unetpred.evaluate import evaluate
     from unetpred.evaluation_tables import TEXT
-    from unetpred.report import origin
+    from unetpred.report import made_with
     from unetpred.weights import load_model
 
     vgg = vgg_model(args.vgg_weights, CONTENT_LAYERS) if args.vgg_weights else None
@@ -233,7 +233,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
             seed=args.seed,
             batch_size=args.batch_size,
             progress=progress,
-            provenance=origin(args.weights, args.vgg_weights, content=vgg is not None),
+            provenance=made_with(args.weights, args.vgg_weights, content=vgg is not None),
         )
     with open(f"{args.output_dir}/summary.md", **TEXT) as file:
         sys.stdout.write(file.read())

@@ -200,15 +200,18 @@ def complete(
         parts = fields(image, hole, list(cells), outputs.network)
     else:
         parts = crops(image, hole, list(cells), context)
+    models: dict[tuple, keras.Model] = {}
     for part in parts:
-        # what scores such crops elsewhere serves here too; of fields no two maps have the same
-        model = None if context == FULL else outputs.graph(part.size, (part.box,))
-        if model is None:
-            model = ready(build_hole_model(outputs.network, *part.size, part.box))
+        key = part.size, (part.box,)
+        # what scores such crops elsewhere serves here too; fields are of too many kinds to be kept
+        if key not in models and context != FULL:
+            models[key] = outputs.graph(*key)
+        if models.get(key) is None:
+            models[key] = ready(build_hole_model(outputs.network, *part.size, part.box))
         for start in range(0, len(part.places), predictor.batch_size):
             places = part.places[start : start + predictor.batch_size]
             cuts = [part.cut(*place) for place in places]
-            filled = _fill(model, cuts, part.same_mask)
+            filled = _fill(models[key], cuts, part.same_mask)
             _score(result, image, hole, [cells[p] for p in places], cuts, filled, predictor)
             progress(len(places))
 

@@ -51,14 +51,14 @@ def provenance(
     -------
     dict of str to str
     """
-    return origin(weights, vgg_weights, "content" in outputs) | {
+    return made_with(weights, vgg_weights, "content" in outputs) | {
         "hole": geometry,
         "context": context,
         **{name: DEFINITIONS[name] for name in outputs},
     }
 
 
-def origin(
+def made_with(
     weights: str | None, vgg_weights: str | None = None, content: bool = False
 ) -> dict[str, str]:
     """What computed scores, when, and for which command.
