@@ -200,18 +200,18 @@ def complete(
         parts = fields(image, hole, list(cells), outputs.network)
     else:
         parts = crops(image, hole, list(cells), context)
-    models: dict[tuple, keras.Model] = {}
+    built = model = None
     for part in parts:
         key = part.size, (part.box,)
-        # what scores such crops elsewhere serves here too; fields are of too many kinds to be kept
-        if key not in models and context != FULL:
-            models[key] = outputs.graph(*key)
-        if models.get(key) is None:
-            models[key] = ready(build_hole_model(outputs.network, *part.size, part.box))
+        if key != built:
+            # what scores such crops elsewhere serves here too; fields are of no use elsewhere
+            model = None if context == FULL else outputs.graph(*key)
+            model = model or ready(build_hole_model(outputs.network, *part.size, part.box))
+            built = key
         for start in range(0, len(part.places), predictor.batch_size):
             places = part.places[start : start + predictor.batch_size]
             cuts = [part.cut(*place) for place in places]
-            filled = _fill(models[key], cuts, part.same_mask)
+            filled = _fill(model, cuts, part.same_mask)
             _score(result, image, hole, [cells[p] for p in places], cuts, filled, predictor)
             progress(len(places))
 
