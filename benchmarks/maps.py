@@ -17,9 +17,9 @@ from unetpred.predict import Predictor
 
 
 def run(options: argparse.Namespace) -> Iterator[Table]:
-    """Measure with the shipped weights."""
+    """Measure with `lite`."""
     side, stride = (384, 48) if options.quick else (512, 16)
-    picture, predictor = textures(1, side)[0], Predictor()
+    picture, predictor = textures(1, side)[0], Predictor("lite")
     structure = predictability_map(picture, stride, predictor=predictor).structure
     places = int(np.isfinite(structure).sum())
     corners = np.random.default_rng(0).integers(0, side - CROP + 1, (places, 2))

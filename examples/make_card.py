@@ -2,8 +2,8 @@
 
     python examples/make_card.py [--weights NAME|FILE] [--history history.csv] [--output_dir DIR]
 
-prints the table of `weights/README.md` and writes `lite_examples.png` and, of the history of a run,
-`lite_curves.png`.
+prints the table of `weights/README.md` and writes `NAME_examples.png` and, of the history of a run,
+`NAME_curves.png`, where NAME is that of the weights.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--weights", help="weights; the shipped default if not given")
-    add("--name", default="lite", help="what the pictures' names begin with (default: lite)")
+    add("--name", help="what the pictures' names begin with, if not the name of the weights")
     add("--history", type=Path, help="history.csv of the run that made the weights")
     add("--baseline", action="append", default=[], metavar="NAME=R,L1",
         help="a dashed line in the curves, repeatable; of the same photographs")  # fmt: skip
@@ -41,7 +41,10 @@ def main(arguments: list[str] | None = None) -> None:
     from unetpred.masks import hole_mask
     from unetpred.plots import gallery, save, training_curves
     from unetpred.plots.pictures import HOLE_GREY
+    from unetpred.registry import find_weights
     from unetpred.scores import structure
+
+    stem = args.name or find_weights(args.weights)[0]
 
     sample = np.asarray(Image.open(ROOT / "examples/sample_img.png").convert("RGB"))
     more = np.load(ROOT / "examples/samples.npy")
@@ -70,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
     sys.stdout.write("\n".join(table) + "\n")
 
     titles = ["original", "masked", *methods]
-    save(gallery(shown, titles, side=160), args.output_dir / f"{args.name}_examples.png")
+    save(gallery(shown, titles, side=160), args.output_dir / f"{stem}_examples.png")
     if args.history:
         with args.history.open(newline="") as file:
             history = list(csv.DictReader(file))
@@ -79,7 +82,7 @@ def main(arguments: list[str] | None = None) -> None:
             name, _, values = given.partition("=")
             lines[name] = dict(zip(("structure", "l1"), map(float, values.split(",")), strict=True))
         curves = training_curves(history, lines)
-        save(curves, args.output_dir / f"{args.name}_curves.png")
+        save(curves, args.output_dir / f"{stem}_curves.png")
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ np.testing.assert_array_equal(m, new_mask)
 # unit sees something beyond it.
 
 # %%
-model = unetpred.load_model()
+model = unetpred.load_model("lite")
 photograph = skimage.data.astronaut()[:224, 100:324]
 hole = hole_mask((224, 224))
 closing = ["vblock[1-3]_*", "vblock4_conv_1"]
@@ -149,5 +149,5 @@ plots.activation_grid(np.stack(maps, -1), range(5), columns=5, labels=blocks, sc
 # compares the filling with the original, in the hole.
 
 # %%
-result = unetpred.Predictor()(photograph[None], hole)
+result = unetpred.Predictor("lite")(photograph[None], hole)
 plots.triptych(photograph, hole, result.filled[0], f"structure {result.structure[0]:.3f}")

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from unetpred.baselines import biharmonic_fill, telea_fill
+from unetpred.registry import SHIPPED
 
 FOLDER = Path(__file__).parents[1] / "examples"
 
@@ -93,17 +94,23 @@ def table(text: str) -> dict[str, list[float]]:
     }
 
 
-def test_card_shows_what_the_weights_do(tmp_path, capsys):
+def card(name: str) -> str:
+    """What the card says of some weights."""
+    text = (FOLDER.parent / "weights/README.md").read_text(encoding="utf-8")
+    return text.split(f"\n## {name}\n")[1].split("\n## ")[0]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_card_shows_what_the_weights_do(tmp_path, capsys, name):
     history = tmp_path / "history.csv"
     history.write_text("step,loss,structure,l1\n1,0.9,,\n2,0.8,0.5,30\n")
-    load("make_card").main(["--output_dir", str(tmp_path), "--history", str(history),
-                            "--baseline", "Telea=0.6,27"])  # fmt: skip
-    made = table(capsys.readouterr().out)
-    card = table((FOLDER.parent / "weights/README.md").read_text(encoding="utf-8"))
-    assert len(made) == 13 and made.keys() <= card.keys()
-    for name, row in made.items():
-        np.testing.assert_allclose(card[name][:3], row[:3], atol=0.002, err_msg=name)
-        np.testing.assert_allclose(card[name][3:], row[3:], atol=0.11, err_msg=name)
-    for name in ("lite_examples.png", "lite_curves.png"):
-        with Image.open(tmp_path / name) as picture:
+    load("make_card").main(["--weights", name, "--output_dir", str(tmp_path),
+                            "--history", str(history), "--baseline", "Telea=0.6,27"])  # fmt: skip
+    made, known = table(capsys.readouterr().out), table(card(name))
+    assert len(made) == 13 and made.keys() <= known.keys()
+    for picture, row in made.items():
+        np.testing.assert_allclose(known[picture][:3], row[:3], atol=0.002, err_msg=picture)
+        np.testing.assert_allclose(known[picture][3:], row[3:], atol=0.11, err_msg=picture)
+    for file in (f"{name}_examples.png", f"{name}_curves.png"):
+        with Image.open(tmp_path / file) as picture:
             assert min(picture.size) > 200

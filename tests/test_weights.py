@@ -293,7 +293,7 @@ def test_missing_shard(tmp_path, small):
 
 
 def test_neither_name_nor_file():
-    with pytest.raises(InputError, match="nosuch: neither a file nor one of the weights lite"):
+    with pytest.raises(InputError, match="nosuch: neither a file nor one of the weights full"):
         load_model("nosuch")
 
 

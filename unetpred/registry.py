@@ -10,8 +10,8 @@ from pathlib import Path
 from unetpred.errors import InputError
 from unetpred.files import atomic_path
 
-DEFAULT = "lite"
-SHIPPED = {"lite": "lite.weights.h5"}
+DEFAULT = "full"
+SHIPPED = {"full": "full.weights.json", "lite": "lite.weights.h5"}
 
 UPSTREAM_URL = (
     "https://raw.githubusercontent.com/uranc/U-Net-Pred/"
