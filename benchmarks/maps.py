@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> Iterator[Table]:
                 1e3 * seconds(times, "crops") / places,
             )
         ],
-        f"A map with contexts of {CROP} px against scoring as many crops of that size, which were "
-        "cut before. Contexts that reach beyond the border of the image are among the "
+        f"`lite`: a map with contexts of {CROP} px against scoring as many crops of that size, "
+        "which were cut before. Contexts that reach beyond the border of the image are among the "
         "places. Both use the same network, compiled before.",
     )

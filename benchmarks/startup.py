@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> Iterator:
             )
             for name, times in found.items()
         ],
-        "Whole processes, on one image of 224 px.",
+        "Whole processes, on one image of 224 px, with the default weights.",
     )
     yield Table(
         "Start-up: where the time goes",
