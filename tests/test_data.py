@@ -19,6 +19,9 @@ from unetpred.data import (
     split,
 )
 from unetpred.errors import InputError
+from unetpred.loader import batches
+from unetpred.masks import hole_mask
+from unetpred.pixel_store import PixelStore
 
 
 def write(path, height=80, width=100, seed=0):
@@ -216,6 +219,46 @@ def test_batches_ahead_are_the_same_and_in_order(files):
         assert same(batch, photographs.batch(step))
 
 
+def test_processes_make_the_batches_of_a_thread(files, tmp_path, caplog):
+    """Each photograph is decoded once for all of them; broken ones are named once."""
+    (tmp_path / "broken.png").write_text("no image")
+    photographs = Photographs([*files, tmp_path / "broken.png"], 32, 4, patterns=0.2)
+    wanted = [(step, step > 5) for step in range(12)]
+    expected = [photographs.batch(*item) for item in wanted]
+    caplog.clear()
+    made = list(batches(photographs, iter(wanted), workers=2))
+    assert len(made) == 12 and all(map(same, made, expected))
+    assert [r.getMessage().count("broken.png") for r in caplog.records] == [1]
+    with pytest.raises(InputError, match="none of its 1 photographs"):
+        list(batches(Photographs([tmp_path / "broken.png"], 32, 1), iter(wanted), workers=2))
+
+
+def test_store_of_decoded_photographs():
+    pictures = [np.random.default_rng(i).integers(0, 256, (4 + i, 5, 3), "uint8") for i in range(3)]
+    store = PixelStore(3, sum(p.nbytes for p in pictures[:2]))
+    assert store.get(0) is None
+    for i, picture in enumerate(pictures):
+        store.put(i, picture)
+    other = PixelStore(3, store.limit, store.descriptor)  # as another process opens it
+    for i in range(2):
+        np.testing.assert_array_equal(other.get(i), pictures[i])
+    assert other.get(2) is None  # no room was left
+
+
+def test_crops_that_a_run_ends_on(tmp_path):
+    """Parts of the photographs as they are, mirrored or not, most with the hole of the score."""
+    pixels = write(tmp_path / "a.png", 70, 80)
+    photographs = Photographs([tmp_path / "a.png"], 64, 60, augmentation="vivid", patterns=0.5)
+    batch = photographs.batch(0, final=True)
+    windows = np.lib.stride_tricks.sliding_window_view(pixels, (64, 64), axis=(0, 1))
+    windows = windows.transpose(0, 1, 3, 4, 2).reshape(-1, 64, 64, 3)
+    everywhere = {view.tobytes() for w in windows for view in (w, w[:, ::-1])}
+    drawn = sum(crop.tobytes() not in everywhere for crop in batch.images)
+    assert drawn == batch.files.count("a pattern") < 10
+    score = hole_mask((64, 64), 48)[..., None]  # a quarter of the crop is margin
+    assert 0.6 < np.mean([np.array_equal(mask, score) for mask in batch.masks]) < 0.95
+
+
 def test_every_photograph_once_a_pass(files):
     photographs = Photographs(files, 32, len(files))
     passes = [photographs.batch(step).files for step in range(3)]
@@ -225,8 +268,7 @@ def test_every_photograph_once_a_pass(files):
 
 def test_form_of_a_batch(files):
     batch = Photographs(files, 64, 5, window=(16, 16, 48, 48)).batch(0)
-    assert batch.images.shape == (5, 64, 64, 3) and batch.images.dtype == np.float32
-    assert batch.images.min() >= 0 and batch.images.max() <= 255
+    assert batch.images.shape == (5, 64, 64, 3) and batch.images.dtype == np.uint8
     assert batch.masks.shape == (5, 64, 64, 1)
     assert (batch.masks == 0).any(axis=(1, 2, 3)).all()
     batch.masks[:, 16:48, 16:48] = 1

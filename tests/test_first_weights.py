@@ -27,7 +27,7 @@ def test_trained_weights_as_first_weights(straight):
     path = straight.folder / "first.weights.h5"
     save_weights(model, config, path)
     network = build_training_network(config, 32, 32)
-    batches = [straight._make(step)[0] for step in range(16)]
+    batches = [straight._inputs(step) for step in range(16)]
     batch = [np.concatenate(parts) for parts in zip(*batches, strict=True)]
     initialise(network, config, str(path), None, [batch])
 

@@ -52,7 +52,7 @@ def test_upstream_loss_of_a_run_is_the_upstream_loss():
     from keras import ops
 
     from unetpred.losses import upstream_loss
-    from unetpred.run_setup import make_loss
+    from unetpred.run_setup import loss_vgg, make_loss
 
     rng = np.random.default_rng(0)
     true, pred = (rng.uniform(-2, 2, (2, 32, 32, 3)).astype("float32") for _ in range(2))
@@ -61,7 +61,9 @@ def test_upstream_loss_of_a_run_is_the_upstream_loss():
         "x", loss="upstream", loss_weights=weights, vgg_weights=str(VGG_FILE), image_size=32
     )
     assert config.box == (0, 0, 32, 32)
-    value = make_loss(config)(np.concatenate([true, true[..., :1]], axis=-1), pred)
+    value = make_loss(config, loss_vgg(config))(
+        np.concatenate([true, true[..., :1]], axis=-1), pred
+    )
     expected = upstream_loss(64 * true, 64 * pred, VGG_FILE, weights)["total"]
     assert float(ops.convert_to_numpy(value)) == pytest.approx(
         float(ops.convert_to_numpy(expected)), rel=1e-5
@@ -73,3 +75,25 @@ def test_upstream_loss_without_its_vgg_terms_needs_no_vgg():
     assert not TrainConfig("x", loss="upstream", loss_weights=off).loss_needs_vgg
     assert TrainConfig("x", loss="upstream", loss_weights={"fft_style": 0.0}).loss_needs_vgg
     assert not TrainConfig("x").loss_needs_vgg
+
+
+def test_content_in_the_loss_is_the_score_of_the_middle():
+    """Of the filled-in image, holes anywhere; against the score, whose values the oracle checks."""
+    from keras import ops
+
+    from unetpred.colour import from_network
+    from unetpred.scores import content
+    from unetpred.vgg import vgg_model
+
+    rng = np.random.default_rng(0)
+    true, pred = (rng.uniform(-1.5, 1.5, (2, 64, 64, 3)).astype("float32") for _ in range(2))
+    hidden = (rng.random((2, 64, 64, 1)) < 0.5).astype("float32")
+    vgg = vgg_model(VGG_FILE)
+    both = np.concatenate([true, hidden], axis=-1)
+    off = {"l1": 0, "correlation": 0, "hue": 0}
+    value = hole_loss(both, pred, {**off, "content": 3}, vgg)
+    filled = np.where(hidden == 1, pred, true)
+    middle = (slice(None), slice(6, 58), slice(6, 58))
+    expected = content(from_network(64 * filled[middle]), from_network(64 * true[middle]), vgg)
+    assert float(ops.convert_to_numpy(value)) == pytest.approx(3 * expected.total.mean(), rel=1e-4)
+    assert TrainConfig("x", loss_weights={"content": 0.1}).loss_needs_vgg

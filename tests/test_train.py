@@ -32,7 +32,7 @@ def test_what_a_run_leaves(straight):
 @pytest.fixture
 def few(straight, monkeypatch):
     """Statistics of what ships are measured on two batches, and anew for the next test."""
-    batches = [straight._make(step)[0] for step in range(2)]
+    batches = [straight._inputs(step) for step in range(2)]
     monkeypatch.setattr(straight._shipping, "_batches", lambda: batches)
     straight._shipping._step = None
     yield
@@ -45,7 +45,7 @@ def test_what_ships_is_what_was_trained(straight, few):
 
     from unetpred.folding import SCALE
 
-    (image, mask), _, _ = straight._make(0)
+    image, mask = straight._inputs(0)
     with straight._shipping._averaged():
         expected = ops.convert_to_numpy(straight.network([image, mask], training=False)) * SCALE
     full = ops.convert_to_numpy(straight.shipped()([image * SCALE, mask]))
@@ -91,7 +91,7 @@ def test_nan_loss(straight, tmp_path, monkeypatch):
     monkeypatch.setattr(straight.network, "train_on_batch", lambda *_: next(losses))
     with pytest.raises(Diverged, match="nan at step 2") as error:
         straight.train()
-    for file in straight._make(2)[2]:
+    for file in straight.photographs.batch(2).files:
         assert file in str(error.value)
     assert "no checkpoint yet" in str(error.value)
     assert not (tmp_path / "state.h5").exists()

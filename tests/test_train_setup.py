@@ -15,13 +15,13 @@ from unetpred.train_config import TrainConfig, learning_rate
 
 def test_learning_rate():
     config = TrainConfig("x", lr=0.1, warmup=10, decay=0.5)
-    rates = [learning_rate(config, step, 100) for step in range(100)]
+    rates = [learning_rate(config, step, step / 100) for step in range(100)]
     np.testing.assert_allclose(rates[:10], 0.1 * np.arange(1, 11) / 10)
     np.testing.assert_allclose(rates[10:51], 0.1)
     np.testing.assert_allclose(rates[75], 0.05)
     np.testing.assert_allclose(rates[99], 0.05 * (1 + math.cos(math.pi * 49 / 50)))
     config = TrainConfig("x", lr=0.1, warmup=0)
-    assert {learning_rate(config, step, total) for step in (0, 9) for total in (10, 99)} == {0.1}
+    assert {learning_rate(config, step, share) for step in (0, 9) for share in (0.1, 1)} == {0.1}
 
 
 @pytest.mark.parametrize(

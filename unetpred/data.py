@@ -20,20 +20,23 @@ from unetpred.errors import InputError
 from unetpred.holes import random_mask
 from unetpred.images import levels
 from unetpred.patterns import random_pattern
+from unetpred.pixel_store import PixelStore
 
 logger = logging.getLogger(__name__)
 
 _warn = Warner()  # photographs are read again and again
 
 SMALLEST = 16  # px; photographs with a shorter side would be little but enlargement
+FINAL_SCORE = 0.7  # share of the score's own hole where a run ends, and of drawn patterns
+FINAL_PATTERNS = 0.05
 LARGEST = 1024  # px; of a shorter side: larger photographs are shrunk, to be cached by the hundred
 
 
 class Batch(NamedTuple):
-    """What one training step sees."""
+    """What one training step sees; bytes, since they travel between processes and to a GPU."""
 
-    images: np.ndarray  # (N,H,W,3) float32, RGB 0..255
-    masks: np.ndarray  # (N,H,W,1) float32, 1 = visible, 0 = missing
+    images: np.ndarray  # (N,H,W,3) uint8, RGB
+    masks: np.ndarray  # (N,H,W,1) uint8, 1 = visible, 0 = missing
     files: list[str]
 
 
@@ -122,6 +125,8 @@ class Photographs:
         Share of the crops, 0..1, that are drawn by `unetpred.patterns.random_pattern`.
     cache : int
         Decoded photographs are kept until they take this many bytes.
+    store : PixelStore, optional
+        Keeps decoded photographs for several processes; takes the place of the cache.
     """
 
     files: list[Path]
@@ -133,32 +138,44 @@ class Photographs:
     augmentation: str = "upstream"
     patterns: float = 0.0
     cache: int = 4 << 30
+    store: PixelStore | None = None
 
     def __post_init__(self) -> None:
         self._decoded: dict[Path, np.ndarray] = {}
         self._bytes = 0
+        self._numbers = {file: number for number, file in enumerate(self.files)}
         self._broken: set[Path] = set()
         self._lock = Lock()
 
-    def batch(self, step: int) -> Batch:
+    def batch(self, step: int, final: bool = False) -> Batch:
         """Give batch number `step`, counted from 0; may be called from several threads.
+
+        Parameters
+        ----------
+        step : int
+        final : bool
+            Whether the crops are those that a run ends on, nearer to what is scored: at their own
+            scale, in their own colours but mirrored, `FINAL_SCORE` of the holes the score's, and
+            at most `FINAL_PATTERNS` drawn patterns.
 
         Raises
         ------
         InputError
             If none of the photographs can be read.
         """
-        images = np.empty((self.batch_size, self.size, self.size, 3), "float32")
-        masks = np.empty((self.batch_size, self.size, self.size, 1), "float32")
+        images = np.empty((self.batch_size, self.size, self.size, 3), "uint8")
+        masks = np.empty((self.batch_size, self.size, self.size, 1), "uint8")
+        patterns = min(self.patterns, FINAL_PATTERNS) if final else self.patterns
         names = []
         for i in range(self.batch_size):
             rng = np.random.default_rng([self.seed, 2, step, i])
-            if self.patterns and rng.random() < self.patterns:
-                file, images[i] = "a pattern", random_pattern(rng, self.size)
+            if patterns and rng.random() < patterns:
+                file, images[i] = "a pattern", np.rint(random_pattern(rng, self.size))
             else:
                 file, photograph = self._photograph(step * self.batch_size + i)
-                images[i] = self._crop(photograph, rng)
-            masks[i, ..., 0] = random_mask(rng, (self.size, self.size), self.window)
+                images[i] = self._crop(photograph, rng, final)
+            kind = "score" if final and rng.random() < FINAL_SCORE else None
+            masks[i, ..., 0] = random_mask(rng, (self.size, self.size), self.window, kind=kind)
             names.append(str(file))
         return Batch(images, masks, names)
 
@@ -180,6 +197,12 @@ class Photographs:
         raise InputError(f"{self.files[0].parent}: none of its {count} photographs can be read")
 
     def _read(self, file: Path) -> np.ndarray:
+        if self.store is not None:
+            pixels = self.store.get(self._numbers[file])
+            if pixels is None:
+                pixels = at_most(read_photograph(file), LARGEST)
+                self.store.put(self._numbers[file], pixels)
+            return pixels
         pixels = self._decoded.get(file)
         if pixels is None:
             pixels = at_most(read_photograph(file), LARGEST)
@@ -189,25 +212,29 @@ class Photographs:
                     self._bytes += pixels.nbytes
         return pixels
 
-    def _crop(self, photograph: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def _crop(
+        self, photograph: np.ndarray, rng: np.random.Generator, final: bool = False
+    ) -> np.ndarray:
         photograph = at_least(photograph, self.size)
         height, width, _ = photograph.shape
         side = self.size
-        if rng.random() < 0.5:
+        if not final and rng.random() < 0.5:
             largest = min(height, width, round(self.size * self.zoom))
             side = round(self.size * np.exp(rng.uniform(0, np.log(largest / self.size))))
         top, left = rng.integers(0, height - side + 1), rng.integers(0, width - side + 1)
         crop = photograph[top : top + side, left : left + side]
         if side != self.size:
             crop = _resized(crop, self.size, self.size)
-        crop = crop.astype("float32")
-        if self.augmentation != "none":
-            if rng.random() < 0.5:
-                crop = crop[:, ::-1]
-            colours = colour_matrix(rng, self.augmentation)
-            matrix, offset = (value.astype("float32") for value in colours)
-            crop = (crop.reshape(-1, 3) @ matrix.T + offset).reshape(crop.shape)
-        return np.clip(crop, 0, 255)
+        if self.augmentation == "none":
+            return crop
+        if rng.random() < 0.5:
+            crop = crop[:, ::-1]
+        if final:
+            return crop
+        colours = colour_matrix(rng, self.augmentation)
+        matrix, offset = (value.astype("float32") for value in colours)
+        crop = crop.reshape(-1, 3).astype("float32") @ matrix.T + offset
+        return np.rint(np.clip(crop, 0, 255)).reshape(self.size, self.size, 3)
 
 
 @lru_cache(maxsize=4)

@@ -12,9 +12,8 @@ import keras
 import numpy as np
 
 from unetpred.layers import PConv2D
+from unetpred.losses import SCALE
 from unetpred.model import Config, Window, build_unetpred, decode, encode, make_convolve
-
-SCALE = 64.0  # image values are divided by this inside the training network
 
 
 def build_training_network(

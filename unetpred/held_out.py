@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import numpy as np
 from unetpred.colour import from_network, to_network
 from unetpred.masks import hole_box, hole_mask
 from unetpred.model import build_hole_model
-from unetpred.scores import structure
+from unetpred.scores import content, structure
 
 SIDE = 224  # px; of the crops of the published method
 SHOWN = 4  # photographs in the picture
@@ -28,13 +29,19 @@ class Measured(NamedTuple):
         which it is defined; NaN if there is none.
     l1 : float
         Mean absolute error in the hole, 0..255.
+    content : float
+        Mean content score of the hole; NaN without VGG-16.
     picture : numpy.ndarray
         (H,W,3) uint8: some of the crops, each original, masked, filled in.
+    seconds : float
+        How long it takes, without what is done but once.
     """
 
     structure: float
     l1: float
+    content: float
     picture: np.ndarray
+    seconds: float
 
 
 class HeldOut:
@@ -44,12 +51,14 @@ class HeldOut:
     ----------
     crops : numpy.ndarray
         (N,224,224,3) uint8.
+    vgg : keras.Model, optional
+        From `unetpred.vgg.vgg_model`, to measure content too.
     batch_size : int
         Crops computed at once.
     """
 
-    def __init__(self, crops: np.ndarray, batch_size: int = 8):
-        self.crops = crops
+    def __init__(self, crops: np.ndarray, vgg: keras.Model | None = None, batch_size: int = 8):
+        self.crops, self._vgg = crops, vgg
         self._batch_size = min(batch_size, len(crops))
         self._box = hole_box((SIDE, SIDE))
         self._mask = hole_mask((SIDE, SIDE))
@@ -75,19 +84,30 @@ class HeldOut:
         top, left, bottom, right = self._box
         patches = self.crops[:, top:bottom, left:right]  # (N,52,52,3)
         filled = np.empty(patches.shape, "float32")
+        seconds = []
         for start in range(0, len(self.crops), self._batch_size):
+            started = time.monotonic()
             # the last batch is as long as the others, so that there is one shape to compile
             first = min(start, len(self.crops) - self._batch_size)
             filled[first : first + self._batch_size] = self._fill(first)
             if stop():
                 return None
+            seconds.append(time.monotonic() - started)
+        started = time.monotonic()
         missing = np.zeros(patches.shape[1:3])
         scores = [structure(f, p, missing).value for f, p in zip(filled, patches, strict=True)]
         defined = [score for score in scores if np.isfinite(score)]
+        distance = float("nan")
+        if self._vgg is not None:
+            distance = float(np.nanmean(content(filled, patches, self._vgg).total))
+        # the first batch may have been compiled for
+        rest = sum(seconds[1:]) / max(1, len(seconds) - 1) or seconds[0]
         return Measured(
             float(np.mean(defined)) if defined else float("nan"),
             float(np.mean(np.abs(filled - patches))),
+            distance,
             self._picture(filled[:SHOWN]),
+            rest * len(seconds) + time.monotonic() - started,
         )
 
     def _fill(self, first: int) -> np.ndarray:

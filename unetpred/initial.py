@@ -34,9 +34,10 @@ def initialise(
     config : Config
         What it was built with.
     source : str
-        "random" for what it has; "mean" for `carry_colours`; "vgg16" for the encoder; a file or a
-        name for `load_model`, also of a narrower network, of which mirrored copies are put side
-        by side (`widen`); or the `state.h5` of another run.
+        "random" for what it has; "mean" for `carry_colours`; "vgg16" for the encoder; "vgg16_mean"
+        for `carry_colours` beside that; a file or a name for `load_model`, also of a narrower
+        network, of which mirrored copies are put side by side (`widen`); or the `state.h5` of
+        another run.
     vgg_weights : str, optional
         A file of VGG-16; ImageNet's weights are downloaded if it is needed and not given.
     batches : iterable of (image / 64, mask)
@@ -49,13 +50,19 @@ def initialise(
     """
     if source == "random":
         return
+    everywhere = [f"{name}_norm" for name in layer_names(config.variant)[:-1]]
     if source == "mean":
         carry_colours(network, config)
-        measure(network, [f"{name}_norm" for name in layer_names(config.variant)[:-1]], batches)
+        measure(network, everywhere, batches)
         return
-    if source == "vgg16":
+    if source in ("vgg16", "vgg16_mean"):
         start = build_unetpred(config.variant, config.width, vgg_weights=vgg_weights or "imagenet")
         names = [layer.name for layer in start.layers if _is_vgg(layer)]
+        if source == "vgg16_mean":
+            unfold(start, network, names)
+            carry_colours(network, config, beside=names)
+            measure(network, everywhere, batches)
+            return
     elif Path(source).is_file() and _is_state(source):
         load_state(source, named_variables(network))
         return
@@ -119,7 +126,7 @@ def unfold(model: keras.Model, training: keras.Model, names: Iterable[str]) -> N
         norm.set_weights([np.sqrt(ones + norm.epsilon), bias, 0 * bias, ones])
 
 
-def carry_colours(training: keras.Model, config: Config) -> None:
+def carry_colours(training: keras.Model, config: Config, beside: Iterable[str] = ()) -> None:
     """Let the first three channels of every layer carry the image's colours.
 
     A hole is then filled with means of what surrounds it, from the coarsest level that sees it to
@@ -138,8 +145,12 @@ def carry_colours(training: keras.Model, config: Config) -> None:
         From `build_training_network`, with random weights.
     config : Config
         What it was built with.
+    beside : iterable of str
+        Layers that have trained weights in all channels but the first three, which these do not
+        read.
     """
     offset = 3.0  # makes colours / 64 positive, so that no ReLU cuts them
+    trained = set(beside)
     for name in layer_names(config.variant):
         layer = training.get_layer(name)
         kernel, *bias = layer.get_weights()
@@ -148,6 +159,8 @@ def carry_colours(training: keras.Model, config: Config) -> None:
         colours = np.zeros((channels, 3))
         for start, part in zip(np.cumsum([0, *parts[:-1]]), parts, strict=True):
             colours[start : start + 3] = np.eye(3) * part / channels
+        if name in trained and name != "vblock1_conv_1":
+            kernel[:, :, :3] = 0  # they read features there in training, not colours
         kernel[:, :, :, :3] = colours / 9
         if name == "block10":
             layer.set_weights([kernel, bias[0] - offset])
@@ -155,7 +168,8 @@ def carry_colours(training: keras.Model, config: Config) -> None:
         layer.set_weights([kernel])
         norm = training.get_layer(f"{name}_norm")
         ones = np.ones(kernel.shape[-1], "float32")
-        beta = 0 * ones
+        beta = norm.get_weights()[1] if name in trained else 0 * ones
+        beta[:3] = 0
         if name == "vblock1_conv_1":
             beta[:3] = offset
         norm.set_weights([np.sqrt(ones + norm.epsilon), beta, 0 * ones, ones])

@@ -6,7 +6,11 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from unetpred.colour import from_network
 from unetpred.errors import InputError
+from unetpred.masks import DEFAULT_HOLE
 from unetpred.vgg import LOSS_LAYERS, vgg_model
 
 if TYPE_CHECKING:
@@ -28,11 +32,14 @@ UPSTREAM_WEIGHTS = {
 }
 
 #: Weights of the loss that our own weights are trained with.
-HOLE_WEIGHTS = {"l1": 1.0, "correlation": 0.5, "hue": 0.5}
+HOLE_WEIGHTS = {"l1": 1.0, "correlation": 0.5, "hue": 0.5, "content": 0.0}
+#: Image values are divided by this inside the training network.
+SCALE = 64.0
 #: What keeps the correlation of all but constant patches from counting, in units of 64 levels.
 HOLE_STD = 1e-3**0.5
 
-VGG_TERMS = ("fft_content", "fft_style", "content_l2")  # the terms of VGG-16's features
+UPSTREAM_VGG_TERMS = ("fft_content", "fft_style", "content_l2")
+VGG_TERMS = (*UPSTREAM_VGG_TERMS, "content")  # the terms of VGG-16's features
 _FFT_PARTS = ("fft_abs", "fft_log", "fft_phase")
 _FFT_EPS = 1e-7
 _TV_EPS = 1e-7
@@ -115,7 +122,7 @@ def upstream_loss(
         parts = _fft_parts(_spectrum(true), _spectrum(pred))
         result.update({f"unit_{name}": part for name, part in parts.items()})
         result["fft_pixel"] = sum(weights[name] * parts[name] for name in _FFT_PARTS)
-    if wanted.intersection(VGG_TERMS):
+    if wanted.intersection(UPSTREAM_VGG_TERMS):
         result.update(_feature_terms(true, pred, _loss_vgg(vgg_weights), weights, wanted))
     if "tv" in wanted:
         result["tv"] = _l2(_gradient_magnitude(true), _gradient_magnitude(pred))
@@ -153,7 +160,7 @@ def _feature_terms(
     true: Any, pred: Any, vgg: keras.Model, weights: Mapping[str, float], wanted: set[str]
 ) -> dict[str, Any]:
     """Give those of the terms of VGG features that are wanted."""
-    sums = {name: 0.0 for name in VGG_TERMS if name in wanted}
+    sums = {name: 0.0 for name in UPSTREAM_VGG_TERMS if name in wanted}
     pairs = zip(vgg(true, training=False), vgg(pred, training=False), strict=True)
     for features_true, features_pred in pairs:
         if "content_l2" in sums:
@@ -236,8 +243,13 @@ def _l2(true: Any, pred: Any) -> Any:
     return ops.sum(ops.mean(ops.square(pred - true), axis=(1, 2, 3)))
 
 
-def hole_loss(y_true: Any, y_pred: Any, weights: Mapping[str, float] | None = None) -> Any:
-    """Compute the loss our weights are trained with: L1, 1 - r and mean hue in the hole.
+def hole_loss(
+    y_true: Any,
+    y_pred: Any,
+    weights: Mapping[str, float] | None = None,
+    vgg: keras.Model | None = None,
+) -> Any:
+    """Compute the loss our weights are trained with: L1, 1 - r, mean hue and content in the hole.
 
     r is Pearson's correlation of all missing values of one image, the structure score, with
     `HOLE_STD` added to both standard deviations in quadrature, so that patches that are all but
@@ -257,13 +269,17 @@ def hole_loss(y_true: Any, y_pred: Any, weights: Mapping[str, float] | None = No
         The prediction, in the units of the target.
     weights : mapping of str to float, optional
         Weights that shall differ from `HOLE_WEIGHTS`, by the names there.
+    vgg : keras.Model, optional
+        ``vgg_model(path)``, where content has a weight.
 
     Returns
     -------
     tensor, ()
         Mean over the batch of ``l1 * (mean absolute error over the missing values) +
         correlation * (1 - r) + hue * (|difference along R - B| / 2 + |difference along
-        G - (R + B) / 2|)``. An image without missing values counts as correlation * 1.
+        G - (R + B) / 2|) + content * (content of the filled-in image)``. An image without missing
+        values counts as correlation * 1. Content is that of the score, see `scores.content`, of the
+        central `DEFAULT_HOLE` px, or all there is if that is less; nothing is clipped.
 
     Raises
     ------
@@ -288,7 +304,35 @@ def hole_loss(y_true: Any, y_pred: Any, weights: Mapping[str, float] | None = No
     variances = (mean(true**2) + HOLE_STD**2) * (mean(pred**2) + HOLE_STD**2)
     r = mean(true * pred) / ops.sqrt(variances)
     total = weights["l1"] * error + weights["correlation"] * (1 - r)  # (N,1,1,1)
-    return ops.mean(total) + weights["hue"] * ops.mean(hue)
+    loss = ops.mean(total) + weights["hue"] * ops.mean(hue)
+    if weights["content"]:
+        loss = loss + weights["content"] * _content(y_true, y_pred, vgg)
+    return loss
+
+
+def _content(y_true: Any, y_pred: Any, vgg: keras.Model) -> Any:
+    """Give the mean content score of the middle of the filled-in images."""
+    from keras import ops
+
+    height, width = y_true.shape[1:3]
+    top, left = max(0, (height - DEFAULT_HOLE) // 2), max(0, (width - DEFAULT_HOLE) // 2)
+    part = (slice(None), slice(top, top + DEFAULT_HOLE), slice(left, left + DEFAULT_HOLE))
+    true, hidden = y_true[part][..., :3], y_true[part][..., 3:]
+    filled = true + (y_pred[part] - true) * hidden
+    distances = []
+    pairs = [vgg(from_network(SCALE * x), training=False) for x in (true, filled)]
+    for features_true, features_filled in zip(*pairs, strict=True):
+        difference = _unit(features_filled) - _unit(features_true)  # (N,h,w,C)
+        distances.append(ops.mean(ops.sum(ops.square(difference), axis=-1)))
+    return sum(distances) / len(distances)
+
+
+def _unit(features: Any) -> Any:
+    """Divide features (N,h,w,C) by their norm over channels, as the content score does."""
+    from keras import ops
+
+    eps = float(np.finfo("float32").eps)
+    return features / ops.sqrt(ops.sum(ops.square(features), axis=-1, keepdims=True) + eps)
 
 
 def _weights(changes: Mapping[str, float] | None, defaults: Mapping[str, float]) -> dict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -14,7 +15,12 @@ MUON_MOMENTUM = 0.95
 
 
 def make_optimizer(
-    lr: float, weight_decay: float, ema: float, kind: str = "muon", clip: float = 1.0
+    lr: float,
+    weight_decay: float,
+    ema: float,
+    kind: str = "muon",
+    clip: float = 1.0,
+    factors: Mapping[str, float] | None = None,
 ) -> keras.optimizers.Optimizer:
     """AdamW or Muon that keeps an average of the weights beside them.
 
@@ -36,6 +42,9 @@ def make_optimizer(
         "adamw" moves all weights by AdamW.
     clip : float
         Gradients whose joint norm is above this are shrunk to it.
+    factors : mapping of str to float, optional
+        Factors on the learning rate, by how the paths of variables begin; 0 leaves them as they
+        are, but for the decay of weights.
 
     References
     ----------
@@ -47,6 +56,10 @@ def make_optimizer(
 
     class Averaging(base):
         @property
+        def most(self) -> float:  # what the momentum of the average ends at
+            return self._most
+
+        @property
         def ema_momentum(self):
             t = ops.cast(self.iterations, "float32")
             return ops.minimum(self._most, (1 + t) / (10 + t))
@@ -55,22 +68,34 @@ def make_optimizer(
         def ema_momentum(self, value: float):
             self._most = value
 
-    class AveragingMuon(Averaging):
         def _backend_update_step(self, grads, trainable_variables, learning_rate):
+            groups: dict[float, list] = {}
+            for pair in zip(grads, trainable_variables, strict=True):
+                groups.setdefault(rate_factor(pair[1].path, self.factors), []).append(pair)
+            for factor, pairs in groups.items():
+                if factor:
+                    rate = learning_rate if factor == 1 else learning_rate * factor
+                    self._move(pairs, rate)
+
+        def _move(self, pairs, rate):
+            super()._backend_update_step(*map(list, zip(*pairs, strict=True)), rate)
+
+    class AveragingMuon(Averaging):
+        def _move(self, pairs, rate):
             rest = []
-            for gradient, variable in zip(grads, trainable_variables, strict=True):
-                if _between_hidden_layers(variable):
-                    self._muon_step(gradient, variable, learning_rate)
+            for gradient, variable in pairs:
+                if moved_by_muon(variable):
+                    self._muon_step(gradient, variable, rate)
                 else:
                     rest.append((gradient, variable))
             if rest:
-                super()._backend_update_step(*map(list, zip(*rest, strict=True)), learning_rate)
+                super()._move(rest, rate)
 
         def _muon_step(self, gradient, variable, learning_rate):
             momentum = self._momentums[self._get_variable_index(variable)]
             mixed = _mix(momentum.value, gradient, MUON_MOMENTUM)
             update = orthogonal(_mix(gradient, mixed, 1 - MUON_MOMENTUM))  # Nesterov's
-            scale = 0.2 * max(variable.shape[-1], _inputs(variable)) ** 0.5
+            scale = muon_scale(variable)
             self.assign(momentum, mixed)
             self.assign_sub(variable, update * ops.cast(learning_rate * scale, variable.dtype))
 
@@ -82,6 +107,7 @@ def make_optimizer(
         ema_momentum=ema,
         name=kind,
     )
+    optimizer.factors = dict(factors or {})
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
 
@@ -116,14 +142,22 @@ def orthogonal(x: Any) -> Any:
     return ops.reshape(x @ product if tall else product @ x, shape)
 
 
+def rate_factor(path: str, factors: Mapping[str, float]) -> float:
+    """Give the factor on the rate of the variable of this path; 1 if none is named."""
+    return next((factor for start, factor in factors.items() if path.startswith(start)), 1)
+
+
 def _mix(x, y, share: float):
     return x * share + y * (1 - share)
 
 
-def _inputs(kernel) -> int:
-    return kernel.shape[0] * kernel.shape[1] * kernel.shape[2]
+def muon_scale(kernel: keras.Variable) -> float:
+    """Give the factor that lets one rate serve Muon and AdamW."""
+    height, width, inputs, filters = kernel.shape
+    return 0.2 * max(filters, height * width * inputs) ** 0.5
 
 
-def _between_hidden_layers(variable) -> bool:
+def moved_by_muon(variable: keras.Variable) -> bool:
+    """Tell whether a variable is a kernel between hidden layers."""
     # the first layer sees three colours, and the last one makes them
     return len(variable.shape) == 4 and variable.shape[2] > 3 and variable.shape[3] > 3

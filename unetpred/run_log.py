@@ -16,7 +16,7 @@ from unetpred.files import atomic_path
 
 logger = logging.getLogger(__name__)
 
-COLUMNS = ("step", "loss", "lr", "structure", "l1", "images_per_second", "waiting")
+COLUMNS = ("step", "loss", "lr", "structure", "l1", "content", "images_per_second", "waiting")
 
 
 class RunLog:

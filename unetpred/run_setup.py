@@ -12,16 +12,20 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from unetpred import __version__
+from unetpred.architecture import ENCODER
+from unetpred.colour import to_network
 from unetpred.data import central_crops, list_photographs, split
 from unetpred.errors import InputError
 from unetpred.files import atomic_path
 from unetpred.folding import SCALE
 from unetpred.held_out import SIDE
 from unetpred.losses import hole_loss, upstream_loss
+from unetpred.masks import Box
 from unetpred.train_config import TrainConfig
-from unetpred.vgg import LOSS_LAYERS, vgg_model
+from unetpred.vgg import CONTENT_LAYERS, LOSS_LAYERS, vgg_model
 
 logger = logging.getLogger(__name__)
 
@@ -67,23 +71,70 @@ def divide_photographs(config: TrainConfig) -> tuple[list[Path], np.ndarray]:
     return files, np.stack(crops)
 
 
-def make_loss(config: TrainConfig) -> Callable[[Any, Any], Any]:
-    """The loss of a run, of target (N,h,w,4) and output (N,h,w,3), both divided by 64.
+def loss_vgg(config: TrainConfig) -> keras.Model | None:
+    """Give the VGG-16 of the loss of a run, or None where it needs none.
 
     Raises
     ------
     InputError
-        If VGG-16 is needed and cannot be had.
+        If it is needed and cannot be had.
+    """
+    if not config.loss_needs_vgg:
+        return None
+    layers = CONTENT_LAYERS if config.loss == "hole" else LOSS_LAYERS
+    return vgg_model(config.vgg_weights, layers)
+
+
+def make_loss(config: TrainConfig, vgg: keras.Model | None = None) -> Callable[[Any, Any], Any]:
+    """The loss of a run, of target (N,h,w,4) and output (N,h,w,3), both divided by 64.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    vgg : keras.Model, optional
+        From `loss_vgg`.
     """
     if config.loss == "hole":
-        return lambda true, predicted: hole_loss(true, predicted, config.loss_weights)
-    vgg = vgg_model(config.vgg_weights, LOSS_LAYERS) if config.loss_needs_vgg else None
+        return lambda true, predicted: hole_loss(true, predicted, config.loss_weights, vgg)
 
     def loss(true, predicted):
         true, predicted = true[..., :3] * SCALE, predicted * SCALE
         return upstream_loss(true, predicted, vgg, config.loss_weights, terms="weighted")["total"]
 
     return loss
+
+
+def rate_factors(config: TrainConfig) -> dict[str, float]:
+    """Give the factors on the learning rate, by the beginnings of variables' paths."""
+    if config.encoder_rate == 1:
+        return {}
+    return {f"vblock{block}_": config.encoder_rate for block, _ in enumerate(ENCODER, 1)}
+
+
+def prepare(images: Any, masks: Any, box: Box) -> tuple[list[Any], Any]:
+    """Turn a batch into what the training network takes and what its loss compares with.
+
+    Parameters
+    ----------
+    images : array or tensor, (N,H,W,3) uint8
+        RGB.
+    masks : array or tensor, (N,H,W,1) uint8
+        1 = visible, 0 = missing.
+    box : (top, left, bottom, right)
+        The window that is computed.
+
+    Returns
+    -------
+    inputs : list of two tensors
+        Image / 64 (N,H,W,3) and mask (N,H,W,1), float32.
+    target : tensor, (N,h,w,4)
+        Of the window; see `unetpred.losses.hole_loss`.
+    """
+    top, left, bottom, right = box
+    image = to_network(ops.cast(images, "float32")) / SCALE
+    mask = ops.cast(masks, "float32")
+    target = ops.concatenate([image, 1 - mask], axis=-1)  # (N,H,W,4)
+    return [image, mask], target[:, top:bottom, left:right]
 
 
 def fingerprint(files: list[Path], folder: str) -> dict[str, Any]:

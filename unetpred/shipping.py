@@ -62,7 +62,8 @@ class Shipping:
     def _averaged(self) -> Iterator[None]:
         kept = [(variable, values(variable)) for variable in self._network.variables]
         try:
-            self._optimizer.finalize_variable_values(self._network.trainable_variables)
+            if int(self._optimizer.iterations):  # else there is no average yet
+                self._optimizer.finalize_variable_values(self._network.trainable_variables)
             self._measure()
             yield
         finally:

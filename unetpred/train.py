@@ -10,18 +10,18 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
-from unetpred import checkpoint
-from unetpred.ahead import ahead
+from unetpred import checkpoint, loader
 from unetpred.checkpoint import STATE, Diverged
-from unetpred.colour import to_network
+from unetpred.clock import Clock
 from unetpred.data import Photographs
 from unetpred.errors import InputError
 from unetpred.files import make_folder
-from unetpred.folding import SCALE, build_training_network
+from unetpred.folding import build_training_network
 from unetpred.held_out import HeldOut
 from unetpred.initial import initialise
 from unetpred.layers import dtype_policy
@@ -32,7 +32,10 @@ from unetpred.run_setup import (
     changes,
     divide_photographs,
     fingerprint,
+    loss_vgg,
     make_loss,
+    prepare,
+    rate_factors,
     write_config,
 )
 from unetpred.shipping import Shipping
@@ -44,6 +47,7 @@ __all__ = ["Diverged", "Run", "Stopped", "TrainConfig", "learning_rate"]
 
 logger = logging.getLogger(__name__)
 
+MEASURED = 16  # batches on which the statistics of what ships are measured
 LAST, BEST = "last.weights.h5", "best.weights.h5"
 
 
@@ -55,6 +59,8 @@ class Run:
     Parameters
     ----------
     config : TrainConfig
+    started : float, optional
+        When the program began, by `time.monotonic`; now if not given.
 
     Raises
     ------
@@ -62,12 +68,12 @@ class Run:
         If photographs, VGG-16 or the folder of the run are not to be had.
     """
 
-    def __init__(self, config: TrainConfig):
+    def __init__(self, config: TrainConfig, started: float | None = None):
         self.config = config
         self.folder = make_folder(config.checkpoint_dir)
-        loss = make_loss(config)
+        vgg = loss_vgg(config)
         files, crops = divide_photographs(config)
-        self.held_out = HeldOut(crops)
+        self.held_out = HeldOut(crops, vgg if config.loss == "hole" else None)
         window = None if config.window == config.image_size else config.box
         self.photographs = Photographs(
             files,
@@ -80,7 +86,8 @@ class Run:
             cache=cache_bytes(),
         )
         self.steps_per_epoch = config.steps_per_epoch or max(1, len(files) // config.batch_size)
-        self.total = config.epochs * self.steps_per_epoch
+        self.total = config.epochs * self.steps_per_epoch  # unknown to a run of given minutes
+        self._clock = Clock(config.max_minutes, started)
 
         if keras.backend.backend() == "tensorflow":
             from unetpred.tensorflow_only import make_deterministic
@@ -94,27 +101,31 @@ class Run:
                 self.architecture, config.image_size, config.image_size, config.box
             )
         self.optimizer = make_optimizer(
-            config.lr, config.weight_decay, config.ema, config.optimizer
+            config.lr,
+            config.weight_decay,
+            config.ema,
+            config.optimizer,
+            factors=rate_factors(config),
         )
         self.optimizer.build(self.network.trainable_variables)
-        self._train_on = self._make_step(loss)
+        self._train_on = self._make_step(make_loss(config, vgg))
         self.step, self.best = 0, -np.inf
         self._saved: tuple[int, Path] | None = None  # step of the last good state, and its file
         self._shipping = Shipping(self.network, self.optimizer, self.architecture, self._measuring)
 
-    def _make_step(self, loss: Callable) -> Callable[[list[np.ndarray], np.ndarray], float]:
+    def _make_step(self, loss: Callable) -> Callable[[np.ndarray, np.ndarray], Any]:
         backend, compiled = keras.backend.backend(), self.config.jit_compile
         if backend == "torch" and compiled:
             from unetpred.torch_step import CompiledStep
 
-            return CompiledStep(self.network, loss, self.optimizer)
+            return CompiledStep(self.network, loss, self.optimizer, self._prepare)
         if compiled is None:
             compiled = backend == "jax"
         self.network.compile(self.optimizer, loss=loss, jit_compile=compiled)
 
-        def step(inputs: list[np.ndarray], target: np.ndarray) -> float:
+        def step(images: np.ndarray, masks: np.ndarray) -> float:
             self.network.reset_metrics()  # older Keras 3 gives the mean of all steps so far
-            return float(self.network.train_on_batch(inputs, target))
+            return float(self.network.train_on_batch(*self._prepare(images, masks)))
 
         return step
 
@@ -123,7 +134,7 @@ class Run:
     def begin(self) -> None:
         """Start from step 0; the files of an earlier run in the folder are moved aside."""
         checkpoint.remove_leftovers(self.folder)
-        batches = ((image, mask) for (image, mask), *_ in map(self._make, range(4)))
+        batches = (map(keras.ops.convert_to_numpy, self._inputs(step)) for step in range(4))
         initialise(
             self.network,
             self.architecture,
@@ -191,7 +202,8 @@ class Run:
         if (self.folder / BEST).exists():  # else the next one is the best of this folder
             self.best = run["best"]
         self._saved = self.step, path
-        logger.info("going on from step %d of %d (%s)", self.step, self.total, path)
+        self._clock.before = run.get("seconds", 0.0)
+        logger.info("going on from step %d%s (%s)", self.step, self._of(), path)
         return True
 
     def save(self) -> None:
@@ -207,6 +219,7 @@ class Run:
             "best": self.best,
             "config": asdict(self.config),
             "photographs": self._fingerprint(),
+            "seconds": self._clock.elapsed(),
         }
         variables = checkpoint.named_variables(self.network, self.optimizer)
         checkpoint.write_state(self.folder / STATE, variables, run)
@@ -223,7 +236,15 @@ class Run:
 
     def _measuring(self) -> Iterator[list[np.ndarray]]:
         """Give the batches on which the statistics of what ships are measured."""
-        return (self._make(step)[0] for step in range(16))
+        return map(self._inputs, range(MEASURED))
+
+    def _inputs(self, step: int) -> list[Any]:
+        """Give the network's inputs of a step, as a run of this kind ends."""
+        batch = self.photographs.batch(step, final=self.config.final > 0)
+        return self._prepare(batch.images, batch.masks)[0]
+
+    def _prepare(self, images: Any, masks: Any) -> tuple[list[Any], Any]:
+        return prepare(images, masks, self.config.box)
 
     def _fingerprint(self) -> dict:
         return fingerprint(self.photographs.files, self.config.dataset_dir)
@@ -247,8 +268,8 @@ class Run:
         InputError
             If no photograph can be read.
         """
-        if self.step >= self.total:
-            logger.info("the run is finished: step %d of %d", self.step, self.total)
+        if self._share() >= 1:
+            logger.info("the run is finished: step %d%s", self.step, self._of())
             self.export(LAST)  # it may have ended between the two files of a checkpoint
             return
         write_config(
@@ -259,26 +280,30 @@ class Run:
             held_out=len(self.held_out.crops),
         )
         config, losses, waited, spent = self.config, [], 0.0, 0.0
-        batches = ahead(self._make, range(self.step, self.total), config.workers, each=2)
+        batches = loader.batches(self.photographs, self._wanted(), config.workers)
         log = RunLog(self.folder, self.step)
         with stop_signals() as stop, closing(log), closing(batches), self._bar(progress) as bar:
-            while self.step < self.total:
+            if config.max_minutes and self.step == 0:
+                self._rehearse(log, stop)
+            while True:
                 asked = time.perf_counter()
-                inputs, target, files = next(batches)
+                images, masks, files = next(batches)
                 started = time.perf_counter()
-                rate = learning_rate(config, self.step, self.total)
+                rate = learning_rate(config, self.step, self._share())
                 self.optimizer.learning_rate.assign(rate)
-                loss = self._train_on(inputs, target)
+                losses.append(self._train_on(images, masks))
                 ended = time.perf_counter()
-                if not np.isfinite(loss):
-                    raise Diverged(self._last_good(f"the loss is {loss}", files))
-                losses.append(loss)
                 waited, spent = waited + started - asked, spent + ended - asked
+                if isinstance(losses[-1], float) or self.step % 20 == 0:
+                    # a GPU has yet to compute the others: looking at each would make it wait
+                    losses = [float(loss) for loss in losses]
+                    if not np.isfinite(losses).all():
+                        raise Diverged(self._last_good(f"the loss is {losses[-1]}", files))
+                    bar.set_postfix(loss=f"{np.mean(losses[-50:]):.4f}", refresh=False)
                 self.step += 1
                 bar.update(config.batch_size)
-                bar.set_postfix(loss=f"{np.mean(losses[-50:]):.4f}", refresh=False)
 
-                done = self.step == self.total
+                done = self._share() >= 1
                 measures = done or self.step % config.val_interval == 0
                 row: dict[str, float] = {}
                 try:
@@ -287,7 +312,7 @@ class Run:
                     if row or done or stop or self.step % config.log_interval == 0:
                         row = {
                             "step": self.step,
-                            "loss": float(np.mean(losses)),
+                            "loss": float(np.mean([float(loss) for loss in losses])),
                             "lr": rate,
                             **row,
                             "images_per_second": len(losses) * config.batch_size / spent,
@@ -299,22 +324,47 @@ class Run:
                         self.save()
                 except Diverged as error:
                     raise Diverged(self._last_good(str(error), files)) from None
-                if stop and not done:
-                    raise Stopped(f"stopped at step {self.step} of {self.total}", stop[0])
+                if done:
+                    return
+                if stop:
+                    raise Stopped(f"stopped at step {self.step}{self._of()}", stop[0])
 
-    def _make(self, step: int) -> tuple[list[np.ndarray], np.ndarray, list[str]]:
-        """Give inputs, target (N,h,w,4) of the window, and file names of a step."""
-        top, left, bottom, right = self.config.box
-        batch = self.photographs.batch(step)
-        image = to_network(batch.images) / np.float32(SCALE)
-        target = np.concatenate([image, 1 - batch.masks], axis=-1)  # (N,H,W,4)
-        return [image, batch.masks], target[:, top:bottom, left:right], batch.files
+    def _share(self) -> float:
+        """Give how much of the run is done, 0..1."""
+        if self.config.max_minutes:
+            return self._clock.share()
+        return self.step / self.total
+
+    def _of(self) -> str:
+        return "" if self.config.max_minutes else f" of {self.total}"
+
+    def _wanted(self) -> Iterator[tuple[int, bool]]:
+        """Give which batches are wanted; in a run of given minutes for as long as it is asked."""
+        timed, step = self.config.max_minutes is not None, self.step
+        while timed or step < self.total:
+            share = self._share() if timed else step / self.total
+            yield step, share >= 1 - self.config.final
+            step += 1
+
+    def _rehearse(self, log: RunLog, stop: list[int]) -> None:
+        """Do what ends a run of given minutes, to know how long it takes."""
+        row = self._measure(log, lambda: bool(stop))
+        if row:
+            log.record({"step": 0, **row})
+        if not stop:
+            started = time.monotonic()
+            self.save()
+            self._clock.saving = time.monotonic() - started
 
     def _measure(self, log: RunLog, stop: Callable[[], bool]) -> dict[str, float]:
         """Measure on held-out photographs, and keep the network if it is the best so far."""
-        measured = self.held_out.measure(self.shipped(), stop)
+        started = time.monotonic()
+        shipped = self.shipped()
+        self._clock.exporting = time.monotonic() - started
+        measured = self.held_out.measure(shipped, stop)
         if measured is None:
             return {}
+        self._clock.measuring = measured.seconds
         if not np.isfinite(measured.l1):
             raise Diverged("the network's output is no number")
         logger.info(
@@ -328,7 +378,8 @@ class Run:
         if quality > self.best:
             self.best = quality
             self.export(BEST)
-        return {"structure": measured.structure, "l1": measured.l1}
+        row = {"structure": measured.structure, "l1": measured.l1}
+        return row if np.isnan(measured.content) else {**row, "content": measured.content}
 
     def _last_good(self, problem: str, files: list[str]) -> str:
         kept = "there was no checkpoint yet"
@@ -341,7 +392,7 @@ class Run:
         from tqdm import tqdm
 
         return tqdm(
-            total=self.total * self.config.batch_size,
+            total=None if self.config.max_minutes else self.total * self.config.batch_size,
             initial=self.step * self.config.batch_size,
             unit="image",
             unit_scale=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+import time
 from dataclasses import fields
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option(data, "window", int, "holes lie in the central N px (default: half of image_size)")
     option(data, "augmentation", str, "how colours are varied", choices=AUGMENTATIONS)
     option(data, "patterns", float, "share of crops that are drawn stripes and edges, 0..1")
-    option(data, "workers", int, "threads that read photographs")
+    option(data, "workers", int, "processes that read photographs")
 
     network = parser.add_argument_group("network and loss")
     option(network, "preset", str, "lite has a quarter of the filters", choices=tuple(PRESETS))
@@ -65,9 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "init",
         str,
         "first weights: random; mean, to begin with means of what surrounds a hole; vgg16 for the "
-        "encoder of full; or weights, a name or a file (of a narrower network too, whose "
-        "mirrored copies are put side by side); or the state.h5 of a run",
-        metavar="random|mean|vgg16|NAME|FILE",
+        "encoder of full; vgg16_mean for both; or weights, a name or a file (of a narrower network "
+        "too, whose mirrored copies are put side by side); or the state.h5 of a run",
+        metavar="random|mean|vgg16|vgg16_mean|NAME|FILE",
     )
     option(
         network,
@@ -96,9 +97,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     length = parser.add_argument_group("optimisation")
     option(length, "batch_size", int, "crops per step")
     option(length, "epochs", int, "length of the run, counted from its start, also with --resume")
+    option(length, "max_minutes", float, "or end within F minutes, all counted (see --decay)")
+    option(length, "final", float, "last part of the run, 0..1, on crops as they are scored")
     option(length, "steps_per_epoch", int, "steps per epoch (default: one pass over dataset_dir)")
     option(length, "optimizer", str, "what moves the weights", choices=OPTIMIZERS)
     option(length, "lr", float, "learning rate")
+    option(length, "encoder_rate", float, "factor on the rate of the encoder; 0 freezes it")
     option(length, "warmup", int, "steps over which the rate rises")
     option(length, "decay", float, "last part of the run, 0..1, over which the rate falls to 0")
     option(length, "weight_decay", float, "of kernels, times the rate")
@@ -154,6 +158,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _train(args: argparse.Namespace) -> int:
+    started = time.monotonic()
     names = [field.name for field in fields(TrainConfig)]
     given = {name: getattr(args, name) for name in names if hasattr(args, name)}
     given["loss_weights"] = dict(args.loss_weights or ())
@@ -168,7 +173,7 @@ def _train(args: argparse.Namespace) -> int:
 
     from unetpred.train import Diverged, Run, Stopped
 
-    training = Run(config)
+    training = Run(config, started)
     if not ((args.resume or args.resume_path) and training.resume(args.resume_path)):
         training.begin()
     try:

@@ -40,8 +40,8 @@ class TrainConfig:
         Width of the network: a quarter, or as published.
     init : str
         "random"; "mean" to begin with means of what surrounds a hole, see
-        `unetpred.initial.carry_colours`; "vgg16" for the encoder; the name or the file of weights;
-        or the `state.h5` of a run.
+        `unetpred.initial.carry_colours`; "vgg16" for the encoder; "vgg16_mean" for both; the name
+        or the file of weights; or the `state.h5` of a run.
     vgg_weights : str, optional
         File of VGG-16. Without it ImageNet's are downloaded where VGG-16 is needed.
     loss : {"hole", "upstream"}
@@ -62,12 +62,21 @@ class TrainConfig:
         Crops per step.
     epochs : int
         Length of the run from its start.
+    max_minutes : float, optional
+        Takes the place of `epochs`: the run ends within this time, all that it does counted, also
+        what it did before it was interrupted. The rate falls with the share of the time that has
+        passed, so two such runs differ.
+    final : float
+        The last part of the run, 0..1, whose crops are nearer to what is scored, see
+        `unetpred.data.Photographs.batch`.
     steps_per_epoch : int, optional
         One pass over the photographs if not given.
     optimizer : {"muon", "adamw"}
         What moves the weights, see `unetpred.optimizer.make_optimizer`.
     lr : float
         Learning rate after the warm-up.
+    encoder_rate : float
+        Factor on the rate of the encoder; 0 leaves it as it began.
     warmup : int
         Steps over which the rate rises.
     decay : float
@@ -90,7 +99,7 @@ class TrainConfig:
     seed : int
         Of the first weights, the split, and all crops, holes and colours.
     workers : int
-        Threads that read photographs.
+        Processes that read photographs; a single one is a thread of this process.
     """
 
     dataset_dir: str
@@ -110,9 +119,12 @@ class TrainConfig:
     patterns: float = 0.0
     batch_size: int = 16
     epochs: int = 100
+    max_minutes: float | None = None
+    final: float = 0.0
     steps_per_epoch: int | None = None
     optimizer: str = "muon"
     lr: float = 2e-3
+    encoder_rate: float = 1.0
     warmup: int = 200
     decay: float = 0.0
     weight_decay: float = 1e-4
@@ -148,18 +160,21 @@ class TrainConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"{name} is {value}; at least 1 is needed")
-        for name in ("seed", "warmup", "weight_decay"):
+        for name in ("seed", "warmup", "weight_decay", "encoder_rate"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"{name} is {getattr(self, name)}; 0 or more is needed")
         if self.seed >= 1 << 32:
             raise InputError(f"seed is {self.seed}; less than {1 << 32} is needed")
-        if not 0 < self.lr < math.inf:
-            raise InputError(f"lr is {self.lr}; a number above 0 is needed")
+        for name in ("lr", "max_minutes"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise InputError(f"{name} is {value}; a number above 0 is needed")
         for name, below in (
             ("val_split", True),
             ("ema", True),
             ("decay", False),
             ("patterns", False),
+            ("final", False),
         ):
             value = getattr(self, name)
             if not 0 <= value <= 1 or (below and value == 1):
@@ -177,7 +192,7 @@ class TrainConfig:
                 f"window is {self.window}; the upstream loss looks at the whole crop: leave "
                 "window away, or take the hole loss"
             )
-        if self.init == "vgg16" and self.preset != "full":
+        if self.init in ("vgg16", "vgg16_mean") and self.preset != "full":
             raise InputError(f"VGG-16 has the width of --preset full; {self.preset} cannot take it")
         unknown = set(self.loss_weights) - set(LOSSES[self.loss])
         if unknown:
@@ -202,7 +217,7 @@ class TrainConfig:
         return any(weights.get(name, 0) != 0 for name in VGG_TERMS)
 
 
-def learning_rate(config: TrainConfig, step: int, total: int) -> float:
+def learning_rate(config: TrainConfig, step: int, share: float) -> float:
     """Give the learning rate of a step: warm-up, plateau, and a cosine to 0 at the end.
 
     Parameters
@@ -210,13 +225,12 @@ def learning_rate(config: TrainConfig, step: int, total: int) -> float:
     config : TrainConfig
     step : int
         Counted from 0.
-    total : int
-        Steps of the run.
+    share : float
+        How much of the run is done, 0..1, of its steps or of its time.
     """
     warm = min(1.0, (step + 1) / max(1, config.warmup))
-    fall = config.decay * total
-    progress = 0.0 if fall == 0 else min(max((step - (total - fall)) / max(1.0, fall), 0.0), 1.0)
-    return config.lr * warm * 0.5 * (1 + math.cos(math.pi * progress))
+    fallen = 0.0 if config.decay == 0 else (share - (1 - config.decay)) / config.decay
+    return config.lr * warm * 0.5 * (1 + math.cos(math.pi * min(max(fallen, 0.0), 1.0)))
 
 
 def cache_bytes() -> int:
