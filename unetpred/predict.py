@@ -119,7 +119,7 @@ class Predictor:
             uint8 or float, RGB 0..255, sides at least 84 px.
         mask : array_like, (H,W), (H,W,3), (N,H,W) or (N,H,W,3), optional
             Anything but 0 = visible, 0 = missing; the centred 52 px square if not given. A first
-            axis of N gives each image its own.
+            axis of N gives each image its own; a last one of 3 each of red, green and blue.
         output : sequence of {"structure", "content"}
             The scores wanted.
         network_output : bool
