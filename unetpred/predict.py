@@ -217,7 +217,15 @@ def _shared(masks: np.ndarray) -> np.ndarray:
 def _checked_images(images: np.ndarray) -> np.ndarray:
     from unetpred.images import array_sources
 
-    images = np.asarray(images)
+    try:
+        images = np.asarray(images)
+    except ValueError:  # as NumPy says that it can make no array of it
+        sizes = sorted({np.shape(image)[1::-1] for image in images})
+        texts = ", ".join(f"{'x'.join(map(str, size))}" for size in sizes[:3])
+        raise InputError(
+            f"images have several sizes ({texts} px): give those of one size, (N,H,W,3), at a "
+            "time, or all as files to `unetpred predict`"
+        ) from None
     if images.ndim != 4 or images.shape[-1] != 3 or not len(images):
         raise InputError(f"images of shape {images.shape}: (N,H,W,3) with N at least 1 is right")
     return np.stack([source.load() for source in array_sources(images)])
