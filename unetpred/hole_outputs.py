@@ -12,6 +12,7 @@ import numpy as np
 from unetpred.colour import mask_to_network, to_network
 from unetpred.forward import AT_ONCE, forward, forward_windows, pays_apart
 from unetpred.masks import Box
+from unetpred.precision import full_float32
 from unetpred.tiles import LARGE, tiled_output
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class HoleOutputs:
         self.batch_size = batch_size
         self.graphs: dict[tuple, keras.Model] = {}  # by size of the image and places of the holes
 
+    @full_float32()
     def __call__(
         self, images: np.ndarray, masks: np.ndarray, boxes: list[list[Box]] | None
     ) -> np.ndarray:

@@ -220,11 +220,10 @@ def _checked_images(images: np.ndarray) -> np.ndarray:
     try:
         images = np.asarray(images)
     except ValueError:  # as NumPy says that it can make no array of it
-        sizes = sorted({np.shape(image)[1::-1] for image in images})
-        texts = ", ".join(f"{'x'.join(map(str, size))}" for size in sizes[:3])
+        shapes = " and ".join(map(str, list(dict.fromkeys(map(np.shape, images)))[:2]))
         raise InputError(
-            f"images have several sizes ({texts} px): give those of one size, (N,H,W,3), at a "
-            "time, or all as files to `unetpred predict`"
+            f"images of several shapes, {shapes}: (N,H,W,3) of one size at a time is right; "
+            "`unetpred predict` takes files of several sizes"
         ) from None
     if images.ndim != 4 or images.shape[-1] != 3 or not len(images):
         raise InputError(f"images of shape {images.shape}: (N,H,W,3) with N at least 1 is right")
