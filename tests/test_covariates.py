@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from unetpred.baselines import mean_fill, telea_fill
+from unetpred.baselines import harmonic_fill, mean_fill, telea_fill
 from unetpred.covariates import (
     COVARIATES,
     covariates,
@@ -101,7 +101,8 @@ def test_all_of_one_hole():
     found = covariates(pixels, hole, visible)
     assert tuple(found) == COVARIATES
     hidden, box = hole == 0, (slice(35, 56), slice(35, 56))
-    for name, fill in (("telea", telea_fill), ("mean_fill", mean_fill)):
+    fillings = {"harmonic": harmonic_fill, "telea": telea_fill, "mean_fill": mean_fill}
+    for name, fill in fillings.items():
         filled = fill(pixels, visible)[hidden].ravel()
         r = np.corrcoef(filled, pixels[hidden].ravel())[0, 1]
         assert found[f"structure_{name}"] == pytest.approx(r, abs=1e-6)

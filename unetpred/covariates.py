@@ -22,7 +22,7 @@ import math
 
 import numpy as np
 
-from unetpred.baselines import mean_fill, telea_fill
+from unetpred.baselines import harmonic_fill, mean_fill, telea_fill
 from unetpred.scores import CONSTANT_STD, structure
 
 WEIGHTS = (0.2126, 0.7152, 0.0722)  # of red, green and blue in luminance
@@ -34,9 +34,12 @@ COVARIATES = (
     "rms_contrast",
     "mean_luminance",
     "spectral_slope",
+    "structure_harmonic",
     "structure_telea",
     "structure_mean_fill",
 )
+
+FILLINGS = (harmonic_fill, telea_fill, mean_fill)  # of the last of them, in this order
 
 
 def luminance(image: np.ndarray) -> np.ndarray:
@@ -163,9 +166,9 @@ def covariates(pixels: np.ndarray, hole: np.ndarray, visible: np.ndarray) -> dic
     -------
     dict of str to float or str
         By the names in `COVARIATES`: `rms_contrast` and `mean_luminance` of the hidden pixels,
-        `spectral_slope` of the hole's bounding box, and the structure scores of Telea's filling
-        and of filling with the mean colour, from the same surroundings that the network has. NaN
-        where one is undefined; `reason` says why where it is the slope.
+        `spectral_slope` of the hole's bounding box, and the structure scores of the harmonic and
+        Telea's filling and of the mean colour, from the same surroundings that the network has.
+        NaN where one is undefined; `reason` says why where it is the slope.
     """
     rows, columns = (np.flatnonzero((hole == 0).any(axis=axis)) for axis in (1, 0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
@@ -174,7 +177,7 @@ def covariates(pixels: np.ndarray, hole: np.ndarray, visible: np.ndarray) -> dic
         rms_contrast(pixels[box], hole[box]),
         mean_luminance(pixels[box], hole[box]),
         slope,
-        *(structure(fill(pixels, visible), pixels, hole).value for fill in (telea_fill, mean_fill)),
+        *(structure(fill(pixels, visible), pixels, hole).value for fill in FILLINGS),
     )
     reason = {"reason": f"spectral_slope: {why}"} if why else {}
     return dict(zip(COVARIATES, values, strict=True)) | reason

@@ -39,7 +39,7 @@ def evaluate(
     output_dir: str | os.PathLike,
     holes: Sequence[int] = (26, 52, 104),
     side: int = 224,
-    baselines: Sequence[str] = ("mean", "biharmonic", "telea"),
+    baselines: Sequence[str] = tuple(BASELINES),
     vgg: keras.Model | None = None,
     resamples: int = 2000,
     seed: int = 0,
