@@ -1,6 +1,7 @@
 """TIFF files of every kind: each number against what was written by the specification."""
 
 import itertools
+import struct
 
 import numpy as np
 import pytest
@@ -179,6 +180,25 @@ def test_a_channel_of_unspecified_kind_is_named(tmp_path, rng):
     pixels, notes = shown(write_tiff(tmp_path / "a.tif", samples, bits, extra=(0,)))
     np.testing.assert_allclose(pixels, samples[..., :3])
     assert notes == ["has a further channel of unspecified kind, which is ignored"]
+
+
+@pytest.mark.parametrize("orientation", [0, 9])
+def test_an_orientation_that_is_none_is_upright(tmp_path, rng, orientation):
+    samples, bits = stored(rng, 8, 3)
+    path = write_tiff(tmp_path / "a.tif", samples, bits, orientation=orientation)
+    np.testing.assert_array_equal(shown(path)[0], samples)
+
+
+def test_a_height_that_the_file_cannot_have(tmp_path, rng):
+    samples, bits = stored(rng, 8, 3)
+    path = write_tiff(tmp_path / "a.tif", samples, bits, rows=1)
+    path.write_bytes(path.read_bytes().replace(tag(257, H), tag(257, 1 << 31)))
+    with pytest.raises(InputError, match=f"{H} parts, {1 << 31} are needed"):
+        decode_image(path)
+
+
+def tag(number, value):
+    return struct.pack("<HHII", number, 4, 1, value)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

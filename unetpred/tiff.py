@@ -129,14 +129,15 @@ def _samples(file: BinaryIO, page: Directory, bits: int) -> np.ndarray:
         rows, columns = min(page.number(Tag.ROWS_PER_STRIP, height), height), width
     if min(height, width, count, rows, columns) < 1:
         raise ValueError("a size of 0")
-    places = [(y, x) for y in range(0, height, rows) for x in range(0, width, columns)]
+    needed = planes * -(-height // rows) * -(-width // columns)
     offsets, lengths = page.segments(tiled)
     per = count // planes  # samples of a pixel that lie side by side
     row_bytes = -(-columns * per * bits // 8)
     if not lengths and page.number(Tag.COMPRESSION, 1) == RAW:  # some software leaves them away
         lengths = (rows * row_bytes,) * len(offsets)
-    if len(offsets) < planes * len(places) or len(lengths) != len(offsets):
-        raise ValueError(f"{len(offsets)} parts, {planes * len(places)} are needed")
+    if len(offsets) < needed or len(lengths) != len(offsets):
+        raise ValueError(f"{len(offsets)} parts, {needed} are needed")
+    places = [(y, x) for y in range(0, height, rows) for x in range(0, width, columns)]
     result = None
     for plane in range(planes):
         first = plane * len(places)

@@ -72,8 +72,9 @@ class Directory:
 
     @property
     def orientation(self) -> int:
-        """1..8, as in EXIF; 1 is upright."""
-        return self.number(Tag.ORIENTATION, 1)
+        """1..8, as in EXIF; 1 is upright, and whatever is none of them."""
+        value = self.number(Tag.ORIENTATION, 1)
+        return value if 1 <= value <= 8 else 1
 
     def segments(self, tiled: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Offsets and lengths, in bytes, of all tiles or strips."""
