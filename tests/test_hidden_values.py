@@ -153,15 +153,17 @@ def test_in_evaluation(rng, channels):
         np.testing.assert_array_equal(values, two[method])
 
 
-def test_in_tables_of_sites(run, tmp_path, image):
-    # simple fillings and the network's, each in a table for two images that differ in the hole
+@pytest.mark.parametrize("way", ["sites", "mask"])
+def test_in_tables(run, tmp_path, image, way):
     mask = hole_mask(SIZE, 20, center=(60, 40))
     Path("sites.csv").write_text("x,y,size\n60,40,20\n")
+    Image.fromarray((255 * mask).astype("uint8")).save("mask.png")
+    where = ["--sites", "sites.csv"] if way == "sites" else ["--mask", "mask.png"]
     for name, values in (("a", image[0]), ("b", other(image, mask)[0])):
         Image.fromarray(values.astype("uint8")).save(tmp_path / f"{name}.png")
         code, _, err = run(
-            "--input", f"{name}.png", "--sites", "sites.csv", "--save", f"{name}.csv",
-            "--context", "full", "--save_prediction", f"{name}.npy",
+            "--input", f"{name}.png", *where, "--save", f"{name}.csv", "--context", "full",
+            "--save_prediction", f"{name}.npy",
         )  # fmt: skip
         assert code == 0, err
     np.testing.assert_array_equal(np.load("a.npy"), np.load("b.npy"))
