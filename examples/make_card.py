@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).parents[1]
-SIMPLE = {"biharmonic": "biharmonic", "telea": "Telea"}
+SIMPLE = {"biharmonic": "biharmonic", "telea": "Telea", "harmonic": "harmonic"}
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from unetpred.baselines import mean_fill, telea_fill
+from unetpred.baselines import harmonic_fill, mean_fill, telea_fill
 from unetpred.covariates import (
     COVARIATES,
     covariates,
@@ -74,6 +74,24 @@ def test_slope_that_is_undefined():
     assert math.isnan(spectral_slope(noise(7, 1, 0)))
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("cycles", [4, 6.5])
+def test_slope_of_a_grating_needs_noise(dtype, cycles):
+    wave = np.sin(2 * np.pi * cycles * np.arange(52) / 52)
+    grating = (127 + 100 * np.tile(wave, (52, 1)))[..., None].repeat(3, -1).astype(dtype)
+    hole = np.zeros((52, 52))
+    visible = np.ones((52, 52))
+    visible[20:30, 20:30] = 0
+    if cycles == 4:  # nothing of it leaks through the window into most frequencies
+        assert math.isnan(spectral_slope(grating))
+        found = covariates(grating, hole, visible)
+        assert math.isnan(found["spectral_slope"])
+        assert found["reason"] == "spectral_slope: no power at some frequencies"
+    noisy = grating + np.random.default_rng(0).normal(0, 1, grating.shape)
+    assert -4 < spectral_slope(noisy) < 0
+    assert "reason" not in covariates(noisy, hole, visible)
+
+
 def test_all_of_one_hole():
     rng = np.random.default_rng(2)
     pixels = np.clip(noise(90, 2, 3) + rng.normal(0, 5, (90, 90, 3)), 0, 255).astype("float32")
@@ -83,7 +101,8 @@ def test_all_of_one_hole():
     found = covariates(pixels, hole, visible)
     assert tuple(found) == COVARIATES
     hidden, box = hole == 0, (slice(35, 56), slice(35, 56))
-    for name, fill in (("telea", telea_fill), ("mean_fill", mean_fill)):
+    fillings = {"harmonic": harmonic_fill, "telea": telea_fill, "mean_fill": mean_fill}
+    for name, fill in fillings.items():
         filled = fill(pixels, visible)[hidden].ravel()
         r = np.corrcoef(filled, pixels[hidden].ravel())[0, 1]
         assert found[f"structure_{name}"] == pytest.approx(r, abs=1e-6)

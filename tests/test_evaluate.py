@@ -23,7 +23,7 @@ from unetpred.vgg import CONTENT_LAYERS, vgg_model
 SIDE, HOLE = 96, 16
 EDGE = (SIDE - HOLE) // 2
 PATCH = slice(EDGE, EDGE + HOLE), slice(EDGE, EDGE + HOLE)
-METHODS = [NETWORK, "mean", "biharmonic", "telea"]
+METHODS = [NETWORK, "mean", "biharmonic", "telea", "harmonic"]
 VGG_FILE = Path(__file__).parent / "data" / "vgg16_notop_random.h5"
 
 
@@ -218,7 +218,7 @@ def test_summary_to_read_shows_the_same_numbers(run):
     first = evaluation.summary[0]
     assert f"| {NETWORK} | {first.mean:.3f} [{first.low:.3f}, {first.high:.3f}] (n=4) |" in text
     last = evaluation.summary[-1]
-    assert (last.against, last.measure) == ("telea", "l1")
+    assert (last.against, last.measure) == ("harmonic", "l1")
     assert text.endswith(f" | {last.mean:+.2f} [{last.low:+.2f}, {last.high:+.2f}] |\n")
 
 
@@ -305,7 +305,7 @@ def test_files_in_one_batch_with_content_but_without_opencv_and_matplotlib(
         ({"holes": [16, 96]}, "nothing is visible"),
         ({"holes": [16.5]}, "16.5"),
         ({"holes": []}, "no size of hole"),
-        ({"baselines": ["mean", "cubic"]}, "cubic; there are mean, biharmonic, telea"),
+        ({"baselines": ["mean", "cubic"]}, "cubic; there are mean, biharmonic, telea, harmonic"),
         ({"side": 0}, "side=0"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"resamples": 2.5}, "resamples=2.5"),

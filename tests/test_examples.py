@@ -90,7 +90,7 @@ def table(text: str) -> dict[str, list[float]]:
     lines = [line.replace("*", "").strip("| \n").split(" | ") for line in text.splitlines()]
     names = ("sample_img.png", "samples.npy", "mean")
     return {
-        n: [float(v) for v in row] for n, *row in lines if n.startswith(names) and len(row) == 6
+        n: [float(v) for v in row] for n, *row in lines if n.startswith(names) and len(row) == 8
     }
 
 
@@ -109,8 +109,8 @@ def test_card_shows_what_the_weights_do(tmp_path, capsys, name):
     made, known = table(capsys.readouterr().out), table(card(name))
     assert len(made) == 13 and made.keys() <= known.keys()
     for picture, row in made.items():
-        np.testing.assert_allclose(known[picture][:3], row[:3], atol=0.002, err_msg=picture)
-        np.testing.assert_allclose(known[picture][3:], row[3:], atol=0.11, err_msg=picture)
+        np.testing.assert_allclose(known[picture][:4], row[:4], atol=0.002, err_msg=picture)
+        np.testing.assert_allclose(known[picture][4:], row[4:], atol=0.11, err_msg=picture)
     for file in (f"{name}_examples.png", f"{name}_curves.png"):
         with Image.open(tmp_path / file) as picture:
             assert min(picture.size) > 200

@@ -6,6 +6,7 @@ import pytest
 
 from unetpred import hole_outputs
 from unetpred.ahead import ahead
+from unetpred.errors import InputError
 from unetpred.layers import PConv2D
 from unetpred.masks import hole_mask
 from unetpred.predict import Predictor
@@ -75,6 +76,14 @@ def test_holes_at_different_places_are_the_whole_output_in_each(predictor, monke
     # batches differ by 1.5e-5 of the spread of the raw output on torch, and that is 2700 here
     np.testing.assert_allclose(part.filled, whole.filled, atol=0.1)
     np.testing.assert_allclose(part.structure, whole.structure, atol=1e-5)
+
+
+def test_pictures_of_several_sizes_are_refused(predictor):
+    several = [np.zeros((90, 90, 3)), np.zeros((90, 101, 3))]
+    with pytest.raises(InputError, match=r"several shapes, \(90, 90, 3\) and \(90, 101, 3\): "):
+        predictor(several)
+    with pytest.raises(InputError, match=r"\(N,H,W,3\) with N at least 1"):
+        predictor([np.zeros((90, 90))])
 
 
 def test_a_shared_mask_goes_in_once(predictor, passes):

@@ -132,6 +132,48 @@ def test_wrong_numbers_in_rows_leave_the_others(run, images, weights):
         assert f"line {line}: {reason}" in row["reason"] and row["reason"] in err
 
 
+@pytest.mark.parametrize("missing", ["NA", "<NA>", "nan", "NaN", ""])
+def test_missing_values_of_other_software(run, images, missing):
+    rows = f"x,y,size,index\n{missing},50,20,{missing}\n60,50,{missing},0\n60,50,20,{missing}\n"
+    code, _, err = run("--input", "d/one.png", "--sites", sites(rows), *CONTEXT, "--save", "t.csv")
+    rows = table("t.csv")[1]
+    assert code == 0, err
+    assert [row["reason"] for row in rows] == ["x not known", "size not known", ""]
+    assert [row["structure"] == "nan" for row in rows] == [True, True, False]
+
+
+@pytest.mark.parametrize("text", ["NAN-1", "none", "N A"])
+def test_other_texts_are_no_missing_values(run, images, text):
+    code, _, err = run("--input", "d/one.png", "--sites", sites(f"x,y\n60,50\n{text},50\n"),
+                       *CONTEXT, "--save", "t.csv", "--mask_size", 20)  # fmt: skip
+    assert code == 1 and f"x '{text}': a number is right" in err
+
+
+@pytest.mark.parametrize(
+    "x, size, expected",
+    # 0.7 * 45 is 31.5, though not in binary numbers
+    [("60.5", 0.5, (61, 23)), ("60.49", 0.7, (60, 32)), ("61.5", 0.3, (62, 14))],
+)
+def test_halves_go_up(run, images, x, size, expected):
+    code, _, err = run("--input", "d/one.png", "--sites", sites(f"x,y\n{x},50\n"), *CONTEXT,
+                       "--save", "t.csv", "--mask_size", size, "--units", "deg",
+                       "--pixels_per_degree", 45)  # fmt: skip
+    assert code == 0, err
+    (row,) = table("t.csv")[1]
+    assert (int(row["x"]), int(row["size"])) == expected
+
+
+def test_a_grating_has_no_slope_and_its_row_says_why(run):
+    wave = np.sin(2 * np.pi * np.arange(100) / 13).astype("float32")
+    np.save("g.npy", np.broadcast_to(127 + 100 * wave[:, None], (100, 100)))
+    code, _, err = run("--input", "g.npy", "--sites", sites("x,y\n50,50\n"), "--mask_size", 52,
+                       *CONTEXT, "--save", "t.csv")  # fmt: skip
+    assert code == 0, err
+    (row,) = table("t.csv")[1]
+    assert row["spectral_slope"] == "nan" and row["structure"] != "nan"
+    assert row["reason"] == "spectral_slope: no power at some frequencies"
+
+
 def test_sites_of_an_array_in_full_context(run, pictures, weights):
     np.save("s.npy", pictures)
     name = sites("x,y,index\n50,40,2\n70,60,0\n70,60,2\n")

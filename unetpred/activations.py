@@ -11,6 +11,7 @@ import numpy as np
 from unetpred.colour import to_network
 from unetpred.errors import InputError
 from unetpred.layer_outputs import choose_layers, layer_model, visible_masks
+from unetpred.precision import full_float32
 
 if TYPE_CHECKING:
     import keras
@@ -141,6 +142,7 @@ class Extractor:
         self.pool, self.channel_mean, self.dtype = pool, channel_mean, dtype
         self._model = layer_model(model, self.layers)
 
+    @full_float32()
     def __call__(self, images: np.ndarray, masks: np.ndarray | None = None) -> dict:
         """Activations of images of one size, in one pass.
 

@@ -164,14 +164,16 @@ class Array:
 
     def _picture(self, index: int) -> tuple[np.ndarray, bool]:
         with reading(self._name(index)):
-            return drop_alpha(np.array(self._open()[... if self.count is None else index]))
+            pixels = np.array(self._open()[... if self.count is None else index])
+            # in this machine's byte order, or the type of another one's would be no known one
+            return drop_alpha(pixels.astype(pixels.dtype.newbyteorder("="), copy=False))
 
     def _name(self, index: int) -> str:
         return self.path if self.count is None else f"{self.path}: image {index}"
 
     @cached_property
     def _wide(self) -> bool:
-        """Whether any picture exceeds the range in doubt (1, or 255), so that all are alike."""
+        """Whether any picture exceeds the range in doubt (1, or 255), which ends the doubt."""
         limit = 1 if self._dtype.kind == "f" else 255
         return any((self._picture(i)[0] > limit).any() for i in range(self.count or 1))
 
@@ -187,12 +189,13 @@ class Array:
         if kind == "f":
             check_finite(pixels, name)
         low, high = pixels.min(), pixels.max()
-        if pixels.dtype == np.uint16:
-            if high > 255 or self._wide:
-                return rgb255(pixels / np.float32(257))
-            self._warn(
-                f"{self.path}: 16-bit integers, none above 255; taken as 0..255, not as 0..65535"
-            )
+        if pixels.dtype == np.uint16:  # the type alone says so: a picture's values may be dark
+            if high <= 255 and not self._wide:
+                self._warn(
+                    f"{self.path}: no value is above 255, but arrays of 16-bit integers are taken "
+                    "as 0..65535; save them as uint8 if white is 255"
+                )
+            return rgb255(pixels / np.float32(257))
         slack = ROUNDING if kind == "f" else 0
         if low < -slack or high > 255 + slack:
             raise InputError(f"{name}: has values from {low:g} to {high:g}; 0..255 is needed")

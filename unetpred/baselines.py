@@ -2,7 +2,8 @@
 
 All take an image (H,W,3), RGB 0..255, and a mask (H,W), 1 = visible and 0 = missing (anything
 but 0 is visible), and return a float32 image (H,W,3), 0..255, in which the visible pixels are
-exactly the given ones. None is trained, so what a network scores above them it has learnt.
+exactly the given ones. None is trained, so what a network scores above the best of them, on
+photographs `harmonic_fill`, it has learnt.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from unetpred.errors import InputError
+from unetpred.harmonic import harmonic
 
 
 def _checked(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -152,11 +154,41 @@ def telea_fill(image: np.ndarray, mask: np.ndarray, radius: float = 3) -> np.nda
     return _insert(image, visible, filling)
 
 
-#: The fillings by name.
+def harmonic_fill(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Fill holes with a soap film: every missing pixel is the mean of its four neighbours.
+
+    That is Laplace's equation with the visible pixels around each hole as its boundary; at the
+    image's border, where a pixel has fewer neighbours, the film is free. See
+    `unetpred.harmonic.harmonic`. The simplest of the fillings but for the mean, and on photographs
+    the best of them: what a network is to be held against.
+
+    Parameters
+    ----------
+    image : array (H,W,3)
+        RGB, 0..255; what it holds in the hole is not used.
+    mask : array (H,W)
+        1 = visible, 0 = missing.
+
+    Returns
+    -------
+    array (H,W,3)
+        float32, 0..255, visible pixels unchanged; no missing one exceeds those around its hole.
+
+    Raises
+    ------
+    InputError
+        If the shapes do not fit, a value is not finite, or nothing is visible.
+    """
+    image, visible = _checked(image, mask)
+    return _insert(image, visible, harmonic(image, visible))
+
+
+#: The fillings by name, from the weakest to the strongest on photographs with a 52 px hole.
 #:
 #: :meta hide-value:
 BASELINES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "mean": mean_fill,
     "biharmonic": biharmonic_fill,
     "telea": telea_fill,
+    "harmonic": harmonic_fill,
 }

@@ -229,7 +229,9 @@ def _score(
 
             for layer, value in zip(CONTENT_LAYERS, result.content_layers[i], strict=True):
                 scores[f"content_{layer}"] = float(value)
-        job.scores = {**scores, **loaded.measures[i], "reason": result.reasons[i]}
+        measures = loaded.measures[i]
+        reasons = filter(None, (result.reasons[i], measures.get("reason")))
+        job.scores = {**scores, **measures, "reason": "; ".join(reasons)}
         if not loaded.images:
             continue
         image, scene = loaded.images[i], scenes[i]

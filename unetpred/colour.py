@@ -32,6 +32,23 @@ def to_network(rgb: Any) -> Any:
     return ops.flip(values, axis=-1) - mean
 
 
+def mask_to_network(mask: np.ndarray) -> np.ndarray:
+    """Put the channels of a mask into the order of network values.
+
+    Parameters
+    ----------
+    mask : numpy.ndarray, (..., 1 or 3)
+        One channel for all colours, or one each for red, green and blue.
+
+    Returns
+    -------
+    numpy.ndarray, (..., 1 or 3)
+        One channel as it is; three as blue, green and red, as `to_network` turns an image.
+    """
+    # a copy, since PyTorch takes no array with negative strides
+    return mask if mask.shape[-1] == 1 else np.ascontiguousarray(mask[..., ::-1])
+
+
 def from_network(bgr: Any) -> Any:
     """Turn network values into RGB values, the inverse of `to_network`.
 

@@ -22,19 +22,24 @@ import math
 
 import numpy as np
 
-from unetpred.baselines import mean_fill, telea_fill
+from unetpred.baselines import harmonic_fill, mean_fill, telea_fill
 from unetpred.scores import CONSTANT_STD, structure
 
 WEIGHTS = (0.2126, 0.7152, 0.0722)  # of red, green and blue in luminance
 MIN_SLOPE_SIDE = 8  # px; below it fewer than three frequencies are left to fit
 
+ROUNDING = 2.0**-24  # of luminance in float32: at most half of this, from 0.5 to 1
+
 COVARIATES = (
     "rms_contrast",
     "mean_luminance",
     "spectral_slope",
+    "structure_harmonic",
     "structure_telea",
     "structure_mean_fill",
 )
+
+FILLINGS = (harmonic_fill, telea_fill, mean_fill)  # of the last of them, in this order
 
 
 def luminance(image: np.ndarray) -> np.ndarray:
@@ -107,7 +112,8 @@ def spectral_slope(patch: np.ndarray) -> float:
     Returns
     -------
     float
-        NaN for patches of one luminance and for sides below `MIN_SLOPE_SIDE`.
+        NaN for patches of one luminance, for sides below `MIN_SLOPE_SIDE`, and where there is no
+        more power at some frequency than rounding to float32 makes, as in a grating without noise.
 
     References
     ----------
@@ -116,14 +122,19 @@ def spectral_slope(patch: np.ndarray) -> float:
     .. [2] A. van der Schaaf and J. H. van Hateren, "Modelling the power spectra of natural images:
        statistics and information", Vision Research 36(17), 1996, 2759-2770.
     """
+    return _slope(patch)[0]
+
+
+def _slope(patch: np.ndarray) -> tuple[float, str]:
+    """The spectral slope; where it is NaN, why."""
     values = luminance(patch)
     side = min(values.shape)
     if side < MIN_SLOPE_SIDE:
-        return math.nan
+        return math.nan, f"below {MIN_SLOPE_SIDE} px a side"
     top, left = ((size - side) // 2 for size in values.shape)
     values = values[top : top + side, left : left + side]
     if values.std() < CONSTANT_STD / 255:
-        return math.nan
+        return math.nan, "constant patch"
     taper = np.sin(np.pi * (np.arange(side) + 0.5) / side) ** 2
     window = np.outer(taper, taper)
     values = (values - np.sum(values * window) / np.sum(window)) * window
@@ -133,12 +144,13 @@ def spectral_slope(patch: np.ndarray) -> float:
     mean = np.bincount(ring.ravel(), power.ravel()) / np.bincount(ring.ravel())
     frequency = np.arange(2, side // 2 + 1)
     mean = mean[frequency]
-    if not (mean > 0).all():
-        return math.nan
-    return float(np.polyfit(np.log(frequency), np.log(mean), 1)[0])
+    # white noise of the variance v has the power v sum(window**2) at every frequency
+    if not (mean > ROUNDING**2 * np.sum(window**2)).all():
+        return math.nan, "no power at some frequencies"
+    return float(np.polyfit(np.log(frequency), np.log(mean), 1)[0]), ""
 
 
-def covariates(pixels: np.ndarray, hole: np.ndarray, visible: np.ndarray) -> dict[str, float]:
+def covariates(pixels: np.ndarray, hole: np.ndarray, visible: np.ndarray) -> dict[str, float | str]:
     """All covariates of one hole.
 
     Parameters
@@ -152,21 +164,23 @@ def covariates(pixels: np.ndarray, hole: np.ndarray, visible: np.ndarray) -> dic
 
     Returns
     -------
-    dict of str to float
+    dict of str to float or str
         By the names in `COVARIATES`: `rms_contrast` and `mean_luminance` of the hidden pixels,
-        `spectral_slope` of the hole's bounding box, and the structure scores of Telea's filling
-        and of filling with the mean colour, from the same surroundings that the network has. NaN
-        where one is undefined.
+        `spectral_slope` of the hole's bounding box, and the structure scores of the harmonic and
+        Telea's filling and of the mean colour, from the same surroundings that the network has.
+        NaN where one is undefined; `reason` says why where it is the slope.
     """
     rows, columns = (np.flatnonzero((hole == 0).any(axis=axis)) for axis in (1, 0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    slope, why = _slope(pixels[box])
     values = (
         rms_contrast(pixels[box], hole[box]),
         mean_luminance(pixels[box], hole[box]),
-        spectral_slope(pixels[box]),
-        *(structure(fill(pixels, visible), pixels, hole).value for fill in (telea_fill, mean_fill)),
+        slope,
+        *(structure(fill(pixels, visible), pixels, hole).value for fill in FILLINGS),
     )
-    return dict(zip(COVARIATES, values, strict=True))
+    reason = {"reason": f"spectral_slope: {why}"} if why else {}
+    return dict(zip(COVARIATES, values, strict=True)) | reason
 
 
 def _values(patch: np.ndarray, hole: np.ndarray | None) -> np.ndarray:

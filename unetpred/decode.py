@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from unetpred.errors import InputError, reason_of
+from unetpred.tiff import is_tiff, read_tiff, tiff_size
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 _ORIENTATION = 0x0112
-_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC = 256, 257, 258, 262  # TIFF tags
+_BITS = 258  # TIFF tag
 # Pillow's modes of 8 bits a channel, and what each is converted to.
 _EIGHT_BIT = {
     "1": "1",
@@ -40,7 +40,8 @@ class Decoded(NamedTuple):
     ----------
     pixels : numpy.ndarray
         (H,W) grey or (H,W,3) RGB, without alpha, upright by its EXIF orientation. The type tells
-        the range: bool, uint8 (0..255), uint16 (0..65535), float (0..1), int32 (not scaled).
+        the range: bool, uint8 (0..255), uint16 (0..65535), float (0..1); other integers are not
+        scaled.
     notes : list of str
         What was left out (alpha, further pages), for a warning.
     """
@@ -91,14 +92,15 @@ def image_size(path: str | os.PathLike) -> tuple[int, int]:
     InputError
         If the file is missing, damaged, or no such image.
     """
-    return _guarded(path, _pillow_size, _tifffile_size)
+    return _guarded(path, _pillow_size, _tiff_size)
 
 
 def decode_image(path: str | os.PathLike) -> Decoded:
     """Read an image file.
 
     Of several pages or frames the first is taken. Colour profiles are not applied: pixels are
-    the stored numbers, as other image libraries give them.
+    the stored numbers, as other image libraries give them. Alpha is left away; colours that a
+    TIFF has multiplied by alpha are divided by it.
 
     Parameters
     ----------
@@ -114,38 +116,46 @@ def decode_image(path: str | os.PathLike) -> Decoded:
     InputError
         If the file is missing, damaged (also if only its end is missing), or no such image.
     """
-    return _guarded(path, _pillow_pixels, _tifffile_pixels)
+    return _guarded(path, _pillow_pixels, _tiff_pixels)
 
 
-def _guarded(path, with_pillow, with_tifffile):
-    """Call a reader; tifffile's, for a TIFF that Pillow has no mode for (float RGB, ...)."""
+def _guarded(path, with_pillow, with_tiff):
+    """Call a reader with the open file and its name; the one of TIFF may leave it to Pillow."""
     path = os.fspath(path)
     try:
+        # by an open file and not by its name, or Pillow maps pixels into memory as rows of the
+        # length that a turned picture has
         with open(path, "rb") as file:
             start = file.read(4)
-        if not start:
-            raise InputError(f"{path}: is an empty file, not an image")
-        try:
-            return with_pillow(path)
-        except (UnidentifiedImageError, NotImplementedError):
-            if start[:2] in (b"II", b"MM"):
-                return with_tifffile(path)
-            raise InputError(
-                f"{path}: is not an image, or damaged; PNG, JPEG, TIFF, BMP and WebP can be read"
-            ) from None
+            if not start:
+                raise InputError(f"{path}: is an empty file, not an image")
+            found = with_tiff(file, path) if is_tiff(start) else None
+            file.seek(0)
+            return with_pillow(file, path) if found is None else found
     except InputError:
         raise
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
+    except UnidentifiedImageError:
+        raise InputError(
+            f"{path}: is not an image, or damaged; PNG, JPEG, TIFF, BMP and WebP can be read"
+        ) from None
     except Exception as error:  # decoders of foreign bytes raise anything
         raise InputError(f"{path}: damaged or unreadable image ({reason_of(error)})") from None
 
 
-def _pillow_size(path: str) -> tuple[int, int]:
-    with Image.open(path, formats=_FORMATS) as image:
+def _tiff_size(file: BinaryIO, path: str) -> tuple[int, int]:
+    return tiff_size(file)
+
+
+def _tiff_pixels(file: BinaryIO, path: str) -> Decoded | None:
+    read = read_tiff(file, path)
+    return read and Decoded(*read)
+
+
+def _pillow_size(file: BinaryIO, path: str) -> tuple[int, int]:
+    with Image.open(file, formats=_FORMATS) as image:
         width, height = image.size
-        if image.format == "TIFF":  # Pillow turns the size of a TIFF, depending on its version
-            width, height = image.tag_v2[_WIDTH], image.tag_v2[_HEIGHT]
         if image.format == "PNG":
             # In a PNG the orientation may follow the pixels, and Pillow decodes them to look.
             data = Path(path).read_bytes()
@@ -155,36 +165,28 @@ def _pillow_size(path: str) -> tuple[int, int]:
         return (width, height) if turned else (height, width)
 
 
-def _pillow_pixels(path: str) -> Decoded:
-    with Image.open(path, formats=_FORMATS) as image:
+def _pillow_pixels(file: BinaryIO, path: str) -> Decoded:
+    with Image.open(file, formats=_FORMATS) as image:
         mode = image.mode
         # Cameras put previews behind a JPEG; those are no pages.
         pages = 1 if image.format in ("JPEG", "MPO") else getattr(image, "n_frames", 1)
-        tags = image.tag_v2 if image.format == "TIFF" else {}
         raw_modes = _deep_raw_modes(image)
-        if mode in _EIGHT_BIT and max(tags.get(_BITS, (8,))) > 8 and not raw_modes:
-            raise NotImplementedError  # stored in a way that only tifffile knows
+        depth = max(image.tag_v2.get(_BITS, (8,))) if image.format == "TIFF" else 8
+        if depth > 8 or (mode not in _EIGHT_BIT and image.format != "PNG"):
+            raise InputError(
+                f"{path}: colour mode {mode} with {depth} bits is not supported; save it as RGB"
+            )
         image.load()
         upright = ImageOps.exif_transpose(image)
         colour_key = "transparency" in image.info
         if raw_modes:
             pixels = _deep_pixels(path, upright, raw_modes)
-        elif mode.startswith("I;16") or (mode == "I" and image.format == "PNG"):
+        elif mode.startswith("I"):
             pixels = np.asarray(upright).astype(np.uint16)
-            if tags.get(_PHOTOMETRIC) == 0:  # white is zero
-                pixels = np.uint16(65535) - pixels
-        elif mode in ("F", "I"):
-            pixels = np.asarray(upright)
-        elif mode in _EIGHT_BIT:
+        else:
             target = "RGBA" if colour_key else _EIGHT_BIT[mode]
             colour_key = False
             pixels = np.asarray(upright if target == mode else upright.convert(target))
-        else:
-            raise InputError(f"{path}: colour mode {mode} is not supported; save it as RGB")
-    return _decoded(pixels, pages, colour_key)
-
-
-def _decoded(pixels: np.ndarray, pages: int, colour_key: bool = False) -> Decoded:
     pixels, opaque = drop_alpha(pixels)
     notes = [f"holds {pages} pages; the first is used"] if pages > 1 else []
     if not opaque or colour_key:
@@ -198,7 +200,7 @@ def _deep_pixels(path: str, upright: Image.Image, raw_modes: list[str]) -> np.nd
         parts = _redecoded(path, ["RGBA"] * len(raw_modes)).astype(np.uint16)  # high, low, ...
         grey, alpha = parts[..., 0] << 8 | parts[..., 1], parts[..., 2] << 8 | parts[..., 3]
         return np.stack([grey, grey, grey, alpha], axis=-1)
-    low = _redecoded(path, [_other_byte(raw) for raw in raw_modes])
+    low = _redecoded(path, [f"{raw[:-1]}L" for raw in raw_modes])  # the other byte order's high
     return np.asarray(upright).astype(np.uint16) << 8 | low
 
 
@@ -207,17 +209,9 @@ def _raw_mode(tile) -> str:
 
 
 def _deep_raw_modes(image: Image.Image) -> list[str]:
-    """Name the raw modes of an image whose colours have 16 bits, if all can be redecoded."""
-    raws = [_raw_mode(tile) for tile in image.tile]
-    known = {f"{mode};16{order}" for mode in ("RGB", "RGBA") for order in "BLN"} | {"LA;16B"}
-    return raws if raws and set(raws) <= known else []
-
-
-def _other_byte(raw_mode: str) -> str:
-    """Name the raw mode of the other byte order, under which Pillow keeps the low bytes."""
-    native = "L" if sys.byteorder == "little" else "B"
-    order = native if raw_mode[-1] == "N" else raw_mode[-1]
-    return raw_mode[:-1] + ("L" if order == "B" else "B")
+    """Name the raw modes of a PNG whose colours have 16 bits, if all can be redecoded."""
+    raws = [_raw_mode(tile) for tile in image.tile] if image.format == "PNG" else []
+    return raws if raws and set(raws) <= {"RGB;16B", "RGBA;16B", "LA;16B"} else []
 
 
 def _redecoded(path: str, raw_modes: list[str]) -> np.ndarray:
@@ -231,50 +225,3 @@ def _redecoded(path: str, raw_modes: list[str]) -> np.ndarray:
         image.tile = tiles
         image.load()
         return np.asarray(ImageOps.exif_transpose(image))
-
-
-def _tifffile_size(path: str) -> tuple[int, int]:
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
-        page = file.pages[0]
-        height, width = page.imagelength, page.imagewidth
-        return (width, height) if _tiff_orientation(page) >= 5 else (height, width)
-
-
-def _tifffile_pixels(path: str) -> Decoded:
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
-        page = file.pages[0]
-        pages = len(file.pages)
-        if page.axes not in ("YX", "YXS", "SYX") or page.photometric not in (0, 1, 2):
-            raise InputError(
-                f"{path}: a TIFF of shape {page.shape} (axes {page.axes}, photometric "
-                f"{page.photometric}) is not supported; save it as grey or RGB"
-            )
-        pixels = page.asarray()
-        if pixels.ndim != len(page.axes):  # what tifffile makes of broken tags
-            raise InputError(f"{path}: damaged or unreadable image (no pixels)")
-        if page.axes == "SYX":
-            pixels = np.moveaxis(pixels, 0, -1)  # (H,W,S)
-        pixels = _upright(pixels, _tiff_orientation(page))
-    if pixels.ndim == 3 and pixels.shape[-1] not in (3, 4):
-        raise InputError(f"{path}: has {pixels.shape[-1]} channels; 1 (grey), 3 or 4 can be used")
-    return _decoded(pixels, pages)
-
-
-def _tiff_orientation(page) -> int:
-    tag = page.tags.get(_ORIENTATION)
-    return int(tag.value) if tag is not None else 1
-
-
-def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Undo an EXIF orientation; (H,W[,C]) -> (H',W'[,C])."""
-    if orientation >= 5:
-        pixels = pixels.swapaxes(0, 1)
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    return pixels

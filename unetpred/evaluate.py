@@ -21,6 +21,7 @@ from unetpred.files import atomic_path, make_folder
 from unetpred.masks import DEFAULT_HOLE, check_mask, hole_mask
 from unetpred.measures import NETWORK, SSIM_WINDOW, Evaluation, Row, summarise
 from unetpred.plots.pictures import HOLE_GREY
+from unetpred.precision import full_float32
 from unetpred.scores import content, structure
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def evaluate(
     output_dir: str | os.PathLike,
     holes: Sequence[int] = (26, 52, 104),
     side: int = 224,
-    baselines: Sequence[str] = ("mean", "biharmonic", "telea"),
+    baselines: Sequence[str] = tuple(BASELINES),
     vgg: keras.Model | None = None,
     resamples: int = 2000,
     seed: int = 0,
@@ -182,6 +183,7 @@ class _Filler:
         channels = model.inputs[1].shape[-1]
         self._masks = np.repeat(mask[None, ..., None], channels, axis=-1)  # (1,H,W,1 or 3)
 
+    @full_float32()
     def __call__(self, crops: np.ndarray) -> dict[str, np.ndarray]:
         # Hidden by us as well: no network, whatever it makes of its mask, may see the answer.
         images = to_network(crops.astype("float32")) * self.mask[..., None]

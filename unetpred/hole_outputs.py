@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unetpred.colour import to_network
+from unetpred.colour import mask_to_network, to_network
 from unetpred.forward import AT_ONCE, forward, forward_windows, pays_apart
 from unetpred.masks import Box
+from unetpred.precision import full_float32
 from unetpred.tiles import LARGE, tiled_output
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class HoleOutputs:
         self.batch_size = batch_size
         self.graphs: dict[tuple, keras.Model] = {}  # by size of the image and places of the holes
 
+    @full_float32()
     def __call__(
         self, images: np.ndarray, masks: np.ndarray, boxes: list[list[Box]] | None
     ) -> np.ndarray:
@@ -48,7 +50,8 @@ class HoleOutputs:
         images : numpy.ndarray, (N,H,W,3) float32
             RGB 0..255.
         masks : numpy.ndarray, (1 or N,H,W,C) float32
-            1 = visible, 0 = missing, in the channels that the network takes.
+            1 = visible, 0 = missing; one channel, or one each for red, green and blue, whichever
+            the network was built for.
         boxes : list of list of (top, left, bottom, right), or None
             Per image (or one for all) where the output is wanted; None for everywhere.
 
@@ -57,7 +60,7 @@ class HoleOutputs:
         numpy.ndarray, (N,H,W,3) float32
             BGR, mean-subtracted, not clipped; zero where it was not computed.
         """
-        shape = images.shape[1:3]
+        shape, masks = images.shape[1:3], mask_to_network(masks)
         alike: dict[tuple[Box, ...], list[int]] = {}  # images with holes at the same places
         for i in range(len(images)):
             alike.setdefault(tuple(boxes[i % len(boxes)]) if boxes else (), []).append(i)

@@ -116,7 +116,8 @@ def list_sources(
 
     Shapes of arrays: (N,H,W,C), (N,H,W), (H,W,C) or (H,W), with C = 1 (grey), 3 (RGB) or 4
     (RGB and alpha). Of three axes, a last one of 1, 3 or 4 is taken for channels, so (H,W,3) is
-    one picture and any other a stack of grey ones; (3,H,W) is three grey pictures.
+    one picture and any other a stack of grey ones; (3,H,W) is three grey pictures. The type tells
+    the range: uint16 is 0..65535, bool 0..1, and all others 0..255, floats too.
 
     Parameters
     ----------

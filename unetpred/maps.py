@@ -16,6 +16,7 @@ from unetpred.errors import InputError
 from unetpred.forward import forward
 from unetpred.hole_outputs import ready
 from unetpred.masks import DEFAULT_HOLE, hole_mask
+from unetpred.precision import full_float32
 
 if TYPE_CHECKING:
     import keras
@@ -216,6 +217,7 @@ def complete(
             progress(len(places))
 
 
+@full_float32()
 def _fill(model: keras.Model, cuts: list[Cut], same_mask: bool) -> np.ndarray:
     """The window of the output (N,h,w,3), RGB, clipped to 0..255."""
     images = to_network(np.stack([one.pixels for one in cuts]))

@@ -119,7 +119,7 @@ class Predictor:
             uint8 or float, RGB 0..255, sides at least 84 px.
         mask : array_like, (H,W), (H,W,3), (N,H,W) or (N,H,W,3), optional
             Anything but 0 = visible, 0 = missing; the centred 52 px square if not given. A first
-            axis of N gives each image its own.
+            axis of N gives each image its own; a last one of 3 each of red, green and blue.
         output : sequence of {"structure", "content"}
             The scores wanted.
         network_output : bool
@@ -217,7 +217,14 @@ def _shared(masks: np.ndarray) -> np.ndarray:
 def _checked_images(images: np.ndarray) -> np.ndarray:
     from unetpred.images import array_sources
 
-    images = np.asarray(images)
+    try:
+        images = np.asarray(images)
+    except ValueError:  # as NumPy says that it can make no array of it
+        shapes = " and ".join(map(str, list(dict.fromkeys(map(np.shape, images)))[:2]))
+        raise InputError(
+            f"images of several shapes, {shapes}: (N,H,W,3) of one size at a time is right; "
+            "`unetpred predict` takes files of several sizes"
+        ) from None
     if images.ndim != 4 or images.shape[-1] != 3 or not len(images):
         raise InputError(f"images of shape {images.shape}: (N,H,W,3) with N at least 1 is right")
     return np.stack([source.load() for source in array_sources(images)])

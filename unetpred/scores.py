@@ -15,6 +15,7 @@ import numpy as np
 
 from unetpred.colour import to_network
 from unetpred.errors import InputError
+from unetpred.precision import full_float32
 from unetpred.vgg import CONTENT_LAYERS
 
 if TYPE_CHECKING:
@@ -256,6 +257,7 @@ def content_of_holes(
     return scores
 
 
+@full_float32()
 def _layer_distances(prediction: np.ndarray, original: np.ndarray, vgg: keras.Model) -> np.ndarray:
     """Give the distance of each pair (N) at each layer (L) of `vgg`, (N,L)."""
     from keras import ops

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from unetpred.covariates import COVARIATES
 from unetpred.errors import InputError
-from unetpred.geometry import Holes, Place
+from unetpred.geometry import Holes, Place, whole_pixel
 from unetpred.images import Source
 from unetpred.jobs import Failures, Job
 from unetpred.vgg import CONTENT_LAYERS
 
+_MISSING = ("", "NA", "<NA>")  # R and pandas write so what is not known
 KNOWN = ("x", "y", "size", "image", "index")
 _OURS = {"size_deg", "structure", "content", "reason", *COVARIATES}
 _OURS |= {f"content_{layer}" for layer in CONTENT_LAYERS}
@@ -61,7 +62,7 @@ def read_sites(path: str | os.PathLike) -> list[Site]:
     ----------
     path : path-like
         Columns x and y, and, if wanted, size, image, index; any others go along. An empty number,
-        or nan, is one that is not known.
+        nan, or NA is one that is not known.
 
     Returns
     -------
@@ -128,7 +129,7 @@ def _number(text: str | None, what: str) -> float | None:
     if text is None:
         return None
     try:
-        return float(text or "nan")
+        return float("nan" if text in _MISSING else text)
     except ValueError:
         raise InputError(f"{what} {text!r}: a number is right") from None
 
@@ -152,8 +153,8 @@ def site_jobs(
     Returns
     -------
     list of Job
-        Their places are whole pixels, the nearest ones. A site whose numbers are not known is
-        done already, with the reason.
+        Their places are whole pixels, by `unetpred.geometry.whole_pixel`. A site whose numbers are
+        not known is done already, with the reason.
 
     Raises
     ------
@@ -185,7 +186,7 @@ def site_jobs(
             elif unknown:
                 job.scores = {"reason": f"{' and '.join(unknown)} not known"}
             else:
-                job.place = Place(math.floor(site.x + 0.5), math.floor(site.y + 0.5), size)
+                job.place = Place(whole_pixel(site.x), whole_pixel(site.y), size)
                 job.columns |= vars(job.place)
             if args.pixels_per_degree:
                 job.columns["size_deg"] = size / args.pixels_per_degree

@@ -1,11 +1,25 @@
-"""TensorFlow only: the same digits twice on a CPU. Nothing else imports TensorFlow by name."""
+"""TensorFlow only: its settings. Nothing else imports TensorFlow by name."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import tensorflow as tf
 
 
 def make_deterministic() -> None:
     """Have TensorFlow's operations add up in a fixed order, where there is no GPU to slow down."""
-    import tensorflow as tf
-
     if not tf.config.list_physical_devices("GPU"):
         tf.config.experimental.enable_op_determinism()
+
+
+@contextmanager
+def without_tf32() -> Iterator[None]:
+    """Convolve in float32 for a while, where the default on a GPU is TF32."""
+    kept = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(kept)

@@ -1,0 +1,24 @@
+"""PyTorch only: the precision of convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def without_tf32() -> Iterator[None]:
+    """Convolve in float32 for a while, where the default on a GPU is TF32."""
+    cudnn = torch.backends.cudnn
+    # newer versions have a setting for each kind of operation, and refuse that they be mixed
+    holder, name, off = cudnn, "allow_tf32", False
+    if hasattr(cudnn, "conv"):
+        holder, name, off = cudnn.conv, "fp32_precision", "ieee"
+    kept = getattr(holder, name)
+    setattr(holder, name, off)
+    try:
+        yield
+    finally:
+        setattr(holder, name, kept)
