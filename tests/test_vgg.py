@@ -49,6 +49,34 @@ def write_legacy(path, arrays, root="", leaves=("kernel:0", "bias:0")):
                 file[f"{root}{name}/{name}/{leaf}"] = value
 
 
+def write_listed(path, arrays, leaves, root="/", chunks=False, top=False):
+    """Write as Keras 1 and 2 do, every layer with a list of its weights, kernel first.
+
+    `leaves` are what kernel and bias are called, after the name of the layer.
+    """
+    rng = np.random.default_rng(0)
+    dense = {name: (rng.normal(size=(8, 8)), np.zeros(8)) for name in ("fc1", "predictions")}
+    with h5py.File(path, "w") as file:
+        group = file.require_group(root)
+        layers = {"input_1": (), **arrays, "block1_pool": (), **(dense if top else {})}
+        listed = [name.encode() for name in layers]
+        if chunks:  # as of a list that is too long for one attribute
+            group.attrs["layer_names0"], group.attrs["layer_names1"] = listed[:5], listed[5:]
+        else:
+            group.attrs["layer_names"] = listed
+        for name, values in layers.items():
+            of_layer = group.create_group(name)
+            names = [leaf.format(name) for leaf in leaves][: len(values)]
+            listed = np.array([leaf.encode() for leaf in names], "S")
+            if chunks and names:
+                of_layer.attrs["weight_names0"] = listed[:1]
+                of_layer.attrs["weight_names1"] = listed[1:]
+            else:
+                of_layer.attrs["weight_names"] = listed
+            for leaf, value in zip(names, values, strict=True):
+                of_layer[leaf] = value
+
+
 def write_native(path, arrays, names=True):
     """Write as Keras 3 does: groups by class, the layers' names beside them, or not (early)."""
     with h5py.File(path, "w") as file:
@@ -86,6 +114,56 @@ def test_reads_every_layout_whatever_the_ending(kind, weights, tmp_path):
     else:
         write_native(path, weights, names=kind == "native")
     assert_same(read_vgg(path), weights)
+
+
+@pytest.mark.parametrize("more", [{}, {"chunks": True}, {"root": "model_weights"}, {"top": True}])
+@pytest.mark.parametrize(
+    "leaves",
+    [
+        ("{}_W_1:0", "{}_b_1:0"),  # Keras 1
+        ("{}/kernel:0", "{}/bias:0"),  # Keras 2
+        ("{}_1/kernel:0", "{}_1/bias:0"),  # of a second model in one session
+        ("z/weight:0", "a/weight:0"),  # not in the order of the alphabet
+        ("0", "1"),
+        ("bias:0", "kernel:0"),  # the list says which is which, not the names
+    ],
+)
+def test_legacy_files_are_read_by_their_lists_of_names(weights, tmp_path, leaves, more):
+    write_listed(tmp_path / "vgg.h5", weights, leaves, **more)
+    assert_same(read_vgg(tmp_path / "vgg.h5"), weights)
+
+
+def test_a_model_within_a_model_has_a_folder_for_each_layer(weights, tmp_path):
+    names = [f"{name}/{leaf}:0" for name in weights for leaf in ("kernel", "bias")]
+    with h5py.File(tmp_path / "classifier.h5", "w") as file:
+        file.attrs["layer_names"] = ["vgg16", "dense"]
+        base = file.create_group("vgg16")
+        base.attrs["weight_names"] = names
+        for name, value in zip(names, (v for pair in weights.values() for v in pair), strict=True):
+            base[name] = value
+        file["dense/dense/kernel:0"], file["dense/dense/bias:0"] = np.zeros((4, 2)), np.zeros(2)
+        file["dense"].attrs["weight_names"] = ["dense/kernel:0", "dense/bias:0"]
+    assert_same(read_vgg(tmp_path / "classifier.h5"), weights)
+
+
+def test_what_a_list_names_and_the_file_lacks_is_missing(weights, tmp_path):
+    path = tmp_path / "vgg.h5"
+    write_listed(path, weights, ("{}_W_1:0", "{}_b_1:0"))
+    with h5py.File(path, "a") as file:
+        del file["block2_conv1/block2_conv1_W_1:0"]
+    with pytest.raises(InputError, match=r"lacks kernel or bias of block2_conv1$"):
+        read_vgg(path)
+
+
+def test_keras_itself_reads_the_same(weights, tmp_path):
+    """Keras' own reader of legacy files is the reference."""
+    import keras
+
+    path = tmp_path / "vgg.h5"
+    write_listed(path, weights, ("z:0", "a:0"))
+    model = keras.applications.VGG16(weights=None, include_top=False)
+    model.load_weights(path)
+    assert_same(read_vgg(path), {name: model.get_layer(name).get_weights() for name in weights})
 
 
 def test_reads_files_that_keras_writes(weights, tmp_path):

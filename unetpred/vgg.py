@@ -56,7 +56,8 @@ def read_vgg(path: str | os.PathLike | None = None) -> dict[str, tuple[np.ndarra
     Parameters
     ----------
     path : path-like, optional
-        Weights of VGG-16: a Keras 2 or whole-model `.h5`, a Keras 3 `.weights.h5` or a `.keras`.
+        Weights of VGG-16: a legacy (Keras 1, 2) or whole-model `.h5`, a Keras 3 `.weights.h5`,
+        a sharded `.weights.json` or a `.keras`.
         Which of them it is, is told by the content, not by the ending. Layers beyond the 13
         convolutions are ignored. Without a path the ImageNet weights of `keras.applications` are
         taken: Keras downloads them once and checks their hash.
