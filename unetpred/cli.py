@@ -245,7 +245,9 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(title="actions", required=True, dest="action", metavar="ACTION")
     add_option(actions.add_parser("list", help="the weights that have a name"), "quiet")
     info = actions.add_parser("info", help="what a set of weights is")
-    info.add_argument("weights", metavar="NAME|FILE", nargs="?", help="the default if not given")
+    info.add_argument(
+        "weights", metavar="NAME|FILE", nargs="?", help="the default if not given; or vgg16"
+    )
     add_option(info, "quiet")
     fetch = actions.add_parser("fetch", help="download the original's weights and verify them")
     fetch.add_argument("name", choices=("upstream",))
@@ -273,7 +275,7 @@ def run_weights(args: argparse.Namespace) -> int:
         for name, value in describe(args.weights).items():
             sys.stdout.write(f"{name}\t{value}\n")
     else:
-        for known in registry.known_weights().values():
+        for known in (*registry.known_weights().values(), registry.known_vgg()):
             state = "here" if known.here else "not here"
             default = ", default" if known.name == registry.DEFAULT else ""
             sys.stdout.write(f"{known.name}\t{known.origin}\t{state}{default}\t{known.path}\n")

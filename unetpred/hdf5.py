@@ -36,8 +36,9 @@ def read_layers(path: str | os.PathLike, what: str) -> LayerFile:
     Parameters
     ----------
     path : path-like
-        A legacy `.h5` (Keras 1, 2) of weights or of a whole model, a Keras 3 `.weights.h5`, a sharded
-        `.weights.json`, or a `.keras`. Which of them it is, is told by the content, not the ending.
+        A legacy `.h5` (Keras 1, 2) of weights or of a whole model, a Keras 3 `.weights.h5`, a
+        sharded `.weights.json`, or a `.keras`. Which of them it is, is told by the content, not
+        the ending.
     what : str
         What the file should hold, for messages.
 

@@ -56,8 +56,8 @@ class Predictor:
     weights : str or path-like, optional
         As for `unetpred.load_model`; the shipped default if not given.
     vgg_weights : str or path-like, optional
-        VGG-16 for the content score; ImageNet's, downloaded by Keras, if not given. Read when the
-        first content score is asked for.
+        VGG-16 for the content score; ImageNet's if not given, see `unetpred.vgg.read_vgg`. Read
+        when the first content score is asked for.
     batch_size : int
         Images per pass through the network. Changes no score by more than rounding (1e-5).
 
