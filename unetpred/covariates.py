@@ -35,6 +35,10 @@ COVARIATES = (
     "structure_telea",
     "structure_mean_fill",
 )
+#: The simple fillings among the covariates, by the end of their columns' names.
+FILLINGS = {"telea": telea_fill, "mean_fill": mean_fill}
+#: Further covariates where content is asked for.
+CONTENT_COVARIATES = tuple(f"content_{name}" for name in FILLINGS)
 
 
 def luminance(image: np.ndarray) -> np.ndarray:
@@ -138,8 +142,19 @@ def spectral_slope(patch: np.ndarray) -> float:
     return float(np.polyfit(np.log(frequency), np.log(mean), 1)[0])
 
 
-def covariates(pixels: np.ndarray, hole: np.ndarray, visible: np.ndarray) -> dict[str, float]:
-    """All covariates of one hole.
+def box_of(hole: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns of the bounding box of all that is 0 in a hole (h,w)."""
+    rows, columns = (np.flatnonzero((hole == 0).any(axis=axis)) for axis in (1, 0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
+def covariates(
+    pixels: np.ndarray,
+    hole: np.ndarray,
+    visible: np.ndarray,
+    keep: dict[str, np.ndarray] | None = None,
+) -> dict[str, float]:
+    """All covariates of one hole but those of content, which VGG-16 is needed for.
 
     Parameters
     ----------
@@ -149,6 +164,9 @@ def covariates(pixels: np.ndarray, hole: np.ndarray, visible: np.ndarray) -> dic
         0 = hidden and scored.
     visible : numpy.ndarray, (h,w)
         1 = what a filling may look at; 0 in the hole and beyond the border of the image.
+    keep : dict, optional
+        Takes what the simple fillings put into the hole's bounding box, (b,c,3), by the names in
+        `FILLINGS`, for whoever measures more of them.
 
     Returns
     -------
@@ -158,13 +176,15 @@ def covariates(pixels: np.ndarray, hole: np.ndarray, visible: np.ndarray) -> dic
         and of filling with the mean colour, from the same surroundings that the network has. NaN
         where one is undefined.
     """
-    rows, columns = (np.flatnonzero((hole == 0).any(axis=axis)) for axis in (1, 0))
-    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    box = box_of(hole)
+    filled = {name: fill(pixels, visible) for name, fill in FILLINGS.items()}
+    if keep is not None:
+        keep |= {name: image[box].copy() for name, image in filled.items()}
     values = (
         rms_contrast(pixels[box], hole[box]),
         mean_luminance(pixels[box], hole[box]),
         spectral_slope(pixels[box]),
-        *(structure(fill(pixels, visible), pixels, hole).value for fill in (telea_fill, mean_fill)),
+        *(structure(image, pixels, hole).value for image in filled.values()),
     )
     return dict(zip(COVARIATES, values, strict=True))
 
