@@ -76,6 +76,11 @@ def contents(
     return [Content(found.mean(axis=1), found, reason) for found in layers]
 
 
+def pairs_per_pass(rows: int, columns: int) -> int:
+    """How many pairs of patches of a size go through VGG-16 together, within bounded memory."""
+    return max(1, min(8, PATCH_PIXELS // (rows * columns)))
+
+
 def contents_of_holes(
     filled: Sequence[np.ndarray],
     original: np.ndarray,
@@ -129,8 +134,7 @@ def contents_of_holes(
     reasons = [""] * len(boxes)
     for (rows, columns), parts in patches.items():
         cut, *fillings = (np.stack([images[part] for part in parts]) for images in versions)
-        count = max(1, min(8, PATCH_PIXELS // (rows * columns)))
-        scores = contents(fillings, cut, vgg, subtract_mean, count)
+        scores = contents(fillings, cut, vgg, subtract_mean, pairs_per_pass(rows, columns))
         for (image, *_), *values in zip(parts, *(score.layers for score in scores), strict=True):
             for of_method, value in zip(layers, values, strict=True):
                 of_method[image].append(value)
