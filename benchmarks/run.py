@@ -22,6 +22,7 @@ BENCHMARKS = {
     "startup": "pred.py on one image: where the time goes",
     "scoring": "against a naive network, and against plain convolutions",
     "cost": "by size of batch and image, and number of images",
+    "content": "content beside structure, and of several fillings",
     "maps": "a place of a map against a crop",
     "training": "a step against a naive one, and the share of waiting for data",
 }

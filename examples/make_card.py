@@ -38,7 +38,8 @@ def main(arguments: list[str] | None = None) -> None:
 
     from unetpred import Predictor
     from unetpred.baselines import BASELINES
-    from unetpred.masks import hole_mask
+    from unetpred.contents import contents
+    from unetpred.masks import hole_box, hole_mask
     from unetpred.plots import gallery, save, training_curves
     from unetpred.plots.pictures import HOLE_GREY
     from unetpred.registry import find_weights
@@ -51,23 +52,30 @@ def main(arguments: list[str] | None = None) -> None:
     images = np.concatenate([sample[None], more]).astype("float32")
     names = ["sample_img.png", *(f"samples.npy, {i}" for i in range(len(more)))]
     mask = hole_mask(images.shape[1:3])
-    filled = Predictor(args.weights)(images).filled
-    rows, shown = [], []  # per image: r of all fillings, then L1 of all
+    top, left, bottom, right = hole_box(images.shape[1:3])
+    patch = np.s_[..., top:bottom, left:right, :]
+    predictor = Predictor(args.weights)
+    filled = predictor(images).filled
+    rows, shown = [], []  # per image: r of all fillings, then L1 of all, then content
     for image, ours, name in zip(images, filled, names, strict=True):
         fillings = [ours, *(BASELINES[key](image, mask) for key in SIMPLE)]
         r = [structure(one, image, mask).value for one in fillings]
         l1 = [np.abs(one - image)[mask == 0].mean() for one in fillings]
-        rows.append([*r, *l1])
+        patches = [one[patch][None].astype("float32") for one in fillings]
+        distances = contents(patches, image[patch][None], predictor.vgg())
+        rows.append([*r, *l1, *(float(one.total[0]) for one in distances)])
         masked = np.where(mask[..., None] == 0, HOLE_GREY, image)
         scored = [(one, f"r {value:.2f}") for one, value in zip(fillings, r, strict=True)]
         shown.append([(image, name.removesuffix(".png")), (masked, ""), *scored])
 
     methods = ["unetpred", *SIMPLE.values()]
-    heads = [f"{method} {score}" for score in ("r", "L1") for method in methods]
+    scores = {"r": 3, "L1": 1, "content": 3}  # and their decimals
+    heads = [f"{method} {score}" for score in scores for method in methods]
+    decimals = [number for number in scores.values() for _ in methods]
     table = [f"| picture | {' | '.join(heads)} |", "|---" * (1 + len(heads)) + "|"]
     means = {"**mean**": np.mean(rows, axis=0), "mean of samples.npy": np.mean(rows[1:], axis=0)}
     for name, row in [*zip(names, rows, strict=True), *means.items()]:
-        cells = [f"{v:.3f}" if i < len(methods) else f"{v:.1f}" for i, v in enumerate(row)]
+        cells = [f"{value:.{number}f}" for value, number in zip(row, decimals, strict=True)]
         bold = "**" if name.startswith("**") else ""
         table.append(f"| {name} | " + " | ".join(f"{bold}{cell}{bold}" for cell in cells) + " |")
     sys.stdout.write("\n".join(table) + "\n")

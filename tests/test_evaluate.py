@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from unetpred import vgg
 from unetpred.cli import main
 from unetpred.errors import InputError
 from unetpred.evaluate import evaluate
-from unetpred.measures import COMPARED, MEASURES, NETWORK, Row, summarise
+from unetpred.measures import COMPARED, LAYER_MEASURES, MEASURES, NETWORK, Row, summarise
 from unetpred.model import build_unetpred
 from unetpred.scores import content
 from unetpred.vgg import CONTENT_LAYERS, vgg_model
@@ -193,7 +194,12 @@ def test_summary_is_that_of_the_rows_and_of_paired_differences(run):
     measures = [measure for measure in MEASURES if measure != "content"]
     assert [(s.method, s.against, s.measure) for s in evaluation.summary] == [
         *((method, "", measure) for method in METHODS for measure in measures),
-        *((NETWORK, method, measure) for method in METHODS[1:] for measure in COMPARED),
+        *(
+            (NETWORK, method, measure)
+            for method in METHODS[1:]
+            for measure in COMPARED
+            if measure != "content"
+        ),
     ]
     for summary in evaluation.summary:
         rows = of(evaluation.rows, summary.method).values()
@@ -283,8 +289,10 @@ def test_files_in_one_batch_with_content_but_without_opencv_and_matplotlib(
             visible[PATCH] = False
             original = crops[name][PATCH].astype("float32")
             filling = np.broadcast_to(crops[name][visible].mean(axis=0), original.shape)
-            expected = content(filling[None], original[None], vgg).total[0]
-            assert row.content == pytest.approx(expected, rel=1e-4)
+            expected = content(filling[None], original[None], vgg)
+            assert row.content == pytest.approx(expected.total[0], rel=1e-4)
+            layers = [getattr(row, name) for name in LAYER_MEASURES]
+            np.testing.assert_allclose(layers, expected.layers[0], rtol=1e-4)
         else:
             name = Path(row.image).relative_to(folder).as_posix()
             assert row.l1 == pytest.approx(of(run[0].rows, NETWORK)[name].l1, rel=1e-5)
@@ -292,7 +300,19 @@ def test_files_in_one_batch_with_content_but_without_opencv_and_matplotlib(
     assert [(s.images, s.undefined) for s in undefined] == [(0, 2), (0, 2)]
     assert np.isnan([s[4:8] for s in undefined]).all()
     assert "| undefined |" in (tmp_path / "summary.md").read_text(encoding="utf-8")
-    assert "content" in table(tmp_path / "evaluation.csv")[0][0]
+    written = table(tmp_path / "evaluation.csv")[0][0]
+    assert {"content", *LAYER_MEASURES} < set(written) and list(written)[-1] == "reason"
+    cells = {(s.hole, s.method, s.against, s.measure): s for s in evaluation.summary}
+    ours, simple = (
+        np.array([r.content for r in evaluation.rows if (r.hole, r.method) == (HOLE, method)])
+        for method in (NETWORK, "mean")
+    )
+    difference = cells[HOLE, NETWORK, "mean", "content"]
+    assert difference.mean == pytest.approx((ours - simple).mean())
+    text = (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert f"| {difference.mean:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}] |" in text
+    layers = [f"{cells[HOLE, 'mean', '', name].mean:.3f}" for name in LAYER_MEASURES]
+    assert f"| mean | {' | '.join(layers)} |" in text
     assert "telea is left out: OpenCV is not installed" in caplog.text
     assert "gallery is left out: matplotlib is not installed" in caplog.text
     assert not (tmp_path / "gallery.png").exists()
@@ -403,6 +423,7 @@ def test_importing_needs_neither_keras_nor_plots():
 def test_tables_say_what_made_them(folder, weights, tmp_path, monkeypatch, capsys):
     out = tmp_path / "out"
     words = ["evaluate", "--data_dir", str(folder), "--output_dir", str(out), "--holes", "52"]
+    words += ["--vgg_weights", str(VGG_FILE)]
     monkeypatch.setattr("sys.argv", ["unetpred", *words])
     assert main([*words, "--weights", weights, "--quiet"]) == 0
     lines = (out / "summary.csv").read_text("utf-8").splitlines()
@@ -410,5 +431,32 @@ def test_tables_say_what_made_them(folder, weights, tmp_path, monkeypatch, capsy
     assert notes["weights"] == "small.weights.h5"
     assert notes["weights_sha256"] == hashlib.sha256(Path(weights).read_bytes()).hexdigest()
     assert notes["backend"].split()[0] == keras.backend.backend()
-    assert notes["command"].endswith("--holes 52") and notes["date"][:2] == "20"
+    assert "small.weights.h5" not in notes["command"] and "--holes 52" in notes["command"]
+    assert notes["vgg_weights"].startswith(f"{VGG_FILE} (sha256 over its arrays ")
+    assert notes["date"][:2] == "20"
     assert f"* command: {notes['command']}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("more", "content"), [([], True), (["--output", "structure"], False), ("absent", False)]
+)
+def test_content_is_measured_where_vgg_can_be_had(
+    folder, weights, tmp_path, monkeypatch, capsys, more, content
+):
+    def read(path=None):
+        assert path is None
+        if more == "absent":
+            raise InputError("VGG-16's ImageNet weights are not here")
+        return vgg.read_vgg(VGG_FILE)
+
+    own = vgg.read_vgg
+    monkeypatch.setattr(vgg, "read_vgg", lambda path=None: own(path) if path else read())
+    words = ["evaluate", "--data_dir", str(folder), "--output_dir", str(tmp_path), "--holes", "20"]
+    words += [] if more == "absent" else more
+    assert main([*words, "--weights", weights, "--quiet"]) == 0
+    assert ("content by layer" in capsys.readouterr().out) == content
+    notes = table(tmp_path / "summary.csv")[1]
+    assert any(line.startswith("# vgg_weights: vgg16, ImageNet's") for line in notes) == content
+    if more == "absent":  # asked for, it is an error
+        assert main([*words, "--weights", weights, "--quiet", "--output", "content"]) == 2
+        assert "are not here" in capsys.readouterr().err

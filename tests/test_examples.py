@@ -86,11 +86,11 @@ def test_order_is_from_easy_to_hard_for_simple_fillings(samples):
 
 
 def table(text: str) -> dict[str, list[float]]:
-    """The rows of a table of the card by picture."""
+    """The rows of a table of the card by picture: r, L1 and content of every method."""
     lines = [line.replace("*", "").strip("| \n").split(" | ") for line in text.splitlines()]
     names = ("sample_img.png", "samples.npy", "mean")
     return {
-        n: [float(v) for v in row] for n, *row in lines if n.startswith(names) and len(row) == 8
+        n: [float(v) for v in row] for n, *row in lines if n.startswith(names) and len(row) == 12
     }
 
 
@@ -110,7 +110,8 @@ def test_card_shows_what_the_weights_do(tmp_path, capsys, name):
     assert len(made) == 13 and made.keys() <= known.keys()
     for picture, row in made.items():
         np.testing.assert_allclose(known[picture][:4], row[:4], atol=0.002, err_msg=picture)
-        np.testing.assert_allclose(known[picture][4:], row[4:], atol=0.11, err_msg=picture)
+        np.testing.assert_allclose(known[picture][4:8], row[4:8], atol=0.11, err_msg=picture)
+        np.testing.assert_allclose(known[picture][8:], row[8:], atol=0.002, err_msg=picture)
     for file in (f"{name}_examples.png", f"{name}_curves.png"):
         with Image.open(tmp_path / file) as picture:
             assert min(picture.size) > 200

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from unetpred.baselines import telea_fill
 from unetpred.scores import content
 from unetpred.vgg import CONTENT_LAYERS, vgg_model
 
@@ -49,21 +50,32 @@ def test_notebook_runs(build, name):
     assert sum("image/png" in output.get("data", {}) for output in outputs) >= 4
 
 
-def test_content_is_shown_where_vgg_is_given(monkeypatch):
+def test_content_is_shown_in_all_and_by_layer(monkeypatch):
     text = (FOLDER / "paper_figure.py").read_text("utf-8").split("# ## Hole size")[0]
     given = str(Path(__file__).parent / "data/vgg16_notop_random.h5")
     parts = text.split("vgg_weights = None")
     assert len(parts) == 2
     monkeypatch.chdir(FOLDER)
     monkeypatch.setattr("sys.path", list(sys.path))
-    cells = {}
-    exec(f"vgg_weights = {given!r}".join(parts), cells)
-    axes = cells["figure"].axes[0]
-    assert axes.get_ylabel().startswith("content")
-    (dots,) = axes.collections
+    cells, figures = {}, []
+    code = f"vgg_weights = {given!r}".join(parts).replace(
+        "\nfigure\n", "\nfigures.append(figure)\n"
+    )
+    cells["figures"] = figures
+    exec(code, cells)
     result, whole, top = cells["result"], cells["photographs"], (224 - 52) // 2
     patch = np.s_[:, top : top + 52, top : top + 52]
     vgg = vgg_model(given, CONTENT_LAYERS)
-    expected = content(result.filled[patch], whole[patch], vgg).total
-    np.testing.assert_allclose(dots.get_offsets()[:, 0], result.structure)
-    np.testing.assert_allclose(dots.get_offsets()[:, 1], expected, rtol=1e-3)
+    mask = np.ones((224, 224))
+    mask[patch[1:]] = 0
+    telea = np.stack([telea_fill(image, mask) for image in whole])
+    scores = [content(filled[patch], whole[patch], vgg) for filled in (result.filled, telea)]
+    assert len(figures) == 2 and figures[0].axes[0].get_ylabel().startswith("content")
+    shown = [dots.get_offsets() for dots in figures[0].axes[0].collections]
+    for dots, score in zip(shown, scores, strict=True):
+        np.testing.assert_allclose(dots[:, 1], score.total, rtol=1e-3)
+    np.testing.assert_allclose(shown[0][:, 0], result.structure)
+    for layer, axes in enumerate(figures[1].axes):
+        assert axes.get_title() == CONTENT_LAYERS[layer]
+        for dots, score in zip(axes.collections, scores, strict=True):
+            np.testing.assert_allclose(dots.get_offsets()[:, 1], score.layers[:, layer], rtol=1e-3)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from unetpred.colour import VGG_MEAN_BGR, from_network, to_network
+from unetpred.contents import contents
 from unetpred.errors import InputError
 from unetpred.scores import content, content_of_holes, structure
 from unetpred.vgg import CONTENT_LAYERS, vgg_model
@@ -179,6 +180,31 @@ def test_content_of_holes_is_the_mean_over_boxes(vgg):
         content_of_holes(prediction[None], original[None], [[(30, 0, 61, 20)]], vgg)
     with pytest.raises(InputError, match="no hole"):
         content_of_holes(prediction[None], original[None], [[]], vgg)
+
+
+def test_several_fillings_of_the_same_originals_are_those_of_each(vgg, lpips):
+    names = ("pred", "noisy", "true")
+    together = contents([lpips[name] for name in names], lpips["true"], vgg, batch_size=3)
+    for name, score in zip(names, together, strict=True):
+        alone = content(lpips[name], lpips["true"], vgg)
+        np.testing.assert_allclose(score.layers, alone.layers, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(score.total, alone.total, rtol=1e-5, atol=1e-7)
+    with pytest.raises(InputError, match="must both be"):
+        contents([lpips["pred"], lpips["pred"][:1]], lpips["true"], vgg)
+
+
+def test_features_of_the_originals_are_computed_once(vgg, lpips):
+    passed = []
+
+    class Counting:
+        outputs = vgg.outputs
+
+        def __call__(self, patches, training):
+            passed.append(len(patches))
+            return vgg(patches, training=training)
+
+    contents([lpips["pred"], lpips["noisy"]], lpips["true"], Counting())
+    assert passed == [4 * 3]  # four originals, and two fillings of each, in one pass
 
 
 def test_content_of_many_images_is_that_of_each(vgg):

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from tables import table, write
 
-from unetpred.covariates import COVARIATES, covariates
+from unetpred.baselines import mean_fill, telea_fill
+from unetpred.covariates import CONTENT_COVARIATES, COVARIATES, covariates
 from unetpred.hole_outputs import HoleOutputs
 from unetpred.masks import hole_mask
 from unetpred.predict import Predictor
+from unetpred.scores import content
+from unetpred.vgg import vgg_model
 
 VGG = str(Path("tests/data/vgg16_notop_random.h5").resolve())
 CONTEXT = ["--context", 84]
@@ -95,6 +98,31 @@ def test_sites_at_the_border_and_beyond(run, images):
     layers = [float(rows[3][f"content_block{b}_conv{n}"]) for b, n in ((1, 2), (2, 2), (3, 3),
                                                                        (4, 3), (5, 3))]  # fmt: skip
     assert float(rows[3]["content"]) == pytest.approx(np.mean(layers))
+    assert list(rows[0])[-3:] == [*CONTENT_COVARIATES, "reason"]
+    assert all(rows[1][name] == "nan" for name in CONTENT_COVARIATES)
+
+
+@pytest.mark.parametrize("shape", ["square", "disc"])
+def test_content_of_simple_fillings_at_sites(run, images, shape):
+    """Each is the content of that filling of the crop by itself."""
+    name = sites("x,y,size\n60,50,20\n150,44,20\n97,55,31\n12,50,20\n")
+    code, _, err = run("--input", "d/one.png", "--sites", name, *CONTEXT, "--save", "t.csv",
+                       "--output", "content", "--vgg_weights", VGG,
+                       "--mask_shape", shape)  # fmt: skip
+    assert (code, err) == (0, "")
+    vgg = vgg_model(VGG)
+    padded = np.pad(images["one"].astype("float32"), ((42, 42), (42, 42), (0, 0)))
+    inside = np.pad(np.ones((100, 240)), 42)
+    for row in table("t.csv")[1]:
+        x, y, size = (int(row[name]) for name in ("x", "y", "size"))
+        crop, there = padded[y : y + 84, x : x + 84], inside[y : y + 84, x : x + 84]
+        hole = hole_mask((84, 84), size, shape)
+        box = np.s_[42 - size // 2 : 42 - size // 2 + size, 42 - size // 2 : 42 - size // 2 + size]
+        for name, fill in (("telea", telea_fill), ("mean_fill", mean_fill)):
+            filled = fill(crop, hole * there)[box]
+            expected = content(filled[None], crop[box][None], vgg).total[0]
+            assert float(row[f"content_{name}"]) == pytest.approx(expected, rel=1e-4), name
+        assert float(row["structure_telea"]) < 1 and "structure" not in row
 
 
 def test_a_table_in_which_no_site_is_usable_says_why(run, images):

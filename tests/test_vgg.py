@@ -11,8 +11,20 @@ import h5py
 import numpy as np
 import pytest
 
+from unetpred import registry, vgg
+from unetpred.cli import main
 from unetpred.errors import InputError
-from unetpred.vgg import CONTENT_LAYERS, LOSS_LAYERS, read_vgg, vgg_model, vgg_shapes
+from unetpred.hdf5 import shards
+from unetpred.vgg import (
+    CONTENT_LAYERS,
+    LOSS_LAYERS,
+    VGG_SHA256,
+    arrays_sha256,
+    read_vgg,
+    vgg_model,
+    vgg_origin,
+    vgg_shapes,
+)
 
 DATA = Path(__file__).parent / "data"
 VGG_FILE = DATA / "vgg16_notop_random.h5"
@@ -47,6 +59,34 @@ def write_legacy(path, arrays, root="", leaves=("kernel:0", "bias:0")):
         for name, values in arrays.items():
             for leaf, value in zip(leaves, values, strict=True):
                 file[f"{root}{name}/{name}/{leaf}"] = value
+
+
+def write_listed(path, arrays, leaves, root="/", chunks=False, top=False):
+    """Write as Keras 1 and 2 do, every layer with a list of its weights, kernel first.
+
+    `leaves` are what kernel and bias are called, after the name of the layer.
+    """
+    rng = np.random.default_rng(0)
+    dense = {name: (rng.normal(size=(8, 8)), np.zeros(8)) for name in ("fc1", "predictions")}
+    with h5py.File(path, "w") as file:
+        group = file.require_group(root)
+        layers = {"input_1": (), **arrays, "block1_pool": (), **(dense if top else {})}
+        listed = [name.encode() for name in layers]
+        if chunks:  # as of a list that is too long for one attribute
+            group.attrs["layer_names0"], group.attrs["layer_names1"] = listed[:5], listed[5:]
+        else:
+            group.attrs["layer_names"] = listed
+        for name, values in layers.items():
+            of_layer = group.create_group(name)
+            names = [leaf.format(name) for leaf in leaves][: len(values)]
+            listed = np.array([leaf.encode() for leaf in names], "S")
+            if chunks and names:
+                of_layer.attrs["weight_names0"] = listed[:1]
+                of_layer.attrs["weight_names1"] = listed[1:]
+            else:
+                of_layer.attrs["weight_names"] = listed
+            for leaf, value in zip(names, values, strict=True):
+                of_layer[leaf] = value
 
 
 def write_native(path, arrays, names=True):
@@ -86,6 +126,56 @@ def test_reads_every_layout_whatever_the_ending(kind, weights, tmp_path):
     else:
         write_native(path, weights, names=kind == "native")
     assert_same(read_vgg(path), weights)
+
+
+@pytest.mark.parametrize("more", [{}, {"chunks": True}, {"root": "model_weights"}, {"top": True}])
+@pytest.mark.parametrize(
+    "leaves",
+    [
+        ("{}_W_1:0", "{}_b_1:0"),  # Keras 1
+        ("{}/kernel:0", "{}/bias:0"),  # Keras 2
+        ("{}_1/kernel:0", "{}_1/bias:0"),  # of a second model in one session
+        ("z/weight:0", "a/weight:0"),  # not in the order of the alphabet
+        ("0", "1"),
+        ("bias:0", "kernel:0"),  # the list says which is which, not the names
+    ],
+)
+def test_legacy_files_are_read_by_their_lists_of_names(weights, tmp_path, leaves, more):
+    write_listed(tmp_path / "vgg.h5", weights, leaves, **more)
+    assert_same(read_vgg(tmp_path / "vgg.h5"), weights)
+
+
+def test_a_model_within_a_model_has_a_folder_for_each_layer(weights, tmp_path):
+    names = [f"{name}/{leaf}:0" for name in weights for leaf in ("kernel", "bias")]
+    with h5py.File(tmp_path / "classifier.h5", "w") as file:
+        file.attrs["layer_names"] = ["vgg16", "dense"]
+        base = file.create_group("vgg16")
+        base.attrs["weight_names"] = names
+        for name, value in zip(names, (v for pair in weights.values() for v in pair), strict=True):
+            base[name] = value
+        file["dense/dense/kernel:0"], file["dense/dense/bias:0"] = np.zeros((4, 2)), np.zeros(2)
+        file["dense"].attrs["weight_names"] = ["dense/kernel:0", "dense/bias:0"]
+    assert_same(read_vgg(tmp_path / "classifier.h5"), weights)
+
+
+def test_what_a_list_names_and_the_file_lacks_is_missing(weights, tmp_path):
+    path = tmp_path / "vgg.h5"
+    write_listed(path, weights, ("{}_W_1:0", "{}_b_1:0"))
+    with h5py.File(path, "a") as file:
+        del file["block2_conv1/block2_conv1_W_1:0"]
+    with pytest.raises(InputError, match=r"lacks kernel or bias of block2_conv1$"):
+        read_vgg(path)
+
+
+def test_keras_itself_reads_the_same(weights, tmp_path):
+    """Keras' own reader of legacy files is the reference."""
+    import keras
+
+    path = tmp_path / "vgg.h5"
+    write_listed(path, weights, ("z:0", "a:0"))
+    model = keras.applications.VGG16(weights=None, include_top=False)
+    model.load_weights(path)
+    assert_same(read_vgg(path), {name: model.get_layer(name).get_weights() for name in weights})
 
 
 def test_reads_files_that_keras_writes(weights, tmp_path):
@@ -130,7 +220,13 @@ def test_names_what_is_wrong_with_a_file(weights, tmp_path):
     assert "NaN" in message(bad)
 
 
-def test_without_file_and_network_both_ways_out_are_named(monkeypatch, capsys):
+@pytest.fixture
+def not_here(monkeypatch, tmp_path):
+    """An installation that leaves VGG-16 out, as a wheel does."""
+    monkeypatch.setattr(registry, "_shipped", lambda: tmp_path / "nowhere")
+
+
+def test_without_file_and_network_both_ways_out_are_named(not_here, monkeypatch, capsys):
     import keras
 
     def no_network(*args, **kwargs):
@@ -143,18 +239,94 @@ def test_without_file_and_network_both_ways_out_are_named(monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_without_file_keras_own_weights_are_taken(weights, monkeypatch):
+def test_where_it_does_not_ship_keras_own_is_taken_and_checked(not_here, weights, monkeypatch):
     import keras
 
-    build = keras.applications.VGG16
+    build, give = keras.applications.VGG16, dict(weights)
 
     def downloaded(weights, include_top):
         assert weights == "imagenet" and include_top is False
-        return build(weights=None, include_top=False)
+        model = build(weights=None, include_top=False)
+        for name, values in give.items():
+            model.get_layer(name).set_weights(values)
+        return model
 
     monkeypatch.setattr(keras.applications, "VGG16", downloaded)
-    found = read_vgg()
-    assert {name: kernel.shape for name, (kernel, _) in found.items()} == vgg_shapes()
+    with pytest.raises(InputError, match=rf"Keras downloaded it: .*{arrays_sha256(weights)}"):
+        read_vgg()
+    monkeypatch.setattr(vgg, "VGG_SHA256", arrays_sha256(weights))
+    assert_same(read_vgg(), weights)
+
+
+def test_what_ships_is_imagenets():
+    """The statistics that Keras' own file has, to all digits that were published of it."""
+    shipped = read_vgg()
+    assert {name: kernel.shape for name, (kernel, _) in shipped.items()} == vgg_shapes()
+    published = {
+        "block1_conv1": (
+            (-0.0024379087, 0.20669945, -0.67140007, 0.6085159),
+            (0.5013912, 0.32847992, -0.015828926, 2.064037),
+        ),
+        "block5_conv3": (
+            (-0.0010818949, 0.008478405, -0.09288482, 0.28699666),
+            (0.14986369, 0.4928213, -0.50036746, 9.431553),
+        ),
+    }
+    for name, expected in published.items():
+        for array, numbers in zip(shipped[name], expected, strict=True):
+            array = array.astype("float64")
+            found = array.mean(), array.std(), array.min(), array.max()
+            np.testing.assert_allclose(found, numbers, rtol=1e-6)
+    assert registry.known_vgg().here and arrays_sha256(shipped) == VGG_SHA256
+    assert all(part.stat().st_size < 16e6 for part in shards(registry.known_vgg().path))
+
+
+def test_keras_itself_reads_what_ships():
+    import keras
+
+    model = keras.applications.VGG16(weights=None, include_top=False)
+    model.load_weights(registry.known_vgg().path)
+    assert_same(read_vgg(), {name: model.get_layer(name).get_weights() for name in vgg_shapes()})
+
+
+def test_hash_is_over_the_numbers_not_the_file(weights, tmp_path):
+    import hashlib
+
+    write_listed(tmp_path / "a.h5", weights, ("{}_W_1:0", "{}_b_1:0"), top=True)
+    write_native(tmp_path / "b.h5", weights)
+    by_hand = hashlib.sha256()
+    for kernel, bias in weights.values():
+        by_hand.update(kernel.astype("<f4").tobytes() + bias.astype("<f4").tobytes())
+    for name in ("a.h5", "b.h5"):
+        assert arrays_sha256(read_vgg(tmp_path / name)) == by_hand.hexdigest()
+        assert vgg_origin(tmp_path / name) == (
+            f"{tmp_path / name} (sha256 over its arrays {by_hand.hexdigest()})"
+        )
+
+
+def test_the_same_numbers_have_the_same_name_whatever_file_they_are_in(tmp_path):
+    write_listed(tmp_path / "imagenet.h5", read_vgg(), ("{}_W_1:0", "{}_b_1:0"))
+    assert vgg_origin(tmp_path / "imagenet.h5") == vgg_origin()
+    assert vgg_origin() == f"vgg16, ImageNet's (sha256 over its arrays {VGG_SHA256})"
+
+
+def test_other_numbers_in_the_place_of_what_ships_are_refused(weights, monkeypatch, tmp_path):
+    monkeypatch.setattr(registry, "_shipped", lambda: tmp_path)
+    write_native(tmp_path / "vgg16.weights.json", weights)
+    with pytest.raises(InputError, match=r"vgg16\.weights\.json: the sha256 .*--vgg_weights FILE"):
+        read_vgg()
+
+
+def test_commands_name_it(capsys, not_here, monkeypatch):
+    assert main(["weights", "list"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("vgg16\tVGG-16, for content\tnot")
+    assert main(["weights", "info", "vgg16"]) == 0
+    assert "Keras downloads it" in capsys.readouterr().out
+    monkeypatch.undo()
+    assert main(["weights", "info", "vgg16"]) == 0
+    about = dict(line.split("\t") for line in capsys.readouterr().out.splitlines())
+    assert about["sha256 over its arrays"] == VGG_SHA256 and "CC BY 4.0" in about["licence"]
+    assert about["file"].endswith("vgg16.weights.json") and about["parameters"] == "14714688"
 
 
 def test_model_equals_numpy_at_every_layer(weights):

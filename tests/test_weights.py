@@ -71,6 +71,26 @@ def test_original_kernels_are_scaled(upstream):
     np.testing.assert_allclose(loaded, kernel * (3 / 384), rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "leaves", [("{}_1/kernel:0", "{}_1/bias:0"), ("{}_W_1:0", "{}_b_1:0"), ("z:0", "a:0")]
+)
+def test_the_outer_group_is_the_layer_whatever_its_arrays_are_called(tmp_path, upstream, leaves):
+    path = tmp_path / "renamed.h5"
+    shutil.copy(LEGACY, path)
+    with h5py.File(path, "a") as file:
+        for name, group in file.items():
+            old = list(group.attrs["weight_names"])
+            new = [leaf.format(name) for leaf in leaves][: len(old)]
+            values = [group[one][()] for one in old]
+            for child in list(group):
+                del group[child]
+            for one, value in zip(new, values, strict=True):
+                group[one] = value
+            group.attrs["weight_names"] = np.array([one.encode() for one in new], "S")
+    assert weights.describe(path)["format"].startswith("legacy")
+    assert same(load_model(path), upstream)
+
+
 def test_native_round_trip(tmp_path, small):
     model, config = small
     path = tmp_path / "a.weights.h5"

@@ -13,7 +13,7 @@ import numpy as np
 
 from unetpred.ahead import ahead
 from unetpred.command import resume_command
-from unetpred.covariates import covariates
+from unetpred.covariates import FILLINGS, box_of, covariates
 from unetpred.errors import InputError
 from unetpred.geometry import Holes
 from unetpred.images import Input, list_sources
@@ -117,7 +117,8 @@ def _score_inputs(args: argparse.Namespace, holes: Holes, inputs: list[Input]) -
     else:
         parts.begin()
     whole = arrays.wanted or bool(pictures)
-    reader = Reader(holes, fail, whole, covariates if args.sites else None)
+    fillings = bool(args.sites) and "content" in args.output
+    reader = Reader(holes, fail, whole, covariates if args.sites else None, fillings)
     try:
         if planned:
             _score_all(planned, len(jobs), reader, predictor, arrays, pictures, parts, args)
@@ -221,7 +222,8 @@ def _score(
         for name in ("visible", "hole")
     )
     whole = args.save_network_output is not None
-    result = predictor.score(pixels, visible, args.output, whole, holes)
+    others = _filled_simply(loaded, pixels)
+    result = predictor.score(pixels, visible, args.output, whole, holes, list(others.values()))
     for i, job in enumerate(loaded.jobs):
         scores = {name: float(getattr(result, name)[i]) for name in args.output}
         if result.content_layers is not None:
@@ -229,6 +231,8 @@ def _score(
 
             for layer, value in zip(CONTENT_LAYERS, result.content_layers[i], strict=True):
                 scores[f"content_{layer}"] = float(value)
+        for name, values in zip(others, result.content_of_others, strict=True):
+            scores[f"content_{name}"] = float(values[i])
         measures = loaded.measures[i]
         reasons = filter(None, (result.reasons[i], measures.get("reason")))
         job.scores = {**scores, **measures, "reason": "; ".join(reasons)}
@@ -250,3 +254,15 @@ def _score(
             numbers = "   ".join(f"{name} {scores[name]:.3f}" for name in args.output)
             figure = triptych(image, mask, filled, f"{label(job.source)}\n{numbers}")
             save(figure, pictures[job.position])
+
+
+def _filled_simply(loaded: Loaded, pixels: np.ndarray) -> dict[str, np.ndarray]:
+    """The pictures (N,h,w,3) of a batch as simple methods fill them in, where that is wanted."""
+    if not loaded.fillings:
+        return {}
+    filled = {}
+    for name in FILLINGS:
+        filled[name] = pixels.copy()
+        for image, scene, kept in zip(filled[name], loaded.scenes, loaded.fillings, strict=True):
+            image[box_of(scene.hole)] = kept[name]
+    return filled

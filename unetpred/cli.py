@@ -80,7 +80,7 @@ def main(
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands; building it imports neither Keras nor a backend."""
-    from unetpred import features_cli, map_cli, train_cli
+    from unetpred import evaluate_cli, features_cli, map_cli, train_cli
 
     parser = argparse.ArgumentParser(
         prog="unetpred",
@@ -102,7 +102,8 @@ def build_parser() -> argparse.ArgumentParser:
     add_predict(command("predict", "Score images.", run_predict))
     map_cli.add_arguments(command("map", "Score holes all over an image.", map_cli.run))
     train_cli.add_arguments(command("train", "Train a network.", train_cli.run))
-    add_evaluate(command("evaluate", "Compare weights with simple fillings.", run_evaluate))
+    evaluate = command("evaluate", "Compare weights with simple fillings.", evaluate_cli.run)
+    evaluate_cli.add_arguments(evaluate)
     features_cli.add_arguments(command("features", "Save activations.", features_cli.run))
     add_weights(command("weights", "List, describe, fetch or export weights.", run_weights))
     return parser
@@ -189,63 +190,14 @@ def run_predict(args: argparse.Namespace) -> int:
     return score_inputs(args)
 
 
-def add_evaluate(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `unetpred evaluate`."""
-    add = parser.add_argument
-    add_option(parser, "weights")
-    add("--data_dir", required=True, metavar="DIR", help="photographs never trained on")
-    add("--output_dir", required=True, metavar="DIR", help="where tables and gallery go")
-    add("--holes", nargs="+", type=int, default=[26, 52, 104], metavar="PX", help="hole sizes")
-    add("--vgg_weights", metavar="FILE", help="VGG-16 (no top) for the content score")
-    add("--seed", type=int, default=0, help="of the bootstrap")
-    add("--batch_size", type=int, default=8, help="images per pass")
-    add_option(parser, "quiet")
-
-
-def run_evaluate(args: argparse.Namespace) -> int:
-    """Run `unetpred evaluate`."""
-    from unetpred.quiet import import_keras, progress_bar
-    from unetpred.registry import find_weights
-    from unetpred.vgg import CONTENT_LAYERS, find_vgg, vgg_model
-
-    find_weights(args.weights)
-    if args.vgg_weights:
-        find_vgg(args.vgg_weights)
-    import_keras()
-    from unetpred.evaluate import evaluate
-    from unetpred.evaluation_tables import TEXT
-    from unetpred.report import made_with
-    from unetpred.weights import load_model
-
-    vgg = vgg_model(args.vgg_weights, CONTENT_LAYERS) if args.vgg_weights else None
-    with progress_bar(None, "photograph", args.quiet) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        evaluate(
-            load_model(args.weights),
-            args.data_dir,
-            args.output_dir,
-            holes=tuple(args.holes),
-            vgg=vgg,
-            seed=args.seed,
-            batch_size=args.batch_size,
-            progress=progress,
-            provenance=made_with(args.weights, args.vgg_weights, content=vgg is not None),
-        )
-    with open(f"{args.output_dir}/summary.md", **TEXT) as file:
-        sys.stdout.write(file.read())
-    return 0
-
-
 def add_weights(parser: argparse.ArgumentParser) -> None:
     """The arguments of `unetpred weights`."""
     actions = parser.add_subparsers(title="actions", required=True, dest="action", metavar="ACTION")
     add_option(actions.add_parser("list", help="the weights that have a name"), "quiet")
     info = actions.add_parser("info", help="what a set of weights is")
-    info.add_argument("weights", metavar="NAME|FILE", nargs="?", help="the default if not given")
+    info.add_argument(
+        "weights", metavar="NAME|FILE", nargs="?", help="the default if not given; or vgg16"
+    )
     add_option(info, "quiet")
     fetch = actions.add_parser("fetch", help="download the original's weights and verify them")
     fetch.add_argument("name", choices=("upstream",))
@@ -273,7 +225,7 @@ def run_weights(args: argparse.Namespace) -> int:
         for name, value in describe(args.weights).items():
             sys.stdout.write(f"{name}\t{value}\n")
     else:
-        for known in registry.known_weights().values():
+        for known in (*registry.known_weights().values(), registry.known_vgg()):
             state = "here" if known.here else "not here"
             default = ", default" if known.name == registry.DEFAULT else ""
             sys.stdout.write(f"{known.name}\t{known.origin}\t{state}{default}\t{known.path}\n")

@@ -38,8 +38,10 @@ COVARIATES = (
     "structure_telea",
     "structure_mean_fill",
 )
-
-FILLINGS = (harmonic_fill, telea_fill, mean_fill)  # of the last of them, in this order
+#: The simple fillings among the covariates, by the end of their columns' names.
+FILLINGS = {"harmonic": harmonic_fill, "telea": telea_fill, "mean_fill": mean_fill}
+#: Further covariates where content is asked for.
+CONTENT_COVARIATES = tuple(f"content_{name}" for name in FILLINGS)
 
 
 def luminance(image: np.ndarray) -> np.ndarray:
@@ -150,8 +152,19 @@ def _slope(patch: np.ndarray) -> tuple[float, str]:
     return float(np.polyfit(np.log(frequency), np.log(mean), 1)[0]), ""
 
 
-def covariates(pixels: np.ndarray, hole: np.ndarray, visible: np.ndarray) -> dict[str, float | str]:
-    """All covariates of one hole.
+def box_of(hole: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns of the bounding box of all that is 0 in a hole (h,w)."""
+    rows, columns = (np.flatnonzero((hole == 0).any(axis=axis)) for axis in (1, 0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
+def covariates(
+    pixels: np.ndarray,
+    hole: np.ndarray,
+    visible: np.ndarray,
+    keep: dict[str, np.ndarray] | None = None,
+) -> dict[str, float | str]:
+    """All covariates of one hole but those of content, which VGG-16 is needed for.
 
     Parameters
     ----------
@@ -161,6 +174,9 @@ def covariates(pixels: np.ndarray, hole: np.ndarray, visible: np.ndarray) -> dic
         0 = hidden and scored.
     visible : numpy.ndarray, (h,w)
         1 = what a filling may look at; 0 in the hole and beyond the border of the image.
+    keep : dict, optional
+        Takes what the simple fillings put into the hole's bounding box, (b,c,3), by the names in
+        `FILLINGS`, for whoever measures more of them.
 
     Returns
     -------
@@ -170,14 +186,16 @@ def covariates(pixels: np.ndarray, hole: np.ndarray, visible: np.ndarray) -> dic
         Telea's filling and of the mean colour, from the same surroundings that the network has.
         NaN where one is undefined; `reason` says why where it is the slope.
     """
-    rows, columns = (np.flatnonzero((hole == 0).any(axis=axis)) for axis in (1, 0))
-    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    box = box_of(hole)
+    filled = {name: fill(pixels, visible) for name, fill in FILLINGS.items()}
+    if keep is not None:
+        keep |= {name: image[box].copy() for name, image in filled.items()}
     slope, why = _slope(pixels[box])
     values = (
         rms_contrast(pixels[box], hole[box]),
         mean_luminance(pixels[box], hole[box]),
         slope,
-        *(structure(fill(pixels, visible), pixels, hole).value for fill in FILLINGS),
+        *(structure(image, pixels, hole).value for image in filled.values()),
     )
     reason = {"reason": f"spectral_slope: {why}"} if why else {}
     return dict(zip(COVARIATES, values, strict=True)) | reason

@@ -14,15 +14,16 @@ import numpy as np
 from unetpred import __version__, plots
 from unetpred.baselines import BASELINES
 from unetpred.colour import from_network, to_network
+from unetpred.contents import contents, pairs_per_pass
 from unetpred.data import central_crops, list_photographs
 from unetpred.errors import InputError
 from unetpred.evaluation_tables import TEXT, markdown, write_csv
 from unetpred.files import atomic_path, make_folder
 from unetpred.masks import DEFAULT_HOLE, check_mask, hole_mask
-from unetpred.measures import NETWORK, SSIM_WINDOW, Evaluation, Row, summarise
+from unetpred.measures import NETWORK, Evaluation, Row, measure, summarise
 from unetpred.plots.pictures import HOLE_GREY
 from unetpred.precision import full_float32
-from unetpred.scores import content, structure
+from unetpred.scores import Content
 
 if TYPE_CHECKING:
     import keras
@@ -203,53 +204,26 @@ def _measured(
 ) -> list[Row]:
     """Fill every hole of a batch of crops by every method and measure the fillings."""
     stacked = np.stack(list(crops.values()))
-    fillings = {hole: filler(stacked) for hole, filler in fillers.items()}
-    return [
-        row
-        for index, file in enumerate(crops)
-        for hole, filler in fillers.items()
-        for row in _rows(
-            names[file],
-            stacked[index][filler.patch],
-            {method: patches[index] for method, patches in fillings[hole].items()},
-            vgg,
-        )
-    ]
-
-
-def _rows(
-    image: str, original: np.ndarray, fillings: Mapping[str, np.ndarray], vgg: keras.Model | None
-) -> list[Row]:
-    """Compare the fillings of one hole with the original (h,h,3)."""
-    from skimage.metrics import structural_similarity
-
-    hole = len(original)
-    original = original.astype("float64")
-    contents = None
-    if vgg is not None:
-        patches = np.stack(list(fillings.values()))
-        contents = content(patches, np.broadcast_to(original, patches.shape), vgg)
-    rows = []
-    for index, (method, filling) in enumerate(fillings.items()):
-        filling = filling.astype("float64")
-        r, reason = structure(filling, original, np.zeros((hole, hole)))
-        reasons = [f"structure: {reason}"] if reason else []
-        distance = None if contents is None else float(contents.total[index])
-        if contents is not None and contents.reason:
-            reasons.append(f"content: {contents.reason}")
-        error = float(np.mean((filling - original) ** 2))
-        psnr = float("inf") if error == 0 else 10 * float(np.log10(255**2 / error))
-        ssim = float("nan")
-        if hole < SSIM_WINDOW:
-            reasons.append(f"ssim: hole of {hole} px is below its window of {SSIM_WINDOW} px")
-        else:
-            ssim = structural_similarity(
-                original, filling, win_size=SSIM_WINDOW, channel_axis=-1, data_range=255
-            )
-        l1 = float(np.abs(filling - original).mean())
-        measures = r, distance, l1, psnr, float(ssim)
-        rows.append(Row(image, hole, method, *measures, "; ".join(reasons)))
-    return rows
+    rows: dict[tuple[int, int], list[Row]] = {}
+    for hole, filler in fillers.items():
+        fillings = filler(stacked)
+        originals = stacked[:, filler.patch[0], filler.patch[1]]
+        scores = dict.fromkeys(fillings, [None] * len(crops))
+        if vgg is not None:
+            count = pairs_per_pass(*originals.shape[1:3])
+            found = contents(list(fillings.values()), originals, vgg, batch_size=count)
+            for method, score in zip(fillings, found, strict=True):
+                alone = zip(score.total, score.layers, strict=True)
+                scores[method] = [Content(*pair, score.reason) for pair in alone]
+        for index, file in enumerate(crops):
+            rows[index, hole] = [
+                measure(
+                    names[file], method, patches[index], originals[index], scores[method][index]
+                )
+                for method, patches in fillings.items()
+            ]
+    order = [(index, hole) for index in range(len(stacked)) for hole in fillers]
+    return [row for key in order for row in rows[key]]
 
 
 def _gallery(rows: Sequence[Row], files: Sequence[Path], filler: _Filler, count: int) -> Figure:

@@ -6,12 +6,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from unetpred.files import atomic_path, write_rows
-from unetpred.measures import COMPARED, MEASURES, NETWORK, SSIM_WINDOW, Evaluation, Row, Summary
+from unetpred.measures import (
+    COMPARED,
+    LAYER_MEASURES,
+    MEASURES,
+    NETWORK,
+    SSIM_WINDOW,
+    Evaluation,
+    Row,
+    Summary,
+)
 
 _LEGEND = {
     "structure": "structure: Pearson's r between filling and original in the hole, -1..1; "
     "higher is better",
-    "content": "content: distance of their VGG-16 features, 0 or more; lower is better",
+    "content": "content: distance of their VGG-16 features, 0..2, mean of five layers; lower is "
+    "better",
     "l1": "L1: mean absolute difference in the hole, grey levels (0..255); lower is better",
     "psnr": "PSNR: peak signal-to-noise ratio in the hole, dB (peak 255); higher is better",
     "ssim": f"SSIM: structural similarity in the hole, {SSIM_WINDOW}x{SSIM_WINDOW} px windows, "
@@ -37,7 +47,9 @@ def markdown(evaluation: Evaluation, notes: Mapping[str, str]) -> str:
     """Lay the summary out as tables, one per size of hole."""
     summary = evaluation.summary
     cells = {(s.hole, s.method, s.against, s.measure): s for s in summary}
-    measures = list(dict.fromkeys(s.measure for s in summary))
+    measures = [name for name in MEASURES if any(s.measure == name for s in summary)]
+    layers = [name for name in LAYER_MEASURES if any(s.measure == name for s in summary)]
+    compared = [name for name in COMPARED if name in measures]
     lines = ["# Evaluation", "", *(f"* {key}: {value}" for key, value in notes.items()), ""]
     lines += ["Means over images [95 % interval]; n where a measure is undefined for some images."]
     lines += ["", *(f"* {_LEGEND[measure]}" for measure in measures)]
@@ -53,11 +65,17 @@ def markdown(evaluation: Evaluation, notes: Mapping[str, str]) -> str:
             median = f"{cells[hole, method, '', 'structure'].median:.3f}"
             lines.append(f"| {method} | {' | '.join([*entries, median])} |")
         if against:
-            heads = [_HEADS[measure] for measure in COMPARED]
+            heads = [_HEADS.get(measure, measure) for measure in compared]
             lines += ["", *_table_head([f"{NETWORK} minus", *heads])]
         for method in against:
-            entries = [_cell(cells[hole, NETWORK, method, measure], "+") for measure in COMPARED]
+            entries = [_cell(cells[hole, NETWORK, method, measure], "+") for measure in compared]
             lines.append(f"| {method} | {' | '.join(entries)} |")
+        if layers:
+            heads = [measure.removeprefix("content_") for measure in layers]
+            lines += ["", *_table_head(["content by layer", *heads])]
+            for method in methods:
+                entries = [_mean(cells[hole, method, "", measure]) for measure in layers]
+                lines.append(f"| {method} | {' | '.join(entries)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -72,3 +90,9 @@ def _cell(summary: Summary, sign: str = "") -> str:
     mean, low, high = (f"{number:{sign}.{MEASURES[summary.measure]}f}" for number in numbers)
     count = f" (n={summary.images})" if summary.undefined else ""
     return f"{mean} [{low}, {high}]{count}"
+
+
+def _mean(summary: Summary) -> str:
+    if not summary.images:
+        return "undefined"
+    return f"{summary.mean:.{LAYER_MEASURES[summary.measure]}f}"

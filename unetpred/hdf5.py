@@ -7,6 +7,8 @@ import json
 import os
 import zipfile
 import zlib
+from collections.abc import Mapping
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,7 +26,7 @@ class LayerFile(NamedTuple):
     """What a weights file holds."""
 
     layers: dict[str, dict[int, np.ndarray]]  # {layer: {0: kernel, 1: bias}}
-    legacy: bool  # written by Keras 2
+    legacy: bool  # written by Keras 1 or 2
     note: dict  # what `unetpred.weights.save_weights` wrote beside the weights
 
 
@@ -34,8 +36,9 @@ def read_layers(path: str | os.PathLike, what: str) -> LayerFile:
     Parameters
     ----------
     path : path-like
-        A Keras 2 `.h5` of weights or of a whole model, a Keras 3 `.weights.h5`, a sharded
-        `.weights.json`, or a `.keras`. Which of them it is, is told by the content, not the ending.
+        A legacy `.h5` (Keras 1, 2) of weights or of a whole model, a Keras 3 `.weights.h5`, a
+        sharded `.weights.json`, or a `.keras`. Which of them it is, is told by the content, not
+        the ending.
     what : str
         What the file should hold, for messages.
 
@@ -109,15 +112,16 @@ def open_hdf5(source: Any) -> h5py.File:
 
 def _read(path: Path, source: Any) -> _Groups:
     groups = _Groups({}, {}, False, {})
+    listed: set[str] = set()  # groups that say themselves what they hold
     try:
         with open_hdf5(source) as file:
-            file.visititems(lambda name, item: _collect(groups, name, item))
+            file.visititems(lambda name, item: _collect(groups, listed, name, item))
             note = json.loads(file.attrs.get("unetpred", "{}"))
             # whole models that Keras 3 saves as .h5 have this layout too, but a newer version
             version = file.get("model_weights", file).attrs.get(
                 "keras_version", file.attrs.get("keras_version", "")
             )
-            old = "layer_names" in file.attrs or "model_weights" in file
+            old = _listed(file.attrs, "layer_names") is not None or "model_weights" in file
             legacy = old and not _text(version).startswith("3")
     # a damaged file can make h5py raise almost anything
     except Exception as error:
@@ -125,10 +129,18 @@ def _read(path: Path, source: Any) -> _Groups:
     return groups._replace(legacy=legacy, note=note if isinstance(note, dict) else {})
 
 
-def _collect(groups: _Groups, path: str, item: Any) -> None:
-    """Take `item` of an HDF5 file, if it is a kernel or a bias."""
+def _collect(groups: _Groups, listed: set[str], path: str, item: Any) -> None:
+    """Take `item` of an HDF5 file, if it is a layer that lists its weights, a kernel or a bias."""
     *folders, leaf = path.split("/")
-    if not hasattr(item, "shape") or "optimizer" in path or not folders:
+    if "optimizer" in path or listed.intersection(accumulate(folders, "{}/{}".format)):
+        return
+    if not hasattr(item, "shape"):
+        names = _listed(item.attrs, "weight_names")
+        if names is not None:
+            listed.add(path)
+            _collect_layer(groups, path, item, names)
+        return
+    if not folders:
         return
     group = "/".join(folders)
     if folders[-1] == "vars" and leaf in ("0", "1"):
@@ -139,6 +151,34 @@ def _collect(groups: _Groups, path: str, item: Any) -> None:
     elif leaf in _LEAVES:
         groups.arrays.setdefault(group, {})[_LEAVES[leaf]] = item[()]
         groups.names[group] = folders[-1]
+
+
+def _collect_layer(groups: _Groups, path: str, layer: h5py.Group, names: list[str]) -> None:
+    """Take the weights of a layer as Keras does: in the order listed, whatever they are called.
+
+    What is listed but not there keeps its place, so that a bias never stands in for a kernel.
+    """
+    folders = [name.rpartition("/")[0] for name in names]
+    # a model within the model is one group, with a folder for each of its layers
+    nested = len(names) > 2 and len(set(folders)) > 1
+    for place, (name, folder) in enumerate(zip(names, folders, strict=True)):
+        group = f"{path}/{folder}" if nested else path
+        groups.names[group] = group.rpartition("/")[2]
+        arrays = groups.arrays.setdefault(group, {})
+        if name in layer:
+            arrays[folders[:place].count(folder) if nested else place] = layer[name][()]
+
+
+def _listed(attributes: Mapping[str, Any], name: str) -> list[str] | None:
+    """A list of names as Keras writes it: one attribute, or several where it is long."""
+    if name in attributes:
+        return [_text(value) for value in attributes[name]]
+    values: list[str] = []
+    chunk = 0
+    while f"{name}{chunk}" in attributes:
+        values += [_text(value) for value in attributes[f"{name}{chunk}"]]
+        chunk += 1
+    return values if chunk else None
 
 
 def _named(parts: list[_Groups]) -> LayerFile:

@@ -84,12 +84,15 @@ class Loaded:
         The whole pictures, where they are wanted; else empty.
     measures : list of dict
         What else was measured of the scenes.
+    fillings : list of dict of str to numpy.ndarray
+        What simple fillings put into the holes' bounding boxes, where that is wanted; else empty.
     """
 
     jobs: list[Job] = field(default_factory=list)
     scenes: list[Scene] = field(default_factory=list)
     images: list[np.ndarray] = field(default_factory=list)
     measures: list[dict[str, float]] = field(default_factory=list)
+    fillings: list[dict[str, np.ndarray]] = field(default_factory=list)
 
 
 def label(source: Source) -> str:
@@ -178,7 +181,10 @@ class Reader:
     whole : bool
         Whether the whole pictures are wanted too.
     measure : callable, optional
-        Gives further columns of a row for (pixels, hole, visible) of its scene.
+        Gives further columns of a row for (pixels, hole, visible) of its scene, and takes a dict
+        that it puts fillings into, as `unetpred.covariates.covariates`.
+    fillings : bool
+        Whether those fillings are wanted.
     """
 
     def __init__(
@@ -187,8 +193,10 @@ class Reader:
         fail: Failures,
         whole: bool = False,
         measure: Callable[..., dict[str, float]] | None = None,
+        fillings: bool = False,
     ):
         self._holes, self._fail, self._whole, self._measure = holes, fail, whole, measure
+        self._fillings = fillings
         self._last: tuple[Source, np.ndarray] | None = None
 
     def __call__(self, batch: list[Job]) -> Loaded:
@@ -207,10 +215,13 @@ class Reader:
                 continue
             loaded.jobs.append(job)
             loaded.scenes.append(scene)
+            kept = {} if self._fillings else None
             measure = self._measure
             loaded.measures.append(
-                measure(scene.pixels, scene.hole, scene.visible) if measure else {}
+                measure(scene.pixels, scene.hole, scene.visible, kept) if measure else {}
             )
+            if kept is not None:
+                loaded.fillings.append(kept)
             if self._whole:
                 loaded.images.append(pixels)
         return loaded

@@ -8,12 +8,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from unetpred.scores import Content, structure
+from unetpred.vgg import CONTENT_LAYERS
+
 #: What the network's own filling is called among the methods.
 NETWORK = "unetpred"
 #: The measures and the decimals they are shown with.
-MEASURES = {"structure": 3, "content": 4, "l1": 2, "psnr": 2, "ssim": 3}
+MEASURES = {"structure": 3, "content": 3, "l1": 2, "psnr": 2, "ssim": 3}
+#: The terms of content, likewise.
+LAYER_MEASURES = {f"content_{layer}": 3 for layer in CONTENT_LAYERS}
 #: The measures of which the network's difference to every baseline is summarised too.
-COMPARED = ("structure", "l1")
+COMPARED = ("structure", "content", "l1")
 #: Side of the window of the structural similarity, px; smaller holes have none.
 SSIM_WINDOW = 7
 
@@ -40,6 +45,8 @@ class Row(NamedTuple):
     ssim : float
         `skimage.metrics.structural_similarity` of the hole's patch, mean over channels and
         `SSIM_WINDOW` px windows; NaN for smaller holes.
+    content_block1_conv2, ..., content_block5_conv3 : float or None
+        The terms whose mean `content` is, of `unetpred.vgg.CONTENT_LAYERS`.
     reason : str
         Why something is undefined; empty where nothing is.
     """
@@ -52,6 +59,11 @@ class Row(NamedTuple):
     l1: float
     psnr: float
     ssim: float
+    content_block1_conv2: float | None = None
+    content_block2_conv2: float | None = None
+    content_block3_conv3: float | None = None
+    content_block4_conv3: float | None = None
+    content_block5_conv3: float | None = None
     reason: str = ""
 
 
@@ -65,7 +77,7 @@ class Summary(NamedTuple):
     against : str
         Empty, or the baseline whose value was subtracted, image by image.
     measure : str
-        One of `MEASURES`.
+        One of `MEASURES` or `LAYER_MEASURES`.
     mean, median : float
         Over the images for which it is finite.
     low, high : float
@@ -107,6 +119,46 @@ class Evaluation:
     skipped: int
 
 
+def measure(
+    image: str, method: str, filling: np.ndarray, original: np.ndarray, score: Content | None
+) -> Row:
+    """Compare the filling of a square hole with what was there.
+
+    Parameters
+    ----------
+    image, method : str
+        As in `Row`.
+    filling, original : array_like, (h,h,3)
+        RGB, 0..255.
+    score : Content, optional
+        Of these two, `total` () and `layers` (5,), where content is measured.
+    """
+    from skimage.metrics import structural_similarity
+
+    hole = len(original)
+    original, filling = np.asarray(original, "float64"), np.asarray(filling, "float64")
+    r, reason = structure(filling, original, np.zeros((hole, hole)))
+    reasons = [f"structure: {reason}"] if reason else []
+    distance, terms = None, {}
+    if score is not None:
+        distance = float(score.total)
+        terms = dict(zip(LAYER_MEASURES, map(float, score.layers), strict=True))
+        if score.reason:
+            reasons.append(f"content: {score.reason}")
+    error = float(np.mean((filling - original) ** 2))
+    psnr = float("inf") if error == 0 else 10 * float(np.log10(255**2 / error))
+    ssim = float("nan")
+    if hole < SSIM_WINDOW:
+        reasons.append(f"ssim: hole of {hole} px is below its window of {SSIM_WINDOW} px")
+    else:
+        ssim = structural_similarity(
+            original, filling, win_size=SSIM_WINDOW, channel_axis=-1, data_range=255
+        )
+    l1 = float(np.abs(filling - original).mean())
+    measures = r, distance, l1, psnr, float(ssim)
+    return Row(image, hole, method, *measures, **terms, reason="; ".join(reasons))
+
+
 def summarise(rows: Sequence[Row], resamples: int = 2000, seed: int = 0) -> list[Summary]:
     """Take means over images, their bootstrap intervals, and differences to the baselines.
 
@@ -133,7 +185,8 @@ def summarise(rows: Sequence[Row], resamples: int = 2000, seed: int = 0) -> list
     ----------
     .. [1] B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
     """
-    measures = [name for name in MEASURES if rows and getattr(rows[0], name) is not None]
+    names = (*MEASURES, *LAYER_MEASURES)
+    measures = [name for name in names if rows and getattr(rows[0], name) is not None]
     result = []
     for hole in dict.fromkeys(row.hole for row in rows):
         methods: dict[str, list[Row]] = {}
@@ -149,6 +202,7 @@ def summarise(rows: Sequence[Row], resamples: int = 2000, seed: int = 0) -> list
             (NETWORK, method, measure): columns[NETWORK, "", measure] - columns[method, "", measure]
             for method in methods
             for measure in COMPARED
+            if measure in measures
             if method != NETWORK and NETWORK in methods
         }
         table = np.stack(list(columns.values()), axis=1)  # (images, columns)

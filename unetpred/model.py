@@ -155,8 +155,8 @@ def build_unetpred(
     mask_channels : {1, 3}
         1 for one mask for all colours, 3 for a mask per colour channel.
     vgg_weights : str, optional
-        Start the encoder from VGG-16: "imagenet" (downloaded and hash-checked by Keras) or a
-        VGG-16 (no top) weights file, legacy or native. Needs ``width=1``.
+        Start the encoder from VGG-16: "imagenet" (see `unetpred.vgg.read_vgg`) or a VGG-16 (no
+        top) weights file, legacy or native. Needs ``width=1``.
     kernel_initializer : str
         As in `keras.layers.Conv2D`; "zeros" saves time where weights are loaded afterwards.
     name : str

@@ -16,7 +16,8 @@ _OPTIONS = {
     "weights": {"metavar": "NAME|FILE", "help": "weights; the shipped default if not given"},
     "vgg_weights": {
         "metavar": "FILE",
-        "help": "VGG-16 (no top) for content; ImageNet's, downloaded, if not given",
+        "help": "VGG-16 (no top) for content; ImageNet's if not given: that of the repository, "
+        "or, where it is not there, downloaded",
     },
     "mask_shape": {
         "choices": ("square", "disc"),

@@ -38,6 +38,8 @@ class Result:
         What the network gives everywhere, RGB, before clipping.
     reasons : list of str
         Per image why a score is undefined; empty where all are defined.
+    content_of_others : list of numpy.ndarray, (N,) float64
+        Content of the same holes as others have filled them in; empty if not asked for.
     """
 
     structure: np.ndarray | None
@@ -46,6 +48,7 @@ class Result:
     filled: np.ndarray = field(repr=False)  # a notebook that shows a result shows scores
     network_output: np.ndarray | None = field(repr=False)
     reasons: list[str] = field(default_factory=list)
+    content_of_others: list[np.ndarray] = field(default_factory=list)
 
 
 class Predictor:
@@ -56,8 +59,8 @@ class Predictor:
     weights : str or path-like, optional
         As for `unetpred.load_model`; the shipped default if not given.
     vgg_weights : str or path-like, optional
-        VGG-16 for the content score; ImageNet's, downloaded by Keras, if not given. Read when the
-        first content score is asked for.
+        VGG-16 for the content score; ImageNet's if not given, see `unetpred.vgg.read_vgg`. Read
+        when the first content score is asked for.
     batch_size : int
         Images per pass through the network. Changes no score by more than rounding (1e-5).
 
@@ -146,6 +149,7 @@ class Predictor:
         output: Sequence[str] = ("structure",),
         network_output: bool = False,
         holes: np.ndarray | None = None,
+        others: Sequence[np.ndarray] = (),
     ) -> Result:
         """Score images and masks that have been checked already.
 
@@ -160,6 +164,9 @@ class Predictor:
         holes : numpy.ndarray, (1 or N,H,W,1 or 3) float32, optional
             0 = filled in and scored, where that is not all that is missing, as in a crop that
             reaches beyond the border of its image.
+        others : sequence of numpy.ndarray, (N,H,W,3)
+            The images as other methods fill them in. Where content is asked for, theirs is measured
+            too, and what VGG-16 makes of the originals is computed once for all.
 
         Returns
         -------
@@ -172,15 +179,17 @@ class Predictor:
         raw = outputs(images, masks, None if network_output else boxes)
         filled = _filled(images, holes, boxes, raw)
         rgb = from_network(raw) if network_output else None
-        return self._scored(images, holes, boxes, filled, rgb, output)
+        return self._scored(images, holes, boxes, filled, rgb, output, others)
 
-    def _scored(self, images, holes, boxes, filled, network_output, output) -> Result:
-        from unetpred.scores import content_of_holes, structure
+    def _scored(self, images, holes, boxes, filled, network_output, output, others) -> Result:
+        from unetpred.contents import contents_of_holes
+        from unetpred.scores import structure
         from unetpred.vgg import CONTENT_LAYERS
 
         count = len(images)
         reasons: list[list[str]] = [[] for _ in range(count)]
         r = layers = total = None
+        of_others: list[np.ndarray] = []
         if "structure" in output:
             r = np.full(count, np.nan)
             for i in range(count):
@@ -189,11 +198,13 @@ class Predictor:
         if "content" in output:
             layers, total = np.full((count, len(CONTENT_LAYERS)), np.nan), np.full(count, np.nan)
             listed = [boxes[i % len(boxes)] for i in range(count)]
-            for i, score in enumerate(content_of_holes(filled, images, listed, self.vgg())):
+            ours, *theirs = contents_of_holes([filled, *others], images, listed, self.vgg())
+            of_others = [np.array([float(score.total) for score in scores]) for scores in theirs]
+            for i, score in enumerate(ours):
                 total[i], layers[i] = score.total, score.layers
                 reasons[i] += [f"content: {score.reason}"] if score.reason else []
         joined = ["; ".join(reason) for reason in reasons]
-        return Result(r, total, layers, filled, network_output, joined)
+        return Result(r, total, layers, filled, network_output, joined, of_others)
 
 
 def _filled(

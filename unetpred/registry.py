@@ -12,6 +12,8 @@ from unetpred.files import atomic_path
 
 DEFAULT = "full"
 SHIPPED = {"full": "full.weights.json", "lite": "lite.weights.h5"}
+#: The name of VGG-16, which content is defined by. It is no network that fills in.
+VGG = "vgg16"
 
 UPSTREAM_URL = (
     "https://raw.githubusercontent.com/uranc/U-Net-Pred/"
@@ -30,8 +32,8 @@ class Known:
         What `load_model` and ``--weights`` take.
     path : Path
         Where it is, or would be.
-    origin : {"shipped", "upstream"}
-        Ours, or the original's.
+    origin : str
+        "shipped" for ours, "upstream" for the original's.
     """
 
     name: str
@@ -45,17 +47,21 @@ class Known:
 
 
 def known_weights() -> dict[str, Known]:
-    """The registry: all weights that have a name."""
-    package = Path(__file__).parent
-    folder = next(
-        (f for f in (package / "shipped", package.parent / "weights") if f.is_dir()), None
-    )
-    known = {
-        name: Known(name, (folder or package / "shipped") / file, "shipped")
-        for name, file in SHIPPED.items()
-    }
+    """The registry: all weights that have a name and fill in."""
+    known = {name: Known(name, _shipped() / file, "shipped") for name, file in SHIPPED.items()}
     known["upstream"] = Known("upstream", _cache() / "upstream.weights.last.h5", "upstream")
     return known
+
+
+def known_vgg() -> Known:
+    """Where VGG-16 is, or would be: a clone has it, a wheel leaves it to Keras to download."""
+    return Known(VGG, _shipped() / f"{VGG}.weights.json", "VGG-16, for content")
+
+
+def _shipped() -> Path:
+    package = Path(__file__).parent
+    folders = (package / "shipped", package.parent / "weights")
+    return next((folder for folder in folders if folder.is_dir()), folders[0])
 
 
 def _cache() -> Path:

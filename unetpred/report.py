@@ -12,6 +12,7 @@ from unetpred import __version__
 from unetpred.command import command_line
 from unetpred.files import atomic_path, write_rows
 from unetpred.registry import find_weights, sha256
+from unetpred.vgg import vgg_origin
 
 DEFINITIONS = {
     "structure": (
@@ -81,9 +82,7 @@ def made_with(
     name, path = find_weights(weights)
     vgg = {}
     if content:
-        vgg["vgg_weights"] = "ImageNet, keras.applications"
-        if vgg_weights:
-            vgg["vgg_weights"] = f"{vgg_weights} (sha256 {sha256(vgg_weights)})"
+        vgg["vgg_weights"] = vgg_origin(vgg_weights)
     return {
         "unetpred": __version__,
         "weights": name,

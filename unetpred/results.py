@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unetpred.covariates import COVARIATES
+from unetpred.covariates import CONTENT_COVARIATES, COVARIATES
 from unetpred.files import atomic_path
 from unetpred.images import Input
 from unetpred.jobs import Job
@@ -38,7 +38,9 @@ def score_columns(args: argparse.Namespace) -> list[str]:
     names = list(args.output)
     if "content" in args.output:
         names += [f"content_{layer}" for layer in CONTENT_LAYERS]
-    return names + list(COVARIATES if args.sites else ())
+    if args.sites:
+        names += [*COVARIATES, *(CONTENT_COVARIATES if "content" in args.output else ())]
+    return names
 
 
 def write_files(

@@ -13,10 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from unetpred.colour import to_network
 from unetpred.errors import InputError
-from unetpred.precision import full_float32
-from unetpred.vgg import CONTENT_LAYERS
 
 if TYPE_CHECKING:
     import keras
@@ -150,7 +147,7 @@ def content(
         Whether VGG-16 gets mean-subtracted BGR, as in its training. The original feeds RGB
         0..255 as it is, and its numbers depend on that; so does the default here.
     batch_size : int
-        Patches per pass; bounds the memory and changes no score.
+        Pairs per pass; bounds the memory and changes no score.
 
     Returns
     -------
@@ -163,32 +160,9 @@ def content(
     InputError
         If the shapes do not fit, or `vgg` has other layers.
     """
-    prediction = np.asarray(prediction, np.float32)
-    original = np.asarray(original, np.float32)
-    if prediction.shape != original.shape or original.ndim != 4 or original.shape[-1] != 3:
-        raise InputError(
-            f"prediction {prediction.shape} and original {original.shape} must both be (N,h,w,3)"
-        )
-    if len(vgg.outputs) != len(CONTENT_LAYERS):
-        raise InputError(
-            f"the VGG model gives {len(vgg.outputs)} layers; build it by "
-            "vgg_model(path, CONTENT_LAYERS)"
-        )
-    count, height, width = original.shape[:3]
-    layers = np.full((count, len(CONTENT_LAYERS)), np.nan)
-    if min(height, width) < CONTENT_MIN_SIDE:
-        reason = (
-            f"patch of {width}x{height} px is too small for content "
-            f"(below {CONTENT_MIN_SIDE} px a side)"
-        )
-        return Content(layers.mean(axis=1), layers, reason)
-    if subtract_mean:
-        prediction, original = to_network(prediction), to_network(original)
+    from unetpred.contents import contents
 
-    for start in range(0, count, batch_size):
-        part = slice(start, start + batch_size)
-        layers[part] = _layer_distances(prediction[part], original[part], vgg)
-    return Content(layers.mean(axis=1), layers)
+    return contents([prediction], original, vgg, subtract_mean, batch_size)[0]
 
 
 def content_of_holes(
@@ -224,51 +198,6 @@ def content_of_holes(
     InputError
         If there is no box, or one lies outside of the image.
     """
-    filled, original = np.asarray(filled, np.float32), np.asarray(original, np.float32)
-    height, width = original.shape[1:3]
-    patches: dict[tuple, list] = {}  # (image, part of it), by size: those go through VGG together
-    for image, listed in enumerate(boxes):
-        if not listed:
-            raise InputError("no hole's bounding box was given, so there is nothing to score")
-        for top, left, bottom, right in listed:
-            if not (0 <= top < bottom <= height and 0 <= left < right <= width):
-                raise InputError(
-                    f"box of rows {top}..{bottom - 1}, columns {left}..{right - 1} lies outside of "
-                    f"the image of {height} rows and {width} columns"
-                )
-            part = (image, slice(top, bottom), slice(left, right))
-            patches.setdefault((bottom - top, right - left), []).append(part)
+    from unetpred.contents import contents_of_holes
 
-    layers: list[list[np.ndarray]] = [[] for _ in boxes]
-    reasons = [""] * len(boxes)
-    for (rows, columns), parts in patches.items():
-        both = (np.stack([images[part] for part in parts]) for images in (filled, original))
-        count = max(1, min(8, PATCH_PIXELS // (rows * columns)))
-        score = content(*both, vgg, subtract_mean, count)
-        for (image, *_), values in zip(parts, score.layers, strict=True):
-            layers[image].append(values)
-            reasons[image] = reasons[image] or score.reason
-    scores = []
-    for values, reason in zip(layers, reasons, strict=True):
-        mean = np.mean(values, axis=0)  # (5,)
-        if not reason and not np.isfinite(mean).all():
-            reason = "NaN or infinity in the features"
-        scores.append(Content(mean.mean(), mean, reason))
-    return scores
-
-
-@full_float32()
-def _layer_distances(prediction: np.ndarray, original: np.ndarray, vgg: keras.Model) -> np.ndarray:
-    """Give the distance of each pair (N) at each layer (L) of `vgg`, (N,L)."""
-    from keras import ops
-
-    eps = float(np.finfo(np.float32).eps)
-    count = len(prediction)
-    both = vgg(np.concatenate([prediction, original]), training=False)  # L x (2N,h,w,C)
-    distances = []
-    for features in both:
-        norm = ops.sqrt(ops.sum(ops.square(features), axis=-1, keepdims=True) + eps)
-        unit = features / norm
-        difference = ops.square(unit[:count] - unit[count:])  # (N,h,w,C)
-        distances.append(ops.sum(ops.mean(difference, axis=(1, 2)), axis=-1))  # (N,)
-    return np.stack([ops.convert_to_numpy(d) for d in distances], axis=1)  # (N,L)
+    return contents_of_holes([filled], original, boxes, vgg, subtract_mean)[0]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from unetpred.covariates import COVARIATES
+from unetpred.covariates import CONTENT_COVARIATES, COVARIATES
 from unetpred.errors import InputError
 from unetpred.geometry import Holes, Place, whole_pixel
 from unetpred.images import Source
@@ -19,7 +19,7 @@ from unetpred.vgg import CONTENT_LAYERS
 
 _MISSING = ("", "NA", "<NA>")  # R and pandas write so what is not known
 KNOWN = ("x", "y", "size", "image", "index")
-_OURS = {"size_deg", "structure", "content", "reason", *COVARIATES}
+_OURS = {"size_deg", "structure", "content", "reason", *COVARIATES, *CONTENT_COVARIATES}
 _OURS |= {f"content_{layer}" for layer in CONTENT_LAYERS}
 
 

@@ -1,9 +1,19 @@
-"""VGG-16 without its top: read from a file or downloaded, and cut at chosen layers."""
+"""VGG-16 without its top: as it ships, from a file or downloaded, and cut at chosen layers.
+
+Simonyan and Zisserman's network [1]_, as ImageNet trained it, comes with a clone of the repository;
+an installed wheel leaves it out for its size, and Keras downloads it. Both are the same numbers.
+
+References
+----------
+.. [1] K. Simonyan and A. Zisserman, "Very deep convolutional networks for large-scale image
+   recognition", ICLR 2015.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +22,7 @@ import numpy as np
 
 from unetpred.errors import InputError, reason_of
 from unetpred.hdf5 import read_layers
+from unetpred.registry import VGG, known_vgg
 
 if TYPE_CHECKING:
     import keras
@@ -22,6 +33,8 @@ VGG_BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 CONTENT_LAYERS = tuple(f"block{b}_conv{n}" for b, (n, _) in enumerate(VGG_BLOCKS, start=1))
 #: The layers of the upstream loss.
 LOSS_LAYERS = CONTENT_LAYERS[:4]
+#: What `arrays_sha256` gives for ImageNet's VGG-16, whichever file it is in.
+VGG_SHA256 = "d9a27cc1fc7f975ef8cff49180e794ccd7c4bc868ebb49740803b3bbaa8dbefd"
 
 
 def vgg_shapes() -> dict[str, tuple[int, int, int, int]]:
@@ -56,10 +69,11 @@ def read_vgg(path: str | os.PathLike | None = None) -> dict[str, tuple[np.ndarra
     Parameters
     ----------
     path : path-like, optional
-        Weights of VGG-16: a Keras 2 or whole-model `.h5`, a Keras 3 `.weights.h5` or a `.keras`.
-        Which of them it is, is told by the content, not by the ending. Layers beyond the 13
-        convolutions are ignored. Without a path the ImageNet weights of `keras.applications` are
-        taken: Keras downloads them once and checks their hash.
+        Weights of VGG-16: a legacy (Keras 1, 2) or whole-model `.h5`, a Keras 3 `.weights.h5`,
+        a sharded `.weights.json` or a `.keras`. Which of them it is, is told by the content, not
+        by the ending. Layers beyond the 13 convolutions are ignored. Without a path ImageNet's
+        are taken: those in the repository where they are there, else those that Keras downloads,
+        once. Either way their hash is checked.
 
     Returns
     -------
@@ -71,15 +85,90 @@ def read_vgg(path: str | os.PathLike | None = None) -> dict[str, tuple[np.ndarra
     ------
     InputError
         If the file is missing, is no such file, lacks layers or has other shapes than VGG-16; or
-        if there is neither a file nor a network to download from.
+        if there is neither a file nor a network to download from, or what is there without a path
+        has other numbers than ImageNet's.
     """
-    if path is None:
-        return _download()
-    path = find_vgg(path)
-    arrays = read_layers(path, "a file of VGG-16 weights").layers
-    if not set(vgg_shapes()) & set(arrays):
-        arrays = _named_by_order(arrays)
-    return _check(path, arrays)
+    if path is not None:
+        return _read(find_vgg(path))
+    shipped = known_vgg()
+    weights = _read(shipped.path) if shipped.here else _download()
+    if (found := arrays_sha256(weights)) != VGG_SHA256:
+        where, mend = (
+            (shipped.path, "get it and its parts again")
+            if shipped.here
+            else ("VGG-16 as Keras downloaded it", "remove it from ~/.keras/models")
+        )
+        raise InputError(
+            f"{where}: the sha256 over its arrays is {found}, that of ImageNet's VGG-16 is "
+            f"{VGG_SHA256}; {mend}, or give --vgg_weights FILE"
+        )
+    return weights
+
+
+def arrays_sha256(weights: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> str:
+    """Hash the numbers of VGG-16, whatever file they came in.
+
+    Parameters
+    ----------
+    weights : mapping of str to (kernel, bias)
+        From `read_vgg`.
+
+    Returns
+    -------
+    str
+        The sha256, in hexadecimal digits, over the bytes of kernel and bias of `block1_conv1`, of
+        `block1_conv2` and so on to `block5_conv3`: float32, little-endian, the last axis fastest.
+    """
+    digest = hashlib.sha256()
+    for name in vgg_shapes():
+        for array in weights[name]:
+            digest.update(np.ascontiguousarray(array, "<f4").data)
+    return digest.hexdigest()
+
+
+def vgg_origin(path: str | os.PathLike | None = None) -> str:
+    """Say which VGG-16 is used, for provenance: ImageNet's by its name, any other by its file.
+
+    Parameters
+    ----------
+    path : path-like, optional
+        As for `read_vgg`.
+
+    Raises
+    ------
+    InputError
+        If there is a path, as for `read_vgg`.
+    """
+    # without a path nothing else is ever used, see `read_vgg`
+    found = VGG_SHA256 if path is None else arrays_sha256(read_vgg(path))
+    name = f"{VGG}, ImageNet's" if found == VGG_SHA256 else os.fspath(path)
+    return f"{name} (sha256 over its arrays {found})"
+
+
+def describe_vgg() -> dict[str, object]:
+    """What VGG-16 is that is used by default: file, hash, credit, licence.
+
+    Raises
+    ------
+    InputError
+        If the file is there but damaged.
+    """
+    shipped = known_vgg()
+    about = {
+        "name": VGG,
+        "file": shipped.path if shipped.here else "none here; Keras downloads it when it is needed",
+        "sha256 over its arrays": VGG_SHA256,
+        "layers": f"{len(vgg_shapes())} convolutions, {', '.join(vgg_shapes())}",
+        "parameters": sum(int(np.prod(shape)) + shape[-1] for shape in vgg_shapes().values()),
+        "stored as": "float32",
+        "credit": "K. Simonyan and A. Zisserman, Very deep convolutional networks for large-scale "
+        "image recognition, ICLR 2015; Visual Geometry Group, Oxford",
+        "licence": "CC BY 4.0, https://creativecommons.org/licenses/by/4.0/",
+        "used for": "the content score, --loss upstream and --init vgg16",
+    }
+    if shipped.here:
+        read_vgg()  # the hash is checked
+    return about
 
 
 def vgg_model(
@@ -161,20 +250,20 @@ def _download() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     # Keras raises a plain Exception where the download fails, ValueError for a wrong hash.
     except Exception as error:
         raise InputError(
-            f"VGG-16's ImageNet weights could not be downloaded ({reason_of(error)}): connect to "
-            "the internet for the download, or give --vgg_weights FILE"
+            "VGG-16's ImageNet weights, which a clone of the repository has, are not here and "
+            f"could not be downloaded ({reason_of(error)}): connect to the internet for the "
+            "download, or give --vgg_weights FILE"
         ) from error
     return {name: tuple(model.get_layer(name).get_weights()) for name in vgg_shapes()}
 
 
-def _named_by_order(arrays: dict[str, dict[int, np.ndarray]]) -> dict[str, dict[int, np.ndarray]]:
-    """Name the layers of files of early Keras 3, which knows them as conv2d, conv2d_1, ..."""
+def _read(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Take the convolutions out of a file."""
+    arrays = read_layers(path, "a file of VGG-16 weights").layers
+    # early Keras 3 knows layers as conv2d, conv2d_1, ... and later ones lose names between parts
     numbered = ["conv2d", *(f"conv2d_{index}" for index in range(1, 13))]
-    return {
-        name: arrays[number]
-        for name, number in zip(vgg_shapes(), numbered, strict=True)
-        if number in arrays
-    }
+    names = dict(zip(numbered, vgg_shapes(), strict=True))
+    return _check(path, {names.get(name, name): found for name, found in arrays.items()})
 
 
 def _check(

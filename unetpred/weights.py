@@ -12,7 +12,7 @@ import numpy as np
 
 from unetpred.errors import InputError
 from unetpred.files import atomic_path, check_target, folder_beside
-from unetpred.registry import find_weights, sha256
+from unetpred.registry import VGG, find_weights, sha256
 
 if TYPE_CHECKING:
     import keras
@@ -26,6 +26,8 @@ PART_SIZE = 15_000_000
 def describe(name_or_file: str | os.PathLike | None = None) -> dict[str, object]:
     """What a set of weights is: file, sha256, architecture, and what was noted in it.
 
+    Of "vgg16": file, sha256 over its arrays, credit and licence.
+
     Raises
     ------
     InputError
@@ -33,6 +35,10 @@ def describe(name_or_file: str | os.PathLike | None = None) -> dict[str, object]
     """
     from unetpred.hdf5 import read_layers
 
+    if name_or_file == VGG:
+        from unetpred.vgg import describe_vgg
+
+        return describe_vgg()
     name, path = find_weights(name_or_file)
     file = read_layers(path, "a file of U-Net-Pred weights")
     config = _architecture(path, _named_by_order(file.layers), file.note)
