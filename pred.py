@@ -2,7 +2,7 @@
 
 import sys
 
-from unetpred.cli import main, predict_parser
+from unetpred.commands.main import main, predict_parser
 
 if __name__ == "__main__":
     sys.exit(main(parser=predict_parser("pred.py")))

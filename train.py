@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from unetpred.train_cli import add_arguments, run
+from unetpred.commands.train import add_arguments, run
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="train.py")

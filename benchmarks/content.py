@@ -10,8 +10,8 @@ import numpy as np
 from benchmarks.scoring import WIDTHS, random_predictor, textures
 from benchmarks.tables import Table
 from benchmarks.timing import interleaved, ratio, seconds
-from unetpred.contents import contents
-from unetpred.masks import hole_box, hole_mask
+from unetpred.holes.masks import hole_box, hole_mask
+from unetpred.scoring.content import contents
 
 SIDE = 224
 

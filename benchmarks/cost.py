@@ -16,8 +16,8 @@ from PIL import Image
 from benchmarks.scoring import WIDTHS, random_predictor, textures
 from benchmarks.tables import Table
 from benchmarks.timing import interleaved, ratio, seconds
-from unetpred.cli import main
-from unetpred.masks import hole_mask
+from unetpred.commands.main import main
+from unetpred.holes.masks import hole_mask
 
 SIDE = 224
 

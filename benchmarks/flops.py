@@ -7,7 +7,7 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
-from unetpred.layers import PConv2D
+from unetpred.network.partial_convolution import PConv2D
 
 
 class Convolution(NamedTuple):

@@ -89,15 +89,15 @@ def main() -> int:
     parser.add_argument("--weights", help="weights; the shipped default if not given")
     args = parser.parse_args()
     sys.path.insert(0, str(ROOT))
-    from unetpred.quiet import import_keras
+    from unetpred.backends.keras_import import import_keras
 
     import_keras()
     from PIL import Image
     from scipy.stats import pearsonr, spearmanr
 
-    from unetpred.baselines import BASELINES
-    from unetpred.masks import hole_box, hole_mask
-    from unetpred.predict import Predictor
+    from unetpred.fillings.simple import BASELINES
+    from unetpred.holes.masks import hole_box, hole_mask
+    from unetpred.scoring.predictor import Predictor
 
     sample = np.asarray(Image.open(ROOT / "examples/sample_img.png").convert("RGB"))
     images = np.concatenate([sample[None], np.load(ROOT / "examples/samples.npy")])

@@ -10,10 +10,10 @@ import numpy as np
 from benchmarks.scoring import textures
 from benchmarks.tables import Table
 from benchmarks.timing import interleaved, ratio, seconds
-from unetpred.context import DEFAULT_CONTEXT as CROP
-from unetpred.maps import predictability_map
-from unetpred.masks import hole_mask
-from unetpred.predict import Predictor
+from unetpred.holes.contexts import DEFAULT_CONTEXT as CROP
+from unetpred.holes.masks import hole_mask
+from unetpred.scoring.maps import predictability_map
+from unetpred.scoring.predictor import Predictor
 
 
 def run(options: argparse.Namespace) -> Iterator[Table]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from unetpred.architecture import DECODER, ENCODER, Config
-from unetpred.model import config_of
+from unetpred.network.architecture import DECODER, ENCODER, Config
+from unetpred.network.model import config_of
 
 
 class NaivePConv(keras.layers.Layer):

@@ -75,7 +75,7 @@ def main() -> int:
     """Run the benchmarks, print them, and write them down."""
     args = build_parser().parse_args()
     sys.path.insert(0, str(ROOT))
-    from unetpred.quiet import import_keras
+    from unetpred.backends.keras_import import import_keras
 
     import_keras()
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it advises on every further network

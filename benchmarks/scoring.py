@@ -15,14 +15,14 @@ from benchmarks.flops import convolutions, plain_network
 from benchmarks.naive import naive_copy
 from benchmarks.tables import Table
 from benchmarks.timing import interleaved, ratio, seconds
-from unetpred.colour import from_network, to_network
-from unetpred.forward import forward
-from unetpred.masks import hole_box, hole_mask
-from unetpred.model import Config, build_hole_model, build_unetpred
-from unetpred.predict import Predictor
-from unetpred.scores import structure
-from unetpred.train_config import PRESETS
-from unetpred.weights import save_weights
+from unetpred.holes.masks import hole_box, hole_mask
+from unetpred.images.colour import from_network, to_network
+from unetpred.network.forward import forward
+from unetpred.network.model import Config, build_hole_model, build_unetpred
+from unetpred.scoring.predictor import Predictor
+from unetpred.scoring.scores import structure
+from unetpred.training.config import PRESETS
+from unetpred.weights.files import save_weights
 
 WIDTHS = {name: width for name, (_, width) in PRESETS.items()}
 

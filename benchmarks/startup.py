@@ -112,15 +112,17 @@ def _child() -> None:
         setattr(module, name, wrapped)
 
     def measure_network() -> None:
-        from unetpred import hole_outputs, model, weights
+        from unetpred.network import model
+        from unetpred.scoring import hole_outputs
+        from unetpred.weights import files as weights
 
         measured(weights, "load_model", "read weights")
         measured(model, "build_unetpred", "build network")
         measured(model, "build_hole_model", "build its part for the hole")
         measured(hole_outputs, "forward", "first pass through the network")
 
-    from unetpred import quiet
-    from unetpred.cli import main
+    from unetpred.backends import keras_import as quiet
+    from unetpred.commands.main import main
 
     measured(quiet, "import_keras", "import Keras and backend", after=measure_network)
     code = main(["predict", "--input", str(IMAGE)])

@@ -16,15 +16,15 @@ from benchmarks.naive import naive_network
 from benchmarks.scoring import textures
 from benchmarks.tables import Table
 from benchmarks.timing import interleaved, ratio, seconds
-from unetpred.colour import to_network
-from unetpred.data import Photographs
-from unetpred.folding import SCALE, build_training_network
-from unetpred.layers import dtype_policy
-from unetpred.model import Config
-from unetpred.optimizer import make_optimizer
-from unetpred.run_setup import make_loss
-from unetpred.train import Run
-from unetpred.train_config import PRESETS, TrainConfig
+from unetpred.images.colour import to_network
+from unetpred.network.folding import SCALE, build_training_network
+from unetpred.network.model import Config
+from unetpred.network.partial_convolution import dtype_policy
+from unetpred.photographs.dataset import Photographs
+from unetpred.training.config import PRESETS, TrainConfig
+from unetpred.training.optimizer import make_optimizer
+from unetpred.training.run import Run
+from unetpred.training.setup import make_loss
 
 
 def run(options: argparse.Namespace) -> Iterator[Table]:

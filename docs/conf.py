@@ -14,7 +14,7 @@ from docutils import nodes
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import unetpred
-from unetpred.quiet import import_keras
+from unetpred.backends.keras_import import import_keras
 
 import_keras()  # some docstrings are found only by importing Keras: any backend will do
 

@@ -22,7 +22,7 @@ SIMPLE = {"biharmonic": "biharmonic", "telea": "Telea", "harmonic": "harmonic"}
 def main(arguments: list[str] | None = None) -> None:
     """Print the table and write the pictures."""
     sys.path.insert(0, str(ROOT))  # the clone, where unetpred is not installed
-    from unetpred.quiet import import_keras
+    from unetpred.backends.keras_import import import_keras
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
@@ -37,13 +37,13 @@ def main(arguments: list[str] | None = None) -> None:
     from PIL import Image
 
     from unetpred import Predictor
-    from unetpred.baselines import BASELINES
-    from unetpred.contents import contents
-    from unetpred.masks import hole_box, hole_mask
+    from unetpred.fillings.simple import BASELINES
+    from unetpred.holes.masks import hole_box, hole_mask
+    from unetpred.io.registry import find_weights
     from unetpred.plots import gallery, save, training_curves
     from unetpred.plots.pictures import HOLE_GREY
-    from unetpred.registry import find_weights
-    from unetpred.scores import structure
+    from unetpred.scoring.content import contents
+    from unetpred.scoring.scores import structure
 
     stem = args.name or find_weights(args.weights)[0]
 

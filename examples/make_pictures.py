@@ -43,7 +43,7 @@ def stripes(side: int = 224, period: float = 18.0, angle: float = 30.0) -> np.nd
 def main(arguments: list[str] | None = None) -> None:
     """Write the pictures."""
     sys.path.insert(0, str(ROOT))  # the clone, where unetpred is not installed
-    from unetpred.quiet import import_keras
+    from unetpred.backends.keras_import import import_keras
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output_dir", type=Path, default=ROOT / "docs", help="default: docs/")
@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> None:
     from PIL import Image
 
     from unetpred import Predictor, predictability_map
-    from unetpred.masks import DEFAULT_HOLE, hole_mask
+    from unetpred.holes.masks import DEFAULT_HOLE, hole_mask
     from unetpred.plots import map_overlay, save, triptych
 
     predictor = Predictor(args.weights)

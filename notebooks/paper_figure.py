@@ -17,7 +17,7 @@ import sys
 
 sys.path.insert(0, "..")  # the clone, where unetpred is not installed
 
-from unetpred.quiet import import_keras
+from unetpred.backends.keras_import import import_keras
 
 import_keras()
 logging.getLogger("tensorflow").setLevel("ERROR")  # its advice on compiling for every size
@@ -29,10 +29,10 @@ from PIL import Image
 
 import unetpred
 from unetpred import plots
-from unetpred.baselines import telea_fill
-from unetpred.masks import hole_box, hole_mask
-from unetpred.scores import content, structure
-from unetpred.vgg import CONTENT_LAYERS
+from unetpred.fillings.simple import telea_fill
+from unetpred.holes.masks import hole_box, hole_mask
+from unetpred.scoring.scores import content, structure
+from unetpred.network.vgg16 import CONTENT_LAYERS
 
 vgg_weights = None  # or a file of VGG-16, if not ImageNet's; for content
 predictor = unetpred.Predictor("lite", vgg_weights=vgg_weights)

@@ -16,7 +16,7 @@ import sys
 
 sys.path.insert(0, "..")  # the clone, where unetpred is not installed
 
-from unetpred.quiet import import_keras
+from unetpred.backends.keras_import import import_keras
 
 import_keras()
 
@@ -25,10 +25,10 @@ import skimage.data
 
 import unetpred
 from unetpred import plots
-from unetpred.layer_outputs import layer_masks
-from unetpred.masks import hole_mask
-from unetpred.model import config_of
-from unetpred.receptive import list_layers
+from unetpred.network.layer_outputs import layer_masks
+from unetpred.holes.masks import hole_mask
+from unetpred.network.model import config_of
+from unetpred.network.receptive_fields import list_layers
 
 # %% [markdown]
 # ## A partial convolution by hand

@@ -11,7 +11,7 @@ import pytest
 
 #: Files that need the run of `straight`, which takes longer than any test of it.
 TRAINING = (
-    "test_first_weights.py",
+    "test_average.py",
     "test_train.py",
     "test_train_resume.py",
     "test_train_setup.py",
@@ -67,7 +67,7 @@ def compute():
 @pytest.fixture(scope="session", autouse=True)
 def uncompiled():
     """Compute all passes layer by layer: compiling takes longer than the few passes of a test."""
-    from unetpred import forward
+    from unetpred.network import forward
 
     class Never(set):
         def add(self, _):
@@ -83,7 +83,7 @@ def compiled(uncompiled, monkeypatch):
     """Compile as users' runs do; so do all runs in processes of their own."""
     from weakref import WeakSet
 
-    from unetpred import forward
+    from unetpred.network import forward
 
     monkeypatch.setattr(forward, "_met", WeakSet())
 
@@ -135,7 +135,7 @@ def photographs(tmp_path_factory):
 @pytest.fixture(scope="session")
 def interrupted(photographs, tmp_path_factory):
     """A run that is killed and gone on with while other tests run."""
-    from runs import Interrupted
+    from training_runs import Interrupted
 
     both = Interrupted(photographs, tmp_path_factory.mktemp("interrupted") / "run")
     yield both
@@ -145,10 +145,10 @@ def interrupted(photographs, tmp_path_factory):
 @pytest.fixture(scope="session")
 def straight(photographs, interrupted, tmp_path_factory):
     """A run of 20 steps, beside the interrupted one. Who changes it puts it back."""
-    from runs import SMALL
+    from training_runs import SMALL
 
-    from unetpred.train import Run
-    from unetpred.train_config import TrainConfig
+    from unetpred.training.config import TrainConfig
+    from unetpred.training.run import Run
 
     run = Run(TrainConfig(str(photographs), str(tmp_path_factory.mktemp("straight")), **SMALL))
     run.begin()
@@ -161,7 +161,7 @@ def network():
     """Give (variant, mask channels) -> a small network; those of one variant share weights."""
     from nets import SIDE, WIDTH
 
-    from unetpred.model import build_unetpred
+    from unetpred.network.model import build_unetpred
 
     made = {}
 
@@ -211,8 +211,8 @@ def weights(tmp_path_factory):
     """The file of a small network of random weights."""
     import keras
 
-    from unetpred.model import Config, build_unetpred
-    from unetpred.weights import save_weights
+    from unetpred.network.model import Config, build_unetpred
+    from unetpred.weights.files import save_weights
 
     keras.utils.set_random_seed(5)
     config = Config("paper", 0.0625)
@@ -238,7 +238,7 @@ def pictures():
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys, weights):
     """Run `unetpred predict` in an empty folder: (exit code, stdout lines, stderr)."""
-    from unetpred.cli import main
+    from unetpred.commands.main import main
 
     monkeypatch.chdir(tmp_path)
 

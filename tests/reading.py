@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from unetpred.errors import InputError
-from unetpred.images import list_sources
+from unetpred.images.sources import list_sources
 
 H, W = 90, 101
 

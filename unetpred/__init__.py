@@ -11,16 +11,25 @@ import importlib
 __version__ = "0.1.0"
 
 _HOMES = {
-    "PConv2D": "unetpred.layers",
-    "build_unetpred": "unetpred.model",
-    "load_model": "unetpred.weights",
-    "Predictor": "unetpred.predict",
-    "features": "unetpred.activations",
-    "PredictabilityMap": "unetpred.maps",
-    "predictability_map": "unetpred.maps",
+    "PConv2D": "unetpred.network.partial_convolution",
+    "build_unetpred": "unetpred.network.model",
+    "load_model": "unetpred.weights.files",
+    "Predictor": "unetpred.scoring.predictor",
+    "features": "unetpred.scoring.activations",
+    "PredictabilityMap": "unetpred.scoring.maps",
+    "predictability_map": "unetpred.scoring.maps",
     "InputError": "unetpred.errors",
 }
-_MODULES = ("losses", "masks", "images", "scores", "plots", "baselines", "weights")
+#: Rooms, and modules by the names that they had in 0.1.
+_MODULES = {
+    "losses": "unetpred.losses",
+    "masks": "unetpred.holes.masks",
+    "images": "unetpred.images",
+    "scores": "unetpred.scoring.scores",
+    "plots": "unetpred.plots",
+    "baselines": "unetpred.fillings.simple",
+    "weights": "unetpred.weights",
+}
 
 __all__ = [
     "InputError",
@@ -39,7 +48,7 @@ def __getattr__(name: str):
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     if name in _MODULES:
-        return importlib.import_module(f"unetpred.{name}")
+        return importlib.import_module(_MODULES[name])
     raise AttributeError(f"module 'unetpred' has no attribute {name!r}")
 
 

@@ -2,6 +2,6 @@
 
 import sys
 
-from unetpred.cli import main
+from unetpred.commands.main import main
 
 sys.exit(main())

@@ -19,8 +19,8 @@ from pathlib import Path
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from unetpred.data import at_most, list_photographs, read_photograph
 from unetpred.errors import InputError
+from unetpred.photographs.dataset import at_most, list_photographs, read_photograph
 
 SAMPLE = 200  # photographs that the quality is found on
 

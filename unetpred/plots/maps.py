@@ -20,7 +20,7 @@ from unetpred.plots.pictures import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from unetpred.maps import PredictabilityMap
+    from unetpred.scoring.maps import PredictabilityMap
 
 LABELS = {
     "structure": "structure r\n(higher = more predictable)",

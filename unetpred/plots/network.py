@@ -28,7 +28,8 @@ def mask_evolution(
     Parameters
     ----------
     masks : mapping of str to array (h,w)
-        1 = visible, 0 = missing, by name of a layer, as from `unetpred.layer_outputs.layer_masks`.
+        1 = visible, 0 = missing, by name of a layer, as from
+        `unetpred.network.layer_outputs.layer_masks`.
     columns : int
         Masks in a row.
     width : float

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.files import atomic_path
+from unetpred.io.files import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

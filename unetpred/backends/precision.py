@@ -1,0 +1,34 @@
+"""Scoring in float32 on GPUs too.
+
+TensorFlow, JAX and PyTorch round what goes into a convolution to the 10 bits of TF32 on NVIDIA's
+GPUs, unless told otherwise. That moves a structure score by some 3e-5, more than batches and
+orders of images do. Training may have it, so it is switched off for the time of scoring alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """Have the running backend of Keras convolve in float32; then put its setting back.
+
+    The backend must have been imported by Keras, and no other one is. OpenVINO is told on its own,
+    see `unetpred.backends.openvino`.
+    """
+    from keras import backend
+
+    name = backend.backend()
+    if name == "tensorflow":
+        from unetpred.backends.tensorflow import without_tf32
+    elif name == "torch":
+        from unetpred.backends.torch_precision import without_tf32
+    elif name == "jax":
+        from unetpred.backends.jax import without_tf32
+    else:
+        yield
+        return
+    with without_tf32():
+        yield

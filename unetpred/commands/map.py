@@ -1,0 +1,81 @@
+"""The command line of maps: `unetpred map`."""
+
+from __future__ import annotations
+
+import argparse
+
+from unetpred.commands.options import add_option
+from unetpred.holes.contexts import DEFAULT_CONTEXT, FULL
+
+_DESCRIPTION = "Score holes all over an image, each on its own: a map of predictability."
+_EPILOG = """\
+The map has a value at x = 0, S, 2S, ... and y alike (S: --stride). FILE.npz holds structure
+(rows,cols); content, if asked for; x (cols,) and y (rows,), the column and row of the image at
+which the holes are centred; reason (rows,cols), why a value is NaN: near the border the hole
+leaves the image; and provenance, as JSON. FILE.png shows the map of structure over the
+photograph, FILE_content.png that of content.
+
+Exit codes: 0 the map is finished; 2 wrong usage, or the image cannot be used; 130 and 143 it was
+stopped by Ctrl-C or SIGTERM, and what it had scored is in FILE.npz.part.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of maps to a parser; what they give is for `run`."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description, parser.epilog = _DESCRIPTION, _EPILOG
+    add = parser.add_argument
+    add("--input", required=True, metavar="IMG", help="an image, or an array (npy, npz, h5)")
+    add_option(parser, "key")
+    add("--index", type=int, metavar="N", help="which image of an array of several, from 0")
+    add("--save", required=True, metavar="FILE.npz", help="the map; its pictures go beside it")
+    add("--stride", type=int, default=16, metavar="S", help="px between places (default: 16)")
+    add(
+        "--context",
+        type=_context,
+        default=DEFAULT_CONTEXT,
+        metavar="PX|full",
+        help="what surrounds a hole: the square of so many px around it, of which what is beyond "
+        f"the image's border is missing, or the whole image (default: {DEFAULT_CONTEXT})",
+    )
+    add(
+        "--output",
+        nargs="+",
+        choices=("structure", "content"),
+        default=["structure"],
+        help="scores: structure (higher = more predictable; always computed), content (higher = "
+        "less)",
+    )
+    add_option(parser, "weights")
+    add_option(parser, "vgg_weights")
+    add(
+        "--mask_size",
+        nargs=1,
+        type=float,
+        metavar="S",
+        help="side or diameter of the hole (default: 52 px)",
+    )
+    add_option(parser, "mask_shape")
+    add("--pixels_per_degree", type=float, metavar="F", help="for a scale bar, and --units deg")
+    add("--units", choices=("px", "deg"), default="px", help="of --mask_size (default: px)")
+    add("--batch_size", type=int, default=8, metavar="N", help="places per pass (default: 8)")
+    add("--resume", action="store_true", help="go on after an interruption, from FILE.npz.part")
+    add_option(parser, "quiet")
+    # the hole is at every place in turn
+    parser.set_defaults(mask=None, mask_center=None, sites=None)
+
+
+def _context(text: str) -> int | str:
+    if text == FULL:
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither {FULL} nor whole pixels") from None
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run `unetpred map`, and give the exit code."""
+    from unetpred.runs.map import run
+
+    return run(args)

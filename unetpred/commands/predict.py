@@ -1,0 +1,78 @@
+"""The command line of scoring: `pred.py` and `unetpred predict`."""
+
+from __future__ import annotations
+
+import argparse
+
+from unetpred.commands.options import add_option
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `pred.py` and `unetpred predict`."""
+    parser.epilog = (
+        "Exit codes: 0 all are scored; 1 some inputs failed, all others are scored; 2 wrong usage, "
+        "or nothing could be scored; 130 and 143 stopped by Ctrl-C or SIGTERM."
+    )
+    add = parser.add_argument
+    add_option(parser, "input", required=True)
+    add_option(parser, "key")
+    add_option(parser, "recursive")
+    add(
+        "--output",
+        nargs="+",
+        choices=("structure", "content"),
+        default=["structure"],
+        help="scores: structure (higher = more predictable), content (higher = less)",
+    )
+    add_option(parser, "weights")
+    add_option(parser, "vgg_weights")
+    add(
+        "--mask_size",
+        nargs="+",
+        type=float,
+        metavar="S",
+        help="side or diameter of the hole (default: 52 px); with --sites also several, each of "
+        "which is scored at every site",
+    )
+    add_option(parser, "mask_shape")
+    add_option(parser, "mask_center")
+    add_option(parser, "mask")
+    add("--pixels_per_degree", type=float, metavar="F", help="pixels per degree of visual angle")
+    add(
+        "--units",
+        choices=("px", "deg"),
+        default="px",
+        help="of --mask_size and of the sizes of --sites; places are always pixels",
+    )
+    add(
+        "--context",
+        metavar="PX|full",
+        help="what surrounds the hole: the crop of PX x PX around its centre, where what is beyond "
+        "the image's border is missing, or the whole image (default: full; with --sites 224)",
+    )
+    add(
+        "--sites",
+        metavar="FILE.csv",
+        help="holes at many places, as receptive fields or fixations: columns x, y (px)[, size]"
+        "[, image (path, name or stem)][, index (in an array)]; one row of --save for each site "
+        "and size, with contrast, luminance, spectral slope and what simple fillings reach",
+    )
+    add("--save", metavar="FILE", help="table of scores, .csv or .json")
+    add("--save_prediction", metavar="FILE", help=".npy of the filled-in images, (N,H,W,3)")
+    add("--save_network_output", metavar="FILE", help=".npy of the network's whole output")
+    add("--save_images", metavar="DIR", help="per image a png: original | masked | filled in")
+    add("--batch_size", type=int, help="images per pass (default: 8, fewer of large images)")
+    add(
+        "--resume",
+        action="store_true",
+        help="go on after an interruption with the finished rows in FILE.part, FILE being the "
+        "table of --save, or what is written beside an array or a directory",
+    )
+    add_option(parser, "quiet")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run `unetpred predict`."""
+    from unetpred.runs.scoring import score_inputs
+
+    return score_inputs(args)

@@ -1,0 +1,301 @@
+"""How well a network fills holes in photographs, beside simple fillings of the same holes."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from unetpred import __version__, plots
+from unetpred.backends.precision import full_float32
+from unetpred.errors import InputError
+from unetpred.evaluation.measures import NETWORK, Evaluation, Row, measure, summarise
+from unetpred.evaluation.tables import TEXT, markdown, write_csv
+from unetpred.fillings.simple import BASELINES
+from unetpred.holes.masks import DEFAULT_HOLE, check_mask, hole_mask
+from unetpred.images.colour import from_network, to_network
+from unetpred.io.files import atomic_path, make_folder
+from unetpred.photographs.dataset import central_crops, list_photographs
+from unetpred.plots.pictures import HOLE_GREY
+from unetpred.scoring.content import contents, pairs_per_pass
+from unetpred.scoring.scores import Content
+
+if TYPE_CHECKING:
+    import keras
+    from matplotlib.figure import Figure
+
+logger = logging.getLogger(__name__)
+
+GALLERY = "gallery.png"
+
+
+def evaluate(
+    model: keras.Model,
+    files_or_folder: str | os.PathLike | Sequence[str | os.PathLike],
+    output_dir: str | os.PathLike,
+    holes: Sequence[int] = (26, 52, 104),
+    side: int = 224,
+    baselines: Sequence[str] = tuple(BASELINES),
+    vgg: keras.Model | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+    gallery: int = 24,
+    batch_size: int = 8,
+    progress: Callable[[int, int], None] | None = None,
+    provenance: Mapping[str, object] | None = None,
+) -> Evaluation:
+    """Measure a network's fillings of centred square holes, and those of simple methods.
+
+    Of every photograph the central side x side px are taken (one with a shorter side is enlarged
+    to it). A filling is clipped to 0..255 and compared, in the hole alone, with what was there;
+    neither network nor baselines see it. Written into `output_dir`, each file whole or not at
+    all:
+
+    * `evaluation.csv`: a line per `Row`, in full precision;
+    * `summary.csv`: a line per `Summary`;
+    * `summary.md`: the same as tables to read;
+    * `gallery.png`: original, masked and filled in by every method, scores below, for the hole
+      of 52 px (the middle one of `holes` if that is not among them). The examples are not
+      chosen by hand: they are evenly spaced in rank, from the network's best structure to its
+      worst, undefined ones last.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `unetpred.load_model` or `build_unetpred`.
+    files_or_folder : path-like, or sequence of them
+        A folder of photographs (with all its folders), or image files. Files that cannot be read
+        are named in a warning and left out.
+    output_dir : path-like
+        Made if it does not exist.
+    holes : sequence of int
+        Sides of the holes, px.
+    side : int
+        Side of the crops, px.
+    baselines : sequence of str
+        Of `unetpred.fillings.simple.BASELINES`. "telea" is left out, with a warning, where OpenCV
+        is not installed.
+    vgg : keras.Model, optional
+        ``unetpred.network.vgg16.vgg_model(path, CONTENT_LAYERS)``. Without it content is left out.
+    resamples, seed : int
+        For the intervals, see `summarise`.
+    gallery : int
+        Number of examples in the gallery at most; 0 for none.
+    batch_size : int
+        Photographs per pass of the network; bounds the memory and changes no measure.
+    progress : callable, optional
+        Called with the number of photographs done and that of all.
+    provenance : mapping, optional
+        What else to say in every table, such as the name of the weights and their hash: lines
+        that start with "#" in csv, a list in `summary.md`.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    InputError
+        If there is no photograph that can be read, a hole does not fit into the crop or leaves
+        nothing visible, a baseline is unknown, a number is out of range, or `output_dir` cannot
+        be written to.
+    """
+    for name, value, least in (
+        ("side", side, 1),
+        ("resamples", resamples, 1),
+        ("seed", seed, 0),
+        ("gallery", gallery, 0),
+        ("batch_size", batch_size, 1),
+    ):
+        if not isinstance(value, (int, np.integer)) or value < least:
+            raise InputError(f"{name}={value!r}: a whole number of at least {least} is needed")
+    holes = list(dict.fromkeys(holes))
+    if not holes:
+        raise InputError("no size of hole was given; give at least one, such as 52")
+    names = _named_files(files_or_folder, output_dir)
+    baselines = _available(baselines)
+    if gallery and not _importable("matplotlib"):
+        logger.warning("the gallery is left out: matplotlib is not installed")
+        gallery = 0
+    if vgg is None:
+        logger.info("content is left out: no VGG-16 was given")
+    # The network is built only for holes that fit, the folder only for what can be evaluated.
+    masks = {hole: _square(side, hole) for hole in holes}
+    folder = make_folder(output_dir)
+    fillers = {hole: _Filler(model, mask, baselines) for hole, mask in masks.items()}
+
+    files, rows, read, crops = list(names), [], [], {}
+    for position, file in enumerate(files, start=1):
+        for _, crop in central_crops([file], side):
+            # A copy, because a view of the middle would keep the whole photograph in memory.
+            crops[file] = crop.copy()
+        # Full batches even where files are skipped: every other size would be compiled anew.
+        if crops and (len(crops) == batch_size or position == len(files)):
+            rows += _measured(crops, names, fillers, vgg)
+            read += crops
+            crops = {}
+        if progress:
+            progress(position, len(files))
+    if not read:
+        raise InputError(f"{files[0]}: none of {len(files)} photograph(s) can be read")
+
+    result = Evaluation(rows, summarise(rows, resamples, seed), len(files) - len(read))
+    notes = {
+        "unetpred": __version__,
+        **(provenance or {}),
+        "photographs": f"{len(read)}, and {result.skipped} that could not be read",
+        "crop": f"the central {side}x{side} px of each; one with a shorter side is enlarged",
+        "holes": f"squares in the centre, of {', '.join(map(str, holes))} px",
+        "intervals": f"95 %, percentile bootstrap of the mean over images, {resamples} "
+        f"resamples, seed {seed}",
+    }
+    notes = {key: " ".join(str(value).split()) for key, value in notes.items()}
+    write_csv(folder / "evaluation.csv", rows, notes)
+    write_csv(folder / "summary.csv", result.summary, notes)
+    with atomic_path(folder / "summary.md") as temporary:
+        temporary.write_text(markdown(result, notes), **TEXT)
+    if gallery:
+        hole = DEFAULT_HOLE if DEFAULT_HOLE in holes else sorted(holes)[len(holes) // 2]
+        shown = [row for row in rows if row.hole == hole]
+        plots.save(_gallery(shown, read, fillers[hole], gallery), folder / GALLERY)
+    return result
+
+
+class _Filler:
+    """Fills one hole by all methods.
+
+    Gives per method what it puts there, float32 (N,h,h,3), RGB 0..255, for crops (N,H,W,3).
+    """
+
+    def __init__(self, model: keras.Model, mask: np.ndarray, baselines: Sequence[str]) -> None:
+        from unetpred.network.model import build_hole_model
+
+        rows, columns = np.nonzero(mask == 0)
+        box = int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+        self.mask = mask  # (H,W)
+        self.patch = slice(box[0], box[2]), slice(box[1], box[3])
+        self._baselines = baselines
+        self._network = build_hole_model(model, *mask.shape, box)
+        channels = model.inputs[1].shape[-1]
+        self._masks = np.repeat(mask[None, ..., None], channels, axis=-1)  # (1,H,W,1 or 3)
+
+    @full_float32()
+    def __call__(self, crops: np.ndarray) -> dict[str, np.ndarray]:
+        # Hidden by us as well: no network, whatever it makes of its mask, may see the answer.
+        images = to_network(crops.astype("float32")) * self.mask[..., None]
+        output = self._network.predict_on_batch([images, self._masks])  # (N,h,h,3)
+        fillings = {NETWORK: np.clip(from_network(np.asarray(output, "float32")), 0, 255)}
+        for name in self._baselines:
+            filled = [BASELINES[name](crop, self.mask)[self.patch] for crop in crops]
+            fillings[name] = np.stack(filled)
+        return fillings
+
+
+def _measured(
+    crops: Mapping[Path, np.ndarray],
+    names: Mapping[Path, str],
+    fillers: Mapping[int, _Filler],
+    vgg: keras.Model | None,
+) -> list[Row]:
+    """Fill every hole of a batch of crops by every method and measure the fillings."""
+    stacked = np.stack(list(crops.values()))
+    rows: dict[tuple[int, int], list[Row]] = {}
+    for hole, filler in fillers.items():
+        fillings = filler(stacked)
+        originals = stacked[:, filler.patch[0], filler.patch[1]]
+        scores = dict.fromkeys(fillings, [None] * len(crops))
+        if vgg is not None:
+            count = pairs_per_pass(*originals.shape[1:3])
+            found = contents(list(fillings.values()), originals, vgg, batch_size=count)
+            for method, score in zip(fillings, found, strict=True):
+                alone = zip(score.total, score.layers, strict=True)
+                scores[method] = [Content(*pair, score.reason) for pair in alone]
+        for index, file in enumerate(crops):
+            rows[index, hole] = [
+                measure(
+                    names[file], method, patches[index], originals[index], scores[method][index]
+                )
+                for method, patches in fillings.items()
+            ]
+    order = [(index, hole) for index in range(len(stacked)) for hole in fillers]
+    return [row for key in order for row in rows[key]]
+
+
+def _gallery(rows: Sequence[Row], files: Sequence[Path], filler: _Filler, count: int) -> Figure:
+    """Draw the fillings of one hole in evenly ranked examples; `rows` are those of the hole."""
+    methods = list(dict.fromkeys(row.method for row in rows))
+    scores = np.array([row.structure for row in rows if row.method == NETWORK])
+    order = np.argsort(-scores, kind="stable")  # NaN last
+    ranks = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
+    lines = []
+    for index in order[ranks]:
+        # Read again: keeping every crop in case it is shown would take memory without bound.
+        for _, crop in central_crops([files[index]], len(filler.mask)):
+            of_image = rows[index * len(methods) : (index + 1) * len(methods)]
+            masked = crop.copy()
+            masked[filler.patch] = HOLE_GREY
+            line = [(crop, of_image[0].image), (masked, f"hole of {rows[0].hole} px")]
+            for row, patch in zip(of_image, filler(crop[None]).values(), strict=True):
+                filled = crop.astype("float32")
+                filled[filler.patch] = patch[0]
+                line.append((filled, _caption(row)))
+            lines.append(line)
+    return plots.gallery(lines, ["original", "masked", *methods])
+
+
+def _caption(row: Row) -> str:
+    r = "r undefined" if np.isnan(row.structure) else f"r {row.structure:.2f}"
+    distance = "" if row.content is None else f"\ncontent {row.content:.3f}"
+    return f"{r}  L1 {row.l1:.1f}{distance}"
+
+
+def _square(side: int, hole: int) -> np.ndarray:
+    """Make the mask (side,side) of a centred hole that leaves something visible."""
+    mask = hole_mask((side, side), hole)
+    check_mask(mask, (side, side), f"a hole of {hole} px in a crop of {side} px")
+    return mask
+
+
+def _named_files(
+    files_or_folder: str | os.PathLike | Sequence[str | os.PathLike],
+    output_dir: str | os.PathLike,
+) -> dict[Path, str]:
+    """Give the photographs and what to call them: within a folder, by their place in it."""
+    if isinstance(files_or_folder, (str, os.PathLike)):
+        folder = Path(files_or_folder)
+        # the gallery of an evaluation before this one is no photograph
+        files = list_photographs(folder, [Path(output_dir) / GALLERY])
+        return {file: file.relative_to(folder).as_posix() for file in files}
+    files = {Path(file): str(file) for file in files_or_folder}
+    if not files:
+        raise InputError("no photograph was given; give a folder or at least one file")
+    return files
+
+
+def _available(baselines: Iterable[str]) -> list[str]:
+    """Give those baselines that can be computed here."""
+    baselines = list(dict.fromkeys(baselines))
+    unknown = [name for name in baselines if name not in BASELINES]
+    if unknown:
+        raise InputError(
+            f"unknown baselines {', '.join(unknown)}; there are {', '.join(BASELINES)}"
+        )
+    if "telea" in baselines and not _importable("cv2"):
+        logger.warning(
+            "telea is left out: OpenCV is not installed (pip install opencv-python-headless)"
+        )
+        baselines.remove("telea")
+    return baselines
+
+
+def _importable(module: str) -> bool:
+    try:
+        importlib.import_module(module)
+    except ImportError:
+        return False
+    return True

@@ -1,0 +1,227 @@
+"""Decoding of single image files, at the depth they were stored with."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from unetpred.errors import InputError, reason_of
+from unetpred.images.tiff import is_tiff, read_tiff, tiff_size
+
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+
+_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
+_ORIENTATION = 0x0112
+_BITS = 258  # TIFF tag
+# Pillow's modes of 8 bits a channel, and what each is converted to.
+_EIGHT_BIT = {
+    "1": "1",
+    "L": "L",
+    "RGB": "RGB",
+    "RGBA": "RGBA",
+    "LA": "RGBA",
+    "PA": "RGBA",
+    "RGBa": "RGBA",
+    "P": "RGB",
+    "RGBX": "RGB",
+    "CMYK": "RGB",
+    "YCbCr": "RGB",
+}
+
+
+class Decoded(NamedTuple):
+    """What an image file holds.
+
+    Attributes
+    ----------
+    pixels : numpy.ndarray
+        (H,W) grey or (H,W,3) RGB, without alpha, upright by its EXIF orientation. The type tells
+        the range: bool, uint8 (0..255), uint16 (0..65535), float (0..1); other integers are not
+        scaled.
+    notes : list of str
+        What was left out (alpha, further pages), for a warning.
+    """
+
+    pixels: np.ndarray
+    notes: list[str]
+
+
+def drop_alpha(pixels: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Split the fourth channel off, if there is one.
+
+    Parameters
+    ----------
+    pixels : numpy.ndarray
+        (H,W), (H,W,1), (H,W,3) or (H,W,4).
+
+    Returns
+    -------
+    pixels : numpy.ndarray
+        (H,W), (H,W,1) or (H,W,3).
+    opaque : bool
+        Whether alpha was absent or at its maximum everywhere.
+    """
+    if pixels.ndim != 3 or pixels.shape[-1] != 4:
+        return pixels, True
+    alpha = pixels[..., 3]
+    white = {"f": (1, 255), "b": (1,)}.get(pixels.dtype.kind, (255,))
+    if pixels.dtype.itemsize == 2 and pixels.dtype.kind == "u":
+        white = (255, 65535)
+    return pixels[..., :3], bool(alpha.min() == alpha.max() and alpha.max() in white)
+
+
+def image_size(path: str | os.PathLike) -> tuple[int, int]:
+    """Read the height and width of an image file from its header.
+
+    Parameters
+    ----------
+    path : path-like
+        PNG, JPEG, TIFF, BMP or WebP, whatever its ending.
+
+    Returns
+    -------
+    tuple of int
+        (H, W) after the EXIF orientation has been applied.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, or no such image.
+    """
+    return _guarded(path, _pillow_size, _tiff_size)
+
+
+def decode_image(path: str | os.PathLike) -> Decoded:
+    """Read an image file.
+
+    Of several pages or frames the first is taken. Colour profiles are not applied: pixels are
+    the stored numbers, as other image libraries give them. Alpha is left away; colours that a
+    TIFF has multiplied by alpha are divided by it.
+
+    Parameters
+    ----------
+    path : path-like
+        PNG, JPEG, TIFF, BMP or WebP, whatever its ending.
+
+    Returns
+    -------
+    Decoded
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged (also if only its end is missing), or no such image.
+    """
+    return _guarded(path, _pillow_pixels, _tiff_pixels)
+
+
+def _guarded(path, with_pillow, with_tiff):
+    """Call a reader with the open file and its name; the one of TIFF may leave it to Pillow."""
+    path = os.fspath(path)
+    try:
+        # by an open file and not by its name, or Pillow maps pixels into memory as rows of the
+        # length that a turned picture has
+        with open(path, "rb") as file:
+            start = file.read(4)
+            if not start:
+                raise InputError(f"{path}: is an empty file, not an image")
+            found = with_tiff(file, path) if is_tiff(start) else None
+            file.seek(0)
+            return with_pillow(file, path) if found is None else found
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except UnidentifiedImageError:
+        raise InputError(
+            f"{path}: is not an image, or damaged; PNG, JPEG, TIFF, BMP and WebP can be read"
+        ) from None
+    except Exception as error:  # decoders of foreign bytes raise anything
+        raise InputError(f"{path}: damaged or unreadable image ({reason_of(error)})") from None
+
+
+def _tiff_size(file: BinaryIO, path: str) -> tuple[int, int]:
+    return tiff_size(file)
+
+
+def _tiff_pixels(file: BinaryIO, path: str) -> Decoded | None:
+    read = read_tiff(file, path)
+    return read and Decoded(*read)
+
+
+def _pillow_size(file: BinaryIO, path: str) -> tuple[int, int]:
+    with Image.open(file, formats=_FORMATS) as image:
+        width, height = image.size
+        if image.format == "PNG":
+            # In a PNG the orientation may follow the pixels, and Pillow decodes them to look.
+            data = Path(path).read_bytes()
+            if not any(mark in data for mark in (b"eXIf", b"exif", b"com.adobe.xmp")):
+                return height, width
+        turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+        return (width, height) if turned else (height, width)
+
+
+def _pillow_pixels(file: BinaryIO, path: str) -> Decoded:
+    with Image.open(file, formats=_FORMATS) as image:
+        mode = image.mode
+        # Cameras put previews behind a JPEG; those are no pages.
+        pages = 1 if image.format in ("JPEG", "MPO") else getattr(image, "n_frames", 1)
+        raw_modes = _deep_raw_modes(image)
+        depth = max(image.tag_v2.get(_BITS, (8,))) if image.format == "TIFF" else 8
+        if depth > 8 or (mode not in _EIGHT_BIT and image.format != "PNG"):
+            raise InputError(
+                f"{path}: colour mode {mode} with {depth} bits is not supported; save it as RGB"
+            )
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+        colour_key = "transparency" in image.info
+        if raw_modes:
+            pixels = _deep_pixels(path, upright, raw_modes)
+        elif mode.startswith("I"):
+            pixels = np.asarray(upright).astype(np.uint16)
+        else:
+            target = "RGBA" if colour_key else _EIGHT_BIT[mode]
+            colour_key = False
+            pixels = np.asarray(upright if target == mode else upright.convert(target))
+    pixels, opaque = drop_alpha(pixels)
+    notes = [f"holds {pages} pages; the first is used"] if pages > 1 else []
+    if not opaque or colour_key:
+        notes.append("is partly transparent; alpha is ignored")
+    return Decoded(pixels, notes)
+
+
+def _deep_pixels(path: str, upright: Image.Image, raw_modes: list[str]) -> np.ndarray:
+    """Read 16-bit colours, of which Pillow keeps the high bytes only; (H,W,3|4) uint16."""
+    if "LA;16B" in raw_modes:
+        parts = _redecoded(path, ["RGBA"] * len(raw_modes)).astype(np.uint16)  # high, low, ...
+        grey, alpha = parts[..., 0] << 8 | parts[..., 1], parts[..., 2] << 8 | parts[..., 3]
+        return np.stack([grey, grey, grey, alpha], axis=-1)
+    low = _redecoded(path, [f"{raw[:-1]}L" for raw in raw_modes])  # the other byte order's high
+    return np.asarray(upright).astype(np.uint16) << 8 | low
+
+
+def _raw_mode(tile) -> str:
+    return tile[3] if isinstance(tile[3], str) else str(tile[3][0])
+
+
+def _deep_raw_modes(image: Image.Image) -> list[str]:
+    """Name the raw modes of a PNG whose colours have 16 bits, if all can be redecoded."""
+    raws = [_raw_mode(tile) for tile in image.tile] if image.format == "PNG" else []
+    return raws if raws and set(raws) <= {"RGB;16B", "RGBA;16B", "LA;16B"} else []
+
+
+def _redecoded(path: str, raw_modes: list[str]) -> np.ndarray:
+    """Decode once more as if the file's tiles had these raw modes; (H,W,3|4) uint8."""
+    with Image.open(path, formats=_FORMATS) as image:
+        tiles = []
+        for tile, raw in zip(image.tile, raw_modes, strict=True):
+            args = raw if isinstance(tile[3], str) else (raw, *tile[3][1:])
+            plain = (*tile[:3], args)
+            tiles.append(type(tile)(*plain) if hasattr(tile, "_fields") else plain)
+        image.tile = tiles
+        image.load()
+        return np.asarray(ImageOps.exif_transpose(image))

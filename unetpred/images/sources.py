@@ -1,0 +1,277 @@
+"""From paths to pictures: image files, arrays in files, directories; read one at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from unetpred.errors import InputError
+from unetpred.images.arrays import (
+    ARRAY_ENDINGS,
+    MIN_SIDE,
+    ROUNDING,
+    Array,
+    Warner,
+    array_file,
+    check_finite,
+    check_side,
+    reading,
+    rgb255,
+)
+from unetpred.images.decoding import IMAGE_ENDINGS, decode_image, image_size
+
+__all__ = ["MIN_SIDE", "Input", "Source", "array_sources", "list_sources"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One picture that has not been read yet.
+
+    Attributes
+    ----------
+    path : str
+        The file as the user named it, or a directory joined with the name of a member.
+    index : int or None
+        None for an image file, else the position within the array (0 for an array that is one
+        picture).
+    """
+
+    path: str
+    index: int | None
+    _reader: _ImageFile | Array = field(repr=False, compare=False)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W) after EXIF orientation, from the header. Raises InputError like `load`."""
+        return self._reader.size
+
+    def load(self) -> np.ndarray:
+        """Read the picture.
+
+        Returns
+        -------
+        numpy.ndarray
+            (H,W,3) float32, RGB, 0..255.
+
+        Raises
+        ------
+        InputError
+            One line that names the file (and the image in an array): unreadable, smaller than
+            `MIN_SIDE` on a side, not finite, or out of range.
+        """
+        return self._reader.load(self.index)
+
+
+@dataclass(frozen=True)
+class Input:
+    """What one path given by the user stands for.
+
+    Attributes
+    ----------
+    path : str
+        As given.
+    kind : {"image", "array", "directory"}
+        By the ending, or "directory". Also set, as far as known, when `error` is.
+    sources : list of Source
+        Empty if `error` is set.
+    error : str or None
+        One line that names the path, why nothing of it can be used.
+    """
+
+    path: str
+    kind: Literal["image", "array", "directory"] | None
+    sources: list[Source] = field(default_factory=list)
+    error: str | None = None
+
+    @cached_property
+    def places(self) -> list[Source]:
+        """The sources, or in their stead one that raises `error` whatever is asked of it."""
+        return [Source(self.path, None, _Unusable(self.error))] if self.error else self.sources
+
+
+class _Unusable:
+    """What stands for pictures that could not be found or opened."""
+
+    def __init__(self, error: str):
+        self._error = error
+
+    @property
+    def size(self) -> tuple[int, int]:
+        raise InputError(self._error)
+
+    def load(self, index: int | None) -> np.ndarray:
+        raise InputError(self._error)
+
+
+def list_sources(
+    paths: Iterable[str | os.PathLike], key: str | None = None, recursive: bool = False
+) -> list[Input]:
+    """Find the pictures that paths stand for, reading headers of arrays only.
+
+    Shapes of arrays: (N,H,W,C), (N,H,W), (H,W,C) or (H,W), with C = 1 (grey), 3 (RGB) or 4
+    (RGB and alpha). Of three axes, a last one of 1, 3 or 4 is taken for channels, so (H,W,3) is
+    one picture and any other a stack of grey ones; (3,H,W) is three grey pictures. The type tells
+    the range: uint16 is 0..65535, bool 0..1, and all others 0..255, floats too.
+
+    Parameters
+    ----------
+    paths : iterable of path-like
+        Image files (png, jpg, tif, bmp, webp), arrays (npy, npz, h5, hdf5), directories. Of a
+        directory the image files are taken, sorted by name, those starting with "." left out.
+    key : str, optional
+        Which array of a .npz or .h5 file (`group/name` for nested ones). Not needed if there is
+        only one.
+    recursive : bool
+        Whether to descend into directories within directories.
+
+    Returns
+    -------
+    list of Input
+        One for each path, in order. What is wrong with a path is in its `error`; nothing is
+        raised.
+    """
+    return [_input(os.fspath(path), key, recursive) for path in paths]
+
+
+def array_sources(array: np.ndarray, name: str = "images") -> list[Source]:
+    """Treat an array in memory like one in a file: same shapes, ranges, checks.
+
+    Parameters
+    ----------
+    array : numpy.ndarray
+        Shapes as in `list_sources`.
+    name : str
+        What messages call it.
+
+    Returns
+    -------
+    list of Source
+
+    Raises
+    ------
+    InputError
+        If type or shape is not one of pictures. Values are checked on loading.
+    """
+    array = np.asarray(array)
+    return _sources(Array(name, array.shape, array.dtype, lambda: array))
+
+
+def _input(path: str, key: str | None, recursive: bool) -> Input:
+    ending = Path(path).suffix.lower()
+    kind = None
+    try:
+        if os.path.isdir(path):
+            kind = "directory"
+            return Input(path, kind, _directory(path, recursive))
+        if ending in IMAGE_ENDINGS:
+            kind = "image"
+        elif ending in ARRAY_ENDINGS:
+            kind = "array"
+        if not os.path.exists(path):
+            raise InputError(f"{path}: no such file or directory")
+        if kind == "image":
+            return Input(path, kind, [Source(path, None, _ImageFile(path))])
+        if kind == "array":
+            return Input(path, kind, _sources(array_file(path, ending, key)))
+        raise InputError(
+            f"{path}: unknown kind of file; images end in {', '.join(IMAGE_ENDINGS)}, "
+            f"arrays in {', '.join(ARRAY_ENDINGS)}"
+        )
+    except InputError as error:
+        return Input(path, kind, error=str(error))
+
+
+def _sources(array: Array) -> list[Source]:
+    return [Source(array.path, index, array) for index in range(array.count or 1)]
+
+
+def _directory(path: str, recursive: bool) -> list[Source]:
+    found = []
+    with reading(path):
+        for folder, folders, files in os.walk(path, onerror=_raise):
+            folders[:] = [name for name in folders if recursive and not name.startswith(".")]
+            found += [
+                os.path.join(folder, name)
+                for name in files
+                if name.lower().endswith(IMAGE_ENDINGS) and not name.startswith(".")
+            ]
+    if not found:
+        hint = "" if recursive else " (folders within it are searched only recursively)"
+        raise InputError(
+            f"{path}: has no images; files ending in {', '.join(IMAGE_ENDINGS)} are looked for"
+            f"{hint}"
+        )
+    return [Source(p, None, _ImageFile(p)) for p in sorted(found, key=lambda p: Path(p).parts)]
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+class _ImageFile:
+    """A picture in an image file, read when it is asked for."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._warn = Warner()
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        size = image_size(self.path)
+        check_side(size, self.path)
+        return size
+
+    def load(self, index: None) -> np.ndarray:
+        pixels, notes = decode_image(self.path)
+        check_side(pixels.shape[:2], self.path)
+        for note in notes:
+            self._warn(f"{self.path}: {note}")
+        return levels(pixels, self.path)
+
+
+def levels(pixels: np.ndarray, name: str) -> np.ndarray:
+    """Bring what an image file holds to 0..255.
+
+    Parameters
+    ----------
+    pixels : numpy.ndarray
+        (H,W) or (H,W,3), from `unetpred.images.decoding.decode_image`.
+    name : str
+        What messages call it.
+
+    Returns
+    -------
+    numpy.ndarray
+        (H,W,3) float32.
+
+    Raises
+    ------
+    InputError
+        If a value is not finite, or out of the range of the file's type.
+    """
+    kind = pixels.dtype.kind
+    if kind == "f":
+        check_finite(pixels, name)
+        low, high = pixels.min(), pixels.max()
+        if low < -ROUNDING / 255 or high > 1 + ROUNDING / 255:
+            raise InputError(
+                f"{name}: has values from {low:g} to {high:g}; "
+                "0..1 is needed in an image file of floats"
+            )
+        pixels = pixels.astype(np.float32) * 255
+    elif kind == "b":
+        pixels = pixels * np.float32(255)
+    elif pixels.dtype == np.uint16:
+        pixels = pixels / np.float32(257)
+    elif pixels.min() < 0 or pixels.max() > 255:
+        raise InputError(
+            f"{name}: has {pixels.dtype} values from {pixels.min()} to {pixels.max()}; "
+            "0..255 is needed, or 16 bits unsigned"
+        )
+    return rgb255(pixels)

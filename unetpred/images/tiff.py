@@ -1,0 +1,254 @@
+"""TIFF files of grey levels and RGB at any depth, as TIFF 6.0 [1]_ says.
+
+Pillow has modes for some of the kinds only, and its modes hide what the numbers mean. It is used
+here to undo compressions alone.
+
+References
+----------
+.. [1] Adobe, "TIFF Revision 6.0", 1992; the predictor of floats: "TIFF Technical Note 3", 2005.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+
+from unetpred.errors import InputError
+from unetpred.images.tiff_codecs import CHUNK, COMPRESSIONS, RAW, decompressed
+from unetpred.images.tiff_directory import Directory, Tag, read_directory
+
+_TURNED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+_UINT, _INT, _FLOAT = 1, 2, 3  # sample formats
+_ASSOCIATED = 1  # kind of an extra sample: alpha that the colours are multiplied by
+
+
+class Tiff(NamedTuple):
+    """The first page of a TIFF file.
+
+    Attributes
+    ----------
+    pixels : numpy.ndarray
+        (H,W) or (H,W,3), upright, 0 = black. bool, uint8 and uint16 where the samples have 1, up
+        to 8 or 16 bits; float 0..1 for other depths up to 16 bits and for floats; other integers
+        as they are.
+    notes : list of str
+        What was left out.
+    """
+
+    pixels: np.ndarray
+    notes: list[str]
+
+
+def is_tiff(start: bytes) -> bool:
+    """Whether a file that starts so (4 bytes) is a TIFF."""
+    return start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def tiff_size(file: BinaryIO) -> tuple[int, int]:
+    """(H, W) of the first page, upright. Raises as `read_directory`."""
+    page = read_directory(file)
+    size = page.number(Tag.HEIGHT), page.number(Tag.WIDTH)
+    return size[::-1] if page.orientation >= 5 else size
+
+
+def read_tiff(file: BinaryIO, name: str) -> Tiff | None:
+    """Read the first page.
+
+    Colours that are multiplied by alpha are divided by it again, so that leaving alpha away gives
+    the same picture whichever way it was stored.
+
+    Parameters
+    ----------
+    file : binary file
+        At any position.
+    name : str
+        What messages call it.
+
+    Returns
+    -------
+    Tiff or None
+        None for what is no grey or RGB by numbers (a palette, YCbCr, CMYK), or is compressed as
+        pictures are (JPEG, fax).
+
+    Raises
+    ------
+    InputError
+        If the samples are of a kind that cannot be used.
+    ValueError
+        If the file is damaged.
+    """
+    page = read_directory(file)
+    compression, photometric = page.number(Tag.COMPRESSION, 1), page.number(Tag.PHOTOMETRIC, 1)
+    if photometric > 2 or compression not in COMPRESSIONS:
+        return None
+    samples = _samples(file, page, _checked_bits(page, name))
+    colours, notes = _colours(samples, page, name)
+    if page.pages > 1:
+        notes.insert(0, f"holds {page.pages} pages; the first is used")
+    return Tiff(np.ascontiguousarray(upright(colours, page.orientation)), notes)
+
+
+def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Undo an orientation of TIFF or EXIF; (H,W[,C]) -> (H',W'[,C])."""
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return pixels
+
+
+def _checked_bits(page: Directory, name: str) -> int:
+    """Bits of a sample, all alike and of a kind that can be decoded."""
+    bits = set(page.numbers(Tag.BITS, (1,)))
+    kinds = set(page.numbers(Tag.FORMAT, (_UINT,)))
+    kind, depth = min(kinds), min(bits)
+    whole = depth in (8, 16, 32, 64)
+    right = {_UINT: whole or 1 <= depth <= 16, _INT: whole, _FLOAT: whole and depth > 8}
+    if len(bits) > 1 or len(kinds) > 1 or not right.get(kind, False):
+        texts = (", ".join(map(str, sorted(values))) for values in (bits, kinds))
+        raise InputError(
+            "{}: has samples of {} bits and format {}, which is not supported; save it as 8 or 16 "
+            "bits, or floats".format(name, *texts)
+        )
+    return depth
+
+
+def _samples(file: BinaryIO, page: Directory, bits: int) -> np.ndarray:
+    """All samples as they are stored, in this machine's byte order; (H,W,S)."""
+    height, width = page.number(Tag.HEIGHT), page.number(Tag.WIDTH)
+    count = page.number(Tag.SAMPLES, 1)
+    planes = count if page.number(Tag.PLANAR, 1) == 2 else 1
+    tiled = page.numbers(Tag.TILE_OFFSETS) != ()
+    if tiled:
+        rows, columns = page.number(Tag.TILE_HEIGHT), page.number(Tag.TILE_WIDTH)
+    else:
+        rows, columns = min(page.number(Tag.ROWS_PER_STRIP, height), height), width
+    if min(height, width, count, rows, columns) < 1:
+        raise ValueError("a size of 0")
+    needed = planes * -(-height // rows) * -(-width // columns)
+    offsets, lengths = page.segments(tiled)
+    per = count // planes  # samples of a pixel that lie side by side
+    row_bytes = -(-columns * per * bits // 8)
+    if not lengths and page.number(Tag.COMPRESSION, 1) == RAW:  # some software leaves them away
+        lengths = (rows * row_bytes,) * len(offsets)
+    if len(offsets) < needed or len(lengths) != len(offsets):
+        raise ValueError(f"{len(offsets)} parts, {needed} are needed")
+    places = [(y, x) for y in range(0, height, rows) for x in range(0, width, columns)]
+    result = None
+    for plane in range(planes):
+        first = plane * len(places)
+        parts = list(zip(offsets[first:], lengths[first:], places, strict=False))
+        used = [rows if tiled else min(rows, height - y) for y, _ in places]
+        for start, block in _blocks(file, page, parts, used, row_bytes):
+            values = _values(block, page, bits, (columns, per))  # (rows of several parts,w,per)
+            if result is None:
+                result = np.empty((height, width, count), values.dtype)
+            row = 0
+            for (y, x), have in zip(places[start:], used[start:], strict=True):
+                if row == len(values):
+                    break
+                target = result[y : y + have, x : x + columns, plane * per : (plane + 1) * per]
+                target[:] = values[row : row + target.shape[0], : target.shape[1]]
+                row += have
+    return result
+
+
+def _blocks(file, page, parts, used, row_bytes) -> Iterator[tuple[int, np.ndarray]]:
+    """Bytes of some strips or tiles at once: the first one's number, and (rows,row_bytes)."""
+    step = max(1, CHUNK // (max(used) * row_bytes))
+    for start in range(0, len(parts), step):
+        data = []
+        for offset, length, _ in parts[start : start + step]:
+            file.seek(offset)
+            data.append(file.read(length))
+        if page.number(Tag.FILL_ORDER, 1) == 2:
+            data = [one.translate(_TURNED) for one in data]
+        rows = used[start : start + step]
+        block = decompressed(data, page.number(Tag.COMPRESSION, 1), rows, row_bytes)
+        yield start, np.frombuffer(block, np.uint8).reshape(-1, row_bytes)
+
+
+def _values(block: np.ndarray, page: Directory, bits: int, shape: tuple[int, int]) -> np.ndarray:
+    """Bytes (R,row_bytes) -> samples (R,*shape)."""
+    predictor = page.number(Tag.PREDICTOR, 1)
+    kind = {_UINT: "u", _INT: "i", _FLOAT: "f"}[page.numbers(Tag.FORMAT, (_UINT,))[0]]
+    if bits not in (8, 16, 32, 64):
+        if predictor != 1:
+            raise ValueError(f"predictor {predictor} for {bits} bits")
+        return _unpacked(block, bits, shape)
+    size = bits // 8
+    if predictor == 3 and kind == "f":
+        # differences of bytes; of a row, all first bytes come before all second ones
+        whole = np.cumsum(block.reshape(len(block), -1, shape[1]), axis=1, dtype=np.uint8)
+        whole = whole.reshape(len(block), size, -1).swapaxes(1, 2)
+        values = np.ascontiguousarray(whole).view(f">u{size}")
+    else:
+        values = block.view(f"{page.order}u{size}")
+    values = values.reshape(len(block), *shape).astype(f"u{size}")
+    if predictor == 2:
+        values = np.cumsum(values, axis=1, dtype=values.dtype)
+    elif predictor not in (1, 3) or (predictor == 3 and kind != "f"):
+        raise ValueError(f"predictor {predictor}")
+    return values.view(f"{kind}{size}")
+
+
+def _unpacked(block: np.ndarray, bits: int, shape: tuple[int, int]) -> np.ndarray:
+    """Samples of 1..15 bits, which lie close together, most significant bit first."""
+    held = 8 if bits < 8 else 16
+    single = np.unpackbits(block, axis=1, count=shape[0] * shape[1] * bits)
+    single = single.reshape(len(block), -1, bits)
+    padded = np.zeros((*single.shape[:2], held), np.uint8)
+    padded[..., held - bits :] = single
+    values = np.packbits(padded, axis=-1).view(f">u{held // 8}")
+    return values.astype(f"u{held // 8}").reshape(len(block), *shape)
+
+
+def _colours(samples: np.ndarray, page: Directory, name: str) -> tuple[np.ndarray, list[str]]:
+    """Grey (H,W) or RGB (H,W,3) in a type that tells the range, of all samples (H,W,S)."""
+    count, kind = samples.shape[-1], samples.dtype.kind
+    colours = 3 if count >= 3 else 1
+    photometric = page.number(Tag.PHOTOMETRIC, 1)
+    if count > 4 or (count < 3 and photometric == 2):
+        raise InputError(
+            f"{name}: has {count} channels; 1 (grey), 3 (RGB), or these and alpha can be used"
+        )
+    bits = page.numbers(Tag.BITS, (1,))[0]
+    top = 1 if kind == "f" else (1 << bits) - 1
+    values, extra = samples[..., :colours], samples[..., colours:]
+    if photometric == 0:  # white is zero
+        if kind == "i":
+            raise InputError(f"{name}: signed integers whose white is 0 are not supported")
+        if bits == 16 and kind == "f":
+            values = values.astype("float32")  # has room for the difference
+        values = values.dtype.type(top) - values
+    notes = []
+    if extra.size and (extra != top).any():
+        # of software that says nothing of a fourth channel, it is alpha
+        (alpha_kind,) = page.numbers(Tag.EXTRA, ())[-1:] or (2,)
+        notes.append(
+            "is partly transparent; alpha is ignored"
+            if alpha_kind
+            else "has a further channel of unspecified kind, which is ignored"
+        )
+        if alpha_kind == _ASSOCIATED:
+            values = _divided(values, extra, top)
+    values = values[..., 0] if colours == 1 else values
+    if bits == 1:
+        return values.astype(bool), notes
+    if kind == "u" and bits < 16 and bits != 8:
+        whole, rest = divmod(255, top)
+        return (values / top if rest else values * np.uint8(whole)), notes
+    return values, notes
+
+
+def _divided(values: np.ndarray, alpha: np.ndarray, top: int) -> np.ndarray:
+    """Undo the multiplication by alpha (H,W,1); black where alpha is 0."""
+    wide = values.astype("float64")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        wide = np.where(alpha == 0, 0, np.clip(wide * (top / alpha.astype("float64")), 0, top))
+    wide = np.where(alpha == top, values, wide)
+    return (wide if values.dtype.kind == "f" else np.rint(wide)).astype(values.dtype)

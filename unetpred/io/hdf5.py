@@ -1,0 +1,196 @@
+"""Reading kernels and biases out of the files that Keras writes, of any age."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Mapping
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from unetpred.errors import InputError, reason_of
+
+if TYPE_CHECKING:
+    import h5py
+
+_LEAVES = {"kernel": 0, "kernel:0": 0, "bias": 1, "bias:0": 1}
+
+
+class LayerFile(NamedTuple):
+    """What a weights file holds."""
+
+    layers: dict[str, dict[int, np.ndarray]]  # {layer: {0: kernel, 1: bias}}
+    legacy: bool  # written by Keras 1 or 2
+    note: dict  # what `unetpred.weights.files.save_weights` wrote beside the weights
+
+
+def read_layers(path: str | os.PathLike, what: str) -> LayerFile:
+    """Read whichever layers with kernel and bias a file holds.
+
+    Parameters
+    ----------
+    path : path-like
+        A legacy `.h5` (Keras 1, 2) of weights or of a whole model, a Keras 3 `.weights.h5`, a
+        sharded `.weights.json`, or a `.keras`. Which of them it is, is told by the content, not
+        the ending.
+    what : str
+        What the file should hold, for messages.
+
+    Returns
+    -------
+    LayerFile
+        Layers by name; those of early Keras 3 files by class and number, such as `conv2d_1`.
+
+    Raises
+    ------
+    InputError
+        If the file does not exist, is of another kind, or is damaged.
+    """
+    import h5py
+
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give {what}")
+    if h5py.is_hdf5(path):
+        return _named([_read(path, path)])
+    if zipfile.is_zipfile(path):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                content = io.BytesIO(archive.read("model.weights.h5"))
+        except (KeyError, zipfile.BadZipFile, zlib.error, RuntimeError):
+            pass
+        else:
+            return _named([_read(path, content)])
+    elif parts := shards(path):
+        if missing := [part.name for part in parts if not h5py.is_hdf5(part)]:
+            raise InputError(f"{path}: its part {missing[0]} is missing or damaged; get it again")
+        file = _named([_read(part, part) for part in parts])
+        note = json.loads(path.read_text()).get("metadata", {}).get("unetpred", {})
+        return file._replace(note=note)
+    raise InputError(f"{path}: not {what} (neither HDF5 nor .keras); give a file saved by Keras")
+
+
+def shards(path: Path) -> list[Path]:
+    """The parts that a `.weights.json` names, in order; none for any other file."""
+    with path.open("rb") as file:
+        if file.read(1) != b"{":  # other files may be large
+            return []
+    try:
+        parts = json.loads(path.read_text())["weight_map"].values()
+        names = {name for part in parts for name in ([part] if isinstance(part, str) else part)}
+        return [path.with_name(name) for name in sorted(names)]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return []
+
+
+class _Groups(NamedTuple):
+    """What one HDF5 file holds, by the path of the group."""
+
+    arrays: dict[str, dict[int, np.ndarray]]
+    names: dict[str, str]  # of layers, where the file has them
+    legacy: bool
+    note: dict
+
+
+def open_hdf5(source: Any) -> h5py.File:
+    """Open an HDF5 file to read it: a path, or a file-like object."""
+    import h5py
+
+    try:
+        # our files appear whole, so no lock is needed; some network file systems have none
+        return h5py.File(source, "r", locking=False)
+    except OSError:
+        # HDF5 wants one file to be locked, or not, wherever this process has it open
+        return h5py.File(source, "r")
+
+
+def _read(path: Path, source: Any) -> _Groups:
+    groups = _Groups({}, {}, False, {})
+    listed: set[str] = set()  # groups that say themselves what they hold
+    try:
+        with open_hdf5(source) as file:
+            file.visititems(lambda name, item: _collect(groups, listed, name, item))
+            note = json.loads(file.attrs.get("unetpred", "{}"))
+            # whole models that Keras 3 saves as .h5 have this layout too, but a newer version
+            version = file.get("model_weights", file).attrs.get(
+                "keras_version", file.attrs.get("keras_version", "")
+            )
+            old = _listed(file.attrs, "layer_names") is not None or "model_weights" in file
+            legacy = old and not _text(version).startswith("3")
+    # a damaged file can make h5py raise almost anything
+    except Exception as error:
+        raise InputError(f"{path}: damaged HDF5 file ({reason_of(error)}); get it again") from None
+    return groups._replace(legacy=legacy, note=note if isinstance(note, dict) else {})
+
+
+def _collect(groups: _Groups, listed: set[str], path: str, item: Any) -> None:
+    """Take `item` of an HDF5 file, if it is a layer that lists its weights, a kernel or a bias."""
+    *folders, leaf = path.split("/")
+    if "optimizer" in path or listed.intersection(accumulate(folders, "{}/{}".format)):
+        return
+    if not hasattr(item, "shape"):
+        names = _listed(item.attrs, "weight_names")
+        if names is not None:
+            listed.add(path)
+            _collect_layer(groups, path, item, names)
+        return
+    if not folders:
+        return
+    group = "/".join(folders)
+    if folders[-1] == "vars" and leaf in ("0", "1"):
+        groups.arrays.setdefault(group, {})[int(leaf)] = item[()]
+        # Keras 3 calls the group after the layer's class and keeps the layer's name beside it
+        if "name" in item.parent.attrs:
+            groups.names[group] = _text(item.parent.attrs["name"])
+    elif leaf in _LEAVES:
+        groups.arrays.setdefault(group, {})[_LEAVES[leaf]] = item[()]
+        groups.names[group] = folders[-1]
+
+
+def _collect_layer(groups: _Groups, path: str, layer: h5py.Group, names: list[str]) -> None:
+    """Take the weights of a layer as Keras does: in the order listed, whatever they are called.
+
+    What is listed but not there keeps its place, so that a bias never stands in for a kernel.
+    """
+    folders = [name.rpartition("/")[0] for name in names]
+    # a model within the model is one group, with a folder for each of its layers
+    nested = len(names) > 2 and len(set(folders)) > 1
+    for place, (name, folder) in enumerate(zip(names, folders, strict=True)):
+        group = f"{path}/{folder}" if nested else path
+        groups.names[group] = group.rpartition("/")[2]
+        arrays = groups.arrays.setdefault(group, {})
+        if name in layer:
+            arrays[folders[:place].count(folder) if nested else place] = layer[name][()]
+
+
+def _listed(attributes: Mapping[str, Any], name: str) -> list[str] | None:
+    """A list of names as Keras writes it: one attribute, or several where it is long."""
+    if name in attributes:
+        return [_text(value) for value in attributes[name]]
+    values: list[str] = []
+    chunk = 0
+    while f"{name}{chunk}" in attributes:
+        values += [_text(value) for value in attributes[f"{name}{chunk}"]]
+        chunk += 1
+    return values if chunk else None
+
+
+def _named(parts: list[_Groups]) -> LayerFile:
+    """Join the parts of a file; a layer's kernel and bias may be in different ones."""
+    layers: dict[str, dict[int, np.ndarray]] = {}
+    names = {group: name for part in parts for group, name in part.names.items()}
+    for part in parts:
+        for group, arrays in part.arrays.items():
+            *_, last = group.removesuffix("/vars").split("/")
+            layers.setdefault(names.get(group, last), {}).update(arrays)
+    return LayerFile(layers, any(part.legacy for part in parts), parts[0].note)
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,160 @@
+"""The registry of known weights: where they are, and how to get those that do not ship."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from unetpred.errors import InputError
+from unetpred.io.files import atomic_path
+
+DEFAULT = "full"
+SHIPPED = {"full": "full.weights.json", "lite": "lite.weights.h5"}
+#: The name of VGG-16, which content is defined by. It is no network that fills in.
+VGG = "vgg16"
+
+UPSTREAM_URL = (
+    "https://raw.githubusercontent.com/uranc/U-Net-Pred/"
+    "954a6be89ae6b670958bc5a588b01de5a712bff8/weights.last.h5"
+)
+UPSTREAM_BLOB = "a3f39b411cad2a56d5989385bcd96641e8e16c93"
+
+
+@dataclass(frozen=True)
+class Known:
+    """A known set of weights.
+
+    Attributes
+    ----------
+    name : str
+        What `load_model` and ``--weights`` take.
+    path : Path
+        Where it is, or would be.
+    origin : str
+        "shipped" for ours, "upstream" for the original's.
+    """
+
+    name: str
+    path: Path
+    origin: str
+
+    @property
+    def here(self) -> bool:
+        """Whether the file is there."""
+        return self.path.is_file()
+
+
+def known_weights() -> dict[str, Known]:
+    """The registry: all weights that have a name and fill in."""
+    known = {name: Known(name, _shipped() / file, "shipped") for name, file in SHIPPED.items()}
+    known["upstream"] = Known("upstream", _cache() / "upstream.weights.last.h5", "upstream")
+    return known
+
+
+def known_vgg() -> Known:
+    """Where VGG-16 is, or would be: a clone has it, a wheel leaves it to Keras to download."""
+    return Known(VGG, _shipped() / f"{VGG}.weights.json", "VGG-16, for content")
+
+
+def _shipped() -> Path:
+    package = Path(__file__).parents[1]
+    folders = (package / "shipped", package.parent / "weights")
+    return next((folder for folder in folders if folder.is_dir()), folders[0])
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("UNETPRED_HOME", Path.home() / ".cache" / "unetpred"))
+
+
+def find_weights(name_or_file: str | os.PathLike | None = None) -> tuple[str, Path]:
+    """Name and file of weights given by name or by file.
+
+    Parameters
+    ----------
+    name_or_file : str or path-like, optional
+        A name of the registry, or a file; the shipped default if not given.
+
+    Returns
+    -------
+    (name, path)
+        For a file the name is that of the file.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    """
+    given = os.fspath(name_or_file) if name_or_file is not None else DEFAULT
+    known = known_weights()
+    if given in known:
+        if not known[given].here:
+            hint = (
+                "fetch it with `unetpred weights fetch upstream`"
+                if known[given].origin == "upstream"
+                else "the installation is incomplete; install unetpred again"
+            )
+            raise InputError(f"{given}: its file {known[given].path} is not there; {hint}")
+        return given, known[given].path
+    path = Path(given)
+    if not path.is_file():
+        raise InputError(f"{given}: neither a file nor one of the weights {', '.join(known)}")
+    return path.name, path
+
+
+def sha256(path: str | os.PathLike) -> str:
+    """The sha256 of a file, in hexadecimal; for sharded weights that of all parts in order."""
+    from unetpred.io.hdf5 import shards
+
+    path = Path(path)
+    digest = hashlib.sha256()
+    for part in (path, *shards(path)):
+        with part.open("rb") as file:
+            while block := file.read(1 << 20):  # a stack of masks may be larger than memory
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def fetch_upstream(url: str = UPSTREAM_URL) -> Path:
+    """Download the original's weights and verify them.
+
+    Returns
+    -------
+    Path
+        Where they are; from then on ``--weights upstream`` finds them.
+
+    Raises
+    ------
+    InputError
+        If there is no internet, or the file is not the published one.
+    """
+    import http.client
+    import urllib.request
+
+    target = known_weights()["upstream"].path
+    if target.is_file() and git_blob(target.read_bytes()) == UPSTREAM_BLOB:
+        return target
+    try:
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            content = answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        raise InputError(
+            f"{url}: could not be fetched ({reason}); this needs the internet. Or get the file "
+            "elsewhere and give it as --weights FILE"
+        ) from None
+    if git_blob(content) != UPSTREAM_BLOB:
+        raise InputError(
+            f"{url}: what came has git blob id {git_blob(content)}, the published file "
+            f"{UPSTREAM_BLOB}; nothing was kept"
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(content)
+    return target
+
+
+def git_blob(content: bytes) -> str:
+    """The id git gives to a file of this content."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()

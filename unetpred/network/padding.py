@@ -1,0 +1,70 @@
+"""Padding to what the poolings can halve, and its undoing."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+PACKAGE = "unetpred"
+
+
+def margins(size, multiple):
+    """How much is missing from `size` to a multiple, and how much of that goes before it."""
+    # no modulo of a negative number: converters to other formats round it in their own ways
+    extra = (multiple - size % multiple) % multiple
+    return extra // 2, extra - extra // 2
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class PadToMultiple(keras.layers.Layer):
+    """Pad arrays (N,H,W,C) with zeros until H and W are multiples of a number.
+
+    Half of the padding goes to either side, the odd pixel to the bottom and the right. In a mask
+    zeros are missing pixels, so what is beyond the border of an image counts as missing.
+
+    Parameters
+    ----------
+    multiple : int
+        What H and W shall be multiples of.
+    """
+
+    def __init__(self, multiple: int, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(multiple, int) or multiple < 1:
+            raise ValueError(f"multiple must be a positive integer, got {multiple!r}")
+        self.multiple = multiple
+
+    def call(self, inputs):
+        _, height, width, _ = ops.shape(inputs[0])
+        rows, columns = margins(height, self.multiple), margins(width, self.multiple)
+        return [ops.pad(x, ((0, 0), rows, columns, (0, 0))) for x in inputs]
+
+    def compute_output_spec(self, inputs):
+        def padded(size):
+            return None if size is None else size + sum(margins(size, self.multiple))
+
+        return [
+            keras.KerasTensor(
+                (x.shape[0], padded(x.shape[1]), padded(x.shape[2]), x.shape[3]), dtype=x.dtype
+            )
+            for x in inputs
+        ]
+
+    def get_config(self):
+        return {**super().get_config(), "multiple": self.multiple}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class CropLike(keras.layers.Layer):
+    """Undo `PadToMultiple`: ``[y, x] -> y`` cut around its middle to the height and width of x."""
+
+    def call(self, inputs):
+        y, reference = inputs
+        _, padded_height, padded_width, _ = ops.shape(y)
+        _, height, width, _ = ops.shape(reference)
+        top, left = (padded_height - height) // 2, (padded_width - width) // 2
+        return y[:, top : top + height, left : left + width, :]
+
+    def compute_output_spec(self, inputs):
+        y, reference = inputs
+        return keras.KerasTensor((*reference.shape[:3], y.shape[3]), dtype=y.dtype)

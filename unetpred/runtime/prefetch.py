@@ -1,0 +1,42 @@
+"""Prefetching: making things ahead of time, in threads."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+
+def prefetch(
+    make: Callable[[Item], Made], items: Iterable[Item], workers: int = 1, each: int = 1
+) -> Iterator[Made]:
+    """Make things in order, the next ones in threads while the caller works with this one.
+
+    Parameters
+    ----------
+    make : callable
+        Called with each item. Where there are several threads, what it returns must depend on its
+        argument alone. What it raises is raised where its result is asked for.
+    items : iterable
+        What to make things of; taken from as things are made.
+    workers : int
+        Number of threads, at least 1.
+    each : int
+        How many results per thread are made ahead; they bound the memory.
+    """
+    with ThreadPoolExecutor(workers, thread_name_prefix="prefetch") as pool:
+        futures: deque = deque()
+        try:
+            for item in items:
+                futures.append(pool.submit(make, item))
+                if len(futures) > each * workers:
+                    yield futures.popleft().result()
+            while futures:
+                yield futures.popleft().result()
+        finally:
+            for future in futures:
+                future.cancel()

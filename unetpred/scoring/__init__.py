@@ -1,0 +1,16 @@
+"""A predictor and its ways of computing holes; scores, covariates, maps, activations.
+
+Uses `weights`, `network`, `fillings`, `holes`.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "predictor": ["Predictor", "Result"],
+        "maps": ["PredictabilityMap", "predictability_map"],
+        "activations": ["features"],
+        "scores": ["content", "structure"],
+    },
+)

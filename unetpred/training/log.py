@@ -1,0 +1,90 @@
+"""What a training run leaves to look at: history.csv, TensorBoard's files, pictures."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unetpred.io.files import atomic_path
+from unetpred.training.checkpoints import TENSORBOARD
+
+logger = logging.getLogger(__name__)
+
+COLUMNS = ("step", "loss", "lr", "structure", "l1", "content", "images_per_second", "waiting")
+
+
+class RunLog:
+    """The curves of a run.
+
+    Parameters
+    ----------
+    folder : path-like
+        Of the run.
+    step : int
+        Where the run stands; what an interrupted run has written of later steps is dropped.
+    """
+
+    def __init__(self, folder: str | os.PathLike, step: int = 0):
+        self.folder = Path(folder)
+        self._path = self.folder / "history.csv"
+        rows = [row for row in read_history(self._path) if int(row["step"]) <= step]
+        with atomic_path(self._path) as temporary, temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(rows)
+        self._board = _board(self.folder / TENSORBOARD, step)
+
+    def record(self, row: Mapping[str, Any]) -> None:
+        """Append a row with some of `COLUMNS`, `step` among them."""
+        with self._path.open("a", newline="") as file:
+            csv.DictWriter(file, COLUMNS).writerow(row)
+        if self._board:
+            for name, value in row.items():
+                if name != "step":
+                    self._board.add_scalar(name, value, row["step"])
+            self._board.flush()
+
+    def picture(self, picture: np.ndarray, step: int) -> None:
+        """Keep a picture (H,W,3) uint8: the latest as preview.png, all of them in TensorBoard."""
+        from PIL import Image
+
+        with atomic_path(self.folder / "preview.png") as temporary:
+            Image.fromarray(picture).save(temporary)
+        if self._board:
+            self._board.add_image("original, masked, filled in", picture, step, dataformats="HWC")
+
+    def close(self) -> None:
+        """End what is being written."""
+        if self._board:
+            self._board.close()
+
+
+def read_history(path: str | os.PathLike) -> list[dict[str, str]]:
+    """Read the complete rows of a history.csv; none if there is no such file."""
+    path = Path(path)
+    if not path.is_file():
+        return []
+    with path.open(newline="") as file:
+        lines = file.read().splitlines(keepends=True)
+    # a run that was killed may have left the beginning of a line
+    rows = csv.DictReader(line for line in lines if line.endswith("\n"))
+    return [row for row in rows if (row.get("step") or "").isdigit() and None not in row.values()]
+
+
+def _board(folder: Path, step: int):
+    """TensorBoard's event writer of tensorboardX, or None; TensorFlow is not needed for it."""
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError:
+        logger.info(
+            "tensorboardX is not installed, so there are no files for TensorBoard; history.csv "
+            "and preview.png have the curves and pictures (pip install tensorboardX)"
+        )
+        return None
+    return SummaryWriter(str(folder), purge_step=step + 1)

@@ -1,0 +1,403 @@
+"""Training: one visible configuration, one loop, on any backend."""
+
+from __future__ import annotations
+
+import logging
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from unetpred.errors import InputError
+from unetpred.io.files import make_folder
+from unetpred.network.folding import build_training_network
+from unetpred.network.model import Config
+from unetpred.network.partial_convolution import dtype_policy
+from unetpred.photographs import loader
+from unetpred.photographs.dataset import Photographs
+from unetpred.runtime.interrupt import Stopped, stop_signals
+from unetpred.training import checkpoints as checkpoint
+from unetpred.training.checkpoints import STATE, Diverged
+from unetpred.training.clock import Clock
+from unetpred.training.config import PRESETS, TrainConfig, cache_bytes, learning_rate
+from unetpred.training.exported import Shipping
+from unetpred.training.first_weights import initialise
+from unetpred.training.log import RunLog
+from unetpred.training.optimizer import make_optimizer
+from unetpred.training.setup import (
+    changes,
+    divide_photographs,
+    fingerprint,
+    loss_vgg,
+    make_loss,
+    prepare,
+    rate_factors,
+    write_config,
+)
+from unetpred.training.validation import HeldOut
+from unetpred.weights.files import save_weights
+
+__all__ = ["Diverged", "Run", "Stopped", "TrainConfig", "learning_rate"]
+
+logger = logging.getLogger(__name__)
+
+MEASURED = 16  # batches on which the statistics of what ships are measured
+LAST, BEST = "last.weights.h5", "best.weights.h5"
+
+
+class Run:
+    """A training run: the network, its optimiser, and where it stands.
+
+    Call `begin` or `resume`, then `train`.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    started : float, optional
+        When the program began, by `time.monotonic`; now if not given.
+
+    Raises
+    ------
+    InputError
+        If photographs, VGG-16 or the folder of the run are not to be had.
+    """
+
+    def __init__(self, config: TrainConfig, started: float | None = None):
+        self.config = config
+        self.folder = make_folder(config.checkpoint_dir)
+        vgg = loss_vgg(config)
+        files, crops = divide_photographs(config)
+        self.held_out = HeldOut(crops, vgg if config.loss == "hole" else None)
+        window = None if config.window == config.image_size else config.box
+        self.photographs = Photographs(
+            files,
+            config.image_size,
+            config.batch_size,
+            config.seed,
+            window,
+            augmentation=config.augmentation,
+            patterns=config.patterns,
+            cache=cache_bytes(),
+        )
+        self.steps_per_epoch = config.steps_per_epoch or max(1, len(files) // config.batch_size)
+        self.total = config.epochs * self.steps_per_epoch  # unknown to a run of given minutes
+        self._clock = Clock(config.max_minutes, started)
+
+        if keras.backend.backend() == "tensorflow":
+            from unetpred.backends.tensorflow import make_deterministic
+
+            make_deterministic()
+        # Keras takes the seeds of first weights from here; its set_random_seed imports TensorFlow
+        random.seed(config.seed)
+        self.architecture = Config(*PRESETS[config.preset])
+        with dtype_policy("mixed_bfloat16" if config.mixed_precision else "float32"):
+            self.network = build_training_network(
+                self.architecture, config.image_size, config.image_size, config.box
+            )
+        self.optimizer = make_optimizer(
+            config.lr,
+            config.weight_decay,
+            config.ema,
+            config.optimizer,
+            factors=rate_factors(config),
+        )
+        self.optimizer.build(self.network.trainable_variables)
+        self._train_on = self._make_step(make_loss(config, vgg))
+        self.step, self.best = 0, -np.inf
+        self._saved: tuple[int, Path] | None = None  # step of the last good state, and its file
+        self._shipping = Shipping(self.network, self.optimizer, self.architecture, self._measuring)
+
+    def _make_step(self, loss: Callable) -> Callable[[np.ndarray, np.ndarray], Any]:
+        backend, compiled = keras.backend.backend(), self.config.jit_compile
+        if backend == "torch" and compiled:
+            from unetpred.training.torch_step import CompiledStep
+
+            return CompiledStep(self.network, loss, self.optimizer, self._prepare)
+        if compiled is None:
+            compiled = backend == "jax"
+        self.network.compile(self.optimizer, loss=loss, jit_compile=compiled)
+
+        def step(images: np.ndarray, masks: np.ndarray) -> float:
+            self.network.reset_metrics()  # older Keras 3 gives the mean of all steps so far
+            return float(self.network.train_on_batch(*self._prepare(images, masks)))
+
+        return step
+
+    # -- starting, stopping and going on ------------------------------------------------------
+
+    def begin(self) -> None:
+        """Start from step 0; the files of an earlier run in the folder are moved aside."""
+        checkpoint.remove_leftovers(self.folder)
+        batches = (map(keras.ops.convert_to_numpy, self._inputs(step)) for step in range(4))
+        initialise(
+            self.network,
+            self.architecture,
+            self.config.init,
+            self.config.vgg_weights,
+            batches,
+        )
+        self._compare_photographs()
+        self._set_aside()
+
+    def _set_aside(self) -> None:
+        if (self.folder / STATE).exists():
+            aside = checkpoint.set_aside(self.folder)
+            logger.warning("%s: held an earlier run, which is now in %s", self.folder, aside)
+
+    def _compare_photographs(self) -> None:
+        try:
+            before = checkpoint.read_run(self.config.init).get("photographs")
+        except InputError:  # begun with no state of a run
+            return
+        if before not in (None, self._fingerprint()):
+            logger.warning(
+                "%s: was trained on other photographs (another --seed divides them otherwise); "
+                "some that are held out here may be among them, which flatters what is measured",
+                self.config.init,
+            )
+
+    def resume(self, path: str | Path | None = None) -> bool:
+        """Go on from a checkpoint.
+
+        Parameters
+        ----------
+        path : path-like, optional
+            A state, or the folder of one. The folder of the run if not given; if it is another,
+            the files of an earlier run in that of this one are moved aside.
+
+        Returns
+        -------
+        bool
+            Whether there was a complete one.
+
+        Raises
+        ------
+        InputError
+            If it is of another network, or `path` does not exist or is a file but no state.
+        """
+        checkpoint.remove_leftovers(self.folder)
+        path = Path(path or self.folder)
+        if path.is_dir():
+            path /= STATE
+            try:
+                run = checkpoint.read_run(path)
+            except InputError as error:
+                logger.warning("%s; there is nothing to go on from", error)
+                return False
+        else:
+            run = checkpoint.read_run(path)
+        differences = changes(self.config, self._fingerprint(), run)
+        if differences:
+            logger.warning("going on with %s: not what an unbroken run would give", differences)
+        checkpoint.load_state(path, checkpoint.named_variables(self.network, self.optimizer))
+        if path.resolve().parent != self.folder.resolve():
+            self._set_aside()
+        self.step = run["step"]
+        if (self.folder / BEST).exists():  # else the next one is the best of this folder
+            self.best = run["best"]
+        self._saved = self.step, path
+        self._clock.before = run.get("seconds", 0.0)
+        logger.info("going on from step %d%s (%s)", self.step, self._of(), path)
+        return True
+
+    def save(self) -> None:
+        """Write the state for resuming, then the network as it ships.
+
+        Raises
+        ------
+        Diverged
+            If a weight is no number; the files are left as they were.
+        """
+        run = {
+            "step": self.step,
+            "best": self.best,
+            "config": asdict(self.config),
+            "photographs": self._fingerprint(),
+            "seconds": self._clock.elapsed(),
+        }
+        variables = checkpoint.named_variables(self.network, self.optimizer)
+        checkpoint.write_state(self.folder / STATE, variables, run)
+        self._saved = self.step, self.folder / STATE
+        self.export(LAST)
+
+    def export(self, name: str) -> None:
+        """Write the network as it ships into the folder."""
+        save_weights(self.shipped(), self.architecture, self.folder / name, step=self.step)
+
+    def shipped(self) -> keras.Model:
+        """Give the network that ships: the average of the weights, folded."""
+        return self._shipping.at(self.step)
+
+    def _measuring(self) -> Iterator[list[np.ndarray]]:
+        """Give the batches on which the statistics of what ships are measured."""
+        return map(self._inputs, range(MEASURED))
+
+    def _inputs(self, step: int) -> list[Any]:
+        """Give the network's inputs of a step, as a run of this kind ends."""
+        batch = self.photographs.batch(step, final=self.config.final > 0)
+        return self._prepare(batch.images, batch.masks)[0]
+
+    def _prepare(self, images: Any, masks: Any) -> tuple[list[Any], Any]:
+        return prepare(images, masks, self.config.box)
+
+    def _fingerprint(self) -> dict:
+        return fingerprint(self.photographs.files, self.config.dataset_dir)
+
+    # -- the loop -----------------------------------------------------------------------------
+
+    def train(self, progress: bool = False) -> None:
+        """Train to the end of the run.
+
+        Parameters
+        ----------
+        progress : bool
+            Whether a bar on stderr shows loss, images per second and time left.
+
+        Raises
+        ------
+        Stopped
+            On Ctrl-C or SIGTERM, with the state saved.
+        Diverged
+            If loss or weights are no numbers any more; the last good checkpoint is kept.
+        InputError
+            If no photograph can be read.
+        """
+        if self._share() >= 1:
+            logger.info("the run is finished: step %d%s", self.step, self._of())
+            self.export(LAST)  # it may have ended between the two files of a checkpoint
+            return
+        write_config(
+            self.folder / "config.json",
+            self.config,
+            steps=self.total,
+            photographs=len(self.photographs.files),
+            held_out=len(self.held_out.crops),
+        )
+        config, losses, waited, spent = self.config, [], 0.0, 0.0
+        batches = loader.batches(self.photographs, self._wanted(), config.workers)
+        log = RunLog(self.folder, self.step)
+        with stop_signals() as stop, closing(log), closing(batches), self._bar(progress) as bar:
+            if config.max_minutes and self.step == 0:
+                self._rehearse(log, stop)
+            while True:
+                asked = time.perf_counter()
+                images, masks, files = next(batches)
+                started = time.perf_counter()
+                rate = learning_rate(config, self.step, self._share())
+                self.optimizer.learning_rate.assign(rate)
+                losses.append(self._train_on(images, masks))
+                ended = time.perf_counter()
+                waited, spent = waited + started - asked, spent + ended - asked
+                if isinstance(losses[-1], float) or self.step % 20 == 0:
+                    # a GPU has yet to compute the others: looking at each would make it wait
+                    losses = [float(loss) for loss in losses]
+                    if not np.isfinite(losses).all():
+                        raise Diverged(self._last_good(f"the loss is {losses[-1]}", files))
+                    bar.set_postfix(loss=f"{np.mean(losses[-50:]):.4f}", refresh=False)
+                self.step += 1
+                bar.update(config.batch_size)
+
+                done = self._share() >= 1
+                measures = done or self.step % config.val_interval == 0
+                row: dict[str, float] = {}
+                try:
+                    if measures and (done or not stop):
+                        row = self._measure(log, lambda done=done: bool(stop) and not done)
+                    if row or done or stop or self.step % config.log_interval == 0:
+                        row = {
+                            "step": self.step,
+                            "loss": float(np.mean([float(loss) for loss in losses])),
+                            "lr": rate,
+                            **row,
+                            "images_per_second": len(losses) * config.batch_size / spent,
+                            "waiting": waited / spent,
+                        }
+                        log.record(row)
+                        losses, waited, spent = [], 0.0, 0.0
+                    if done or stop or self.step % config.checkpoint_interval == 0:
+                        self.save()
+                except Diverged as error:
+                    raise Diverged(self._last_good(str(error), files)) from None
+                if done:
+                    return
+                if stop:
+                    raise Stopped(f"stopped at step {self.step}{self._of()}", stop[0])
+
+    def _share(self) -> float:
+        """Give how much of the run is done, 0..1."""
+        if self.config.max_minutes:
+            return self._clock.share()
+        return self.step / self.total
+
+    def _of(self) -> str:
+        return "" if self.config.max_minutes else f" of {self.total}"
+
+    def _wanted(self) -> Iterator[tuple[int, bool]]:
+        """Give which batches are wanted; in a run of given minutes for as long as it is asked."""
+        timed, step = self.config.max_minutes is not None, self.step
+        while timed or step < self.total:
+            share = self._share() if timed else step / self.total
+            yield step, share >= 1 - self.config.final
+            step += 1
+
+    def _rehearse(self, log: RunLog, stop: list[int]) -> None:
+        """Do what ends a run of given minutes, to know how long it takes."""
+        row = self._measure(log, lambda: bool(stop))
+        if row:
+            log.record({"step": 0, **row})
+        if not stop:
+            started = time.monotonic()
+            self.save()
+            self._clock.saving = time.monotonic() - started
+
+    def _measure(self, log: RunLog, stop: Callable[[], bool]) -> dict[str, float]:
+        """Measure on held-out photographs, and keep the network if it is the best so far."""
+        started = time.monotonic()
+        shipped = self.shipped()
+        self._clock.exporting = time.monotonic() - started
+        measured = self.held_out.measure(shipped, stop)
+        if measured is None:
+            return {}
+        self._clock.measuring = measured.seconds
+        if not np.isfinite(measured.l1):
+            raise Diverged("the network's output is no number")
+        logger.info(
+            "step %d: held-out structure %.4f, l1 %.2f",
+            self.step,
+            measured.structure,
+            measured.l1,
+        )
+        log.picture(measured.picture, self.step)
+        quality = measured.structure if np.isfinite(measured.structure) else -1.0
+        if quality > self.best:
+            self.best = quality
+            self.export(BEST)
+        row = {"structure": measured.structure, "l1": measured.l1}
+        return row if np.isnan(measured.content) else {**row, "content": measured.content}
+
+    def _last_good(self, problem: str, files: list[str]) -> str:
+        kept = "there was no checkpoint yet"
+        if self._saved is not None:
+            step, path = self._saved
+            kept = f"the last good checkpoint, of step {step}, is kept in {path.parent}"
+        return f"{problem} at step {self.step}, files {', '.join(files)}; {kept}"
+
+    def _bar(self, progress: bool):
+        from tqdm import tqdm
+
+        return tqdm(
+            total=None if self.config.max_minutes else self.total * self.config.batch_size,
+            initial=self.step * self.config.batch_size,
+            unit="image",
+            unit_scale=True,
+            dynamic_ncols=True,
+            file=sys.stderr,
+            disable=not progress,
+        )

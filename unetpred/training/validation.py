@@ -1,0 +1,127 @@
+"""Measuring on held-out photographs while a network is trained."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from unetpred.holes.masks import hole_box, hole_mask
+from unetpred.images.colour import from_network, to_network
+from unetpred.network.model import build_hole_model
+from unetpred.scoring.scores import content, structure
+
+SIDE = 224  # px; of the crops of the published method
+SHOWN = 4  # photographs in the picture
+GREY = 128  # of what is missing in it
+
+
+class Measured(NamedTuple):
+    """How good a network is.
+
+    Attributes
+    ----------
+    structure : float
+        Mean structure score r of the centred 52 px hole of 224 px crops, -1..1, of those for
+        which it is defined; NaN if there is none.
+    l1 : float
+        Mean absolute error in the hole, 0..255.
+    content : float
+        Mean content score of the hole; NaN without VGG-16.
+    picture : numpy.ndarray
+        (H,W,3) uint8: some of the crops, each original, masked, filled in.
+    seconds : float
+        How long it takes, without what is done but once.
+    """
+
+    structure: float
+    l1: float
+    content: float
+    picture: np.ndarray
+    seconds: float
+
+
+class HeldOut:
+    """Held-out photographs, and the part of a network that fills in their holes.
+
+    Parameters
+    ----------
+    crops : numpy.ndarray
+        (N,224,224,3) uint8.
+    vgg : keras.Model, optional
+        From `unetpred.network.vgg16.vgg_model`, to measure content too.
+    batch_size : int
+        Crops computed at once.
+    """
+
+    def __init__(self, crops: np.ndarray, vgg: keras.Model | None = None, batch_size: int = 8):
+        self.crops, self._vgg = crops, vgg
+        self._batch_size = min(batch_size, len(crops))
+        self._box = hole_box((SIDE, SIDE))
+        self._mask = hole_mask((SIDE, SIDE))
+        self._models: tuple[keras.Model, keras.Model] | None = None
+
+    def measure(self, model: keras.Model, stop: Callable[[], bool] = bool) -> Measured | None:
+        """Measure a network.
+
+        Parameters
+        ----------
+        model : keras.Model
+            From `build_unetpred`. The same one with other weights is not compiled again.
+        stop : callable
+            Asked after each batch whether to give up.
+
+        Returns
+        -------
+        Measured or None
+            None if it was given up.
+        """
+        if self._models is None or self._models[0] is not model:
+            self._models = model, build_hole_model(model, SIDE, SIDE, self._box)
+        top, left, bottom, right = self._box
+        patches = self.crops[:, top:bottom, left:right]  # (N,52,52,3)
+        filled = np.empty(patches.shape, "float32")
+        seconds = []
+        for start in range(0, len(self.crops), self._batch_size):
+            started = time.monotonic()
+            # the last batch is as long as the others, so that there is one shape to compile
+            first = min(start, len(self.crops) - self._batch_size)
+            filled[first : first + self._batch_size] = self._fill(first)
+            if stop():
+                return None
+            seconds.append(time.monotonic() - started)
+        started = time.monotonic()
+        missing = np.zeros(patches.shape[1:3])
+        scores = [structure(f, p, missing).value for f, p in zip(filled, patches, strict=True)]
+        defined = [score for score in scores if np.isfinite(score)]
+        distance = float("nan")
+        if self._vgg is not None:
+            distance = float(np.nanmean(content(filled, patches, self._vgg).total))
+        # the first batch may have been compiled for
+        rest = sum(seconds[1:]) / max(1, len(seconds) - 1) or seconds[0]
+        return Measured(
+            float(np.mean(defined)) if defined else float("nan"),
+            float(np.mean(np.abs(filled - patches))),
+            distance,
+            self._picture(filled[:SHOWN]),
+            rest * len(seconds) + time.monotonic() - started,
+        )
+
+    def _fill(self, first: int) -> np.ndarray:
+        images = to_network(self.crops[first : first + self._batch_size].astype("float32"))
+        masks = np.repeat(self._mask[None, ..., None], len(images), axis=0)  # (N,H,W,1)
+        output = self._models[1].predict_on_batch([images, masks])
+        return np.clip(from_network(np.asarray(output, "float32")), 0, 255)
+
+    def _picture(self, filled: np.ndarray) -> np.ndarray:
+        top, left, bottom, right = self._box
+        rows = []
+        for crop, patch in zip(self.crops, filled, strict=False):
+            masked, whole = crop.copy(), crop.copy()
+            masked[self._mask == 0] = GREY
+            whole[top:bottom, left:right] = np.round(patch)
+            rows.append(np.concatenate([crop, masked, whole], axis=1))
+        return np.concatenate(rows, axis=0)
