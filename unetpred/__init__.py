@@ -19,6 +19,8 @@ _HOMES = {
     "PredictabilityMap": "unetpred.scoring.maps",
     "predictability_map": "unetpred.scoring.maps",
     "InputError": "unetpred.errors",
+    "Hole": "unetpred.holes.hole",
+    "score": "unetpred.runs.score",
 }
 #: Rooms, and modules by the names that they had in 0.1.
 _MODULES = {
@@ -31,7 +33,11 @@ _MODULES = {
     "weights": "unetpred.weights",
 }
 
+#: Names whose modules import Keras, or whose functions do: it must come without chatter.
+_NEED_KERAS = ("PConv2D", "build_unetpred", "load_model", "losses")
+
 __all__ = [
+    "Hole",
     "InputError",
     "PConv2D",
     "PredictabilityMap",
@@ -41,10 +47,15 @@ __all__ = [
     "features",
     "load_model",
     "predictability_map",
+    "score",
 ]
 
 
 def __getattr__(name: str):
+    if name in _NEED_KERAS:
+        from unetpred.backends.keras_import import import_keras
+
+        import_keras(ours=False)
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     if name in _MODULES:

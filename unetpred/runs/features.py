@@ -125,7 +125,7 @@ def save_features(
     sizes = {batch[0].source.size for batch in planned}
     find_weights(wanted.weights)
 
-    import_keras()
+    import_keras(call.is_process)
     from unetpred.scoring.activations import check_one_size
 
     check_one_size(sizes, wanted.pool)

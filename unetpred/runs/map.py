@@ -138,7 +138,7 @@ def save_map(
     if scoring.content and scoring.vgg_weights:
         find_vgg(scoring.vgg_weights)
 
-    import_keras()
+    import_keras(call.is_process)
     from unetpred.scoring.predictor import Predictor
 
     outputs = ["structure", "content"] if scoring.content else ["structure"]

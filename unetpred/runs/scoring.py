@@ -168,7 +168,7 @@ class _Run:
         self._arrays = Arrays(outputs.arrays, len(jobs), sizes)
         self._pictures = picture_names(outputs.images, jobs)
 
-        import_keras()
+        import_keras(self._call.is_process)
         work = ScoreWork(
             scoring,
             self._scenes,
@@ -243,7 +243,7 @@ class _Run:
             if job.scores:
                 self.fail.say(f"{self._scenes.sites.name}: {job.scores['reason']}")
         if self._outputs.save:
-            import_keras()
+            import_keras(self._call.is_process)
             self.scored.origin = self._origin()
             self._write()
 
