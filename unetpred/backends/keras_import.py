@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
+from typing import Any
 
 from unetpred.errors import InputError, reason_of
 
@@ -44,7 +45,8 @@ def silenced() -> Iterator[None]:
 def hidden(names: Iterable[str]) -> Iterator[None]:
     """Let packages that are not yet imported seem not to be installed."""
     added = [name for name in names if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(added))
+    modules: dict[str, Any] = sys.modules
+    modules.update(dict.fromkeys(added))
     try:
         yield
     finally:

@@ -7,8 +7,8 @@ orders of images do. Training may have it, so it is switched off for the time of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 
 @contextmanager
@@ -20,6 +20,7 @@ def full_float32() -> Iterator[None]:
     """
     from keras import backend
 
+    without_tf32: Callable[[], AbstractContextManager[None]]
     name = backend.backend()
     if name == "tensorflow":
         from unetpred.backends.tensorflow import without_tf32

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
+import numpy as np
 
 from unetpred.network.model import Config, build_unetpred
 from unetpred.network.partial_convolution import PConv2D
 
 #: The symmetries of a square, for kernels (h,w,C,F); every pair that differs by a half turn first.
-SYMMETRIES = (
+SYMMETRIES: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
     lambda x: x,
     lambda x: x[::-1, ::-1],
     lambda x: x.swapaxes(0, 1),
@@ -94,4 +97,4 @@ def _copies(old: int, new: int) -> int:
 def _ratio(last: PConv2D) -> float:
     """The mask ratio of the last layer where all of the image is missing, and no feature."""
     features, _, image, _ = last.input
-    return (features.shape[-1] + image.shape[-1]) / features.shape[-1]
+    return float((features.shape[-1] + image.shape[-1]) / features.shape[-1])

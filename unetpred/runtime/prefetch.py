@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -13,7 +13,7 @@ Made = TypeVar("Made")
 
 def prefetch(
     make: Callable[[Item], Made], items: Iterable[Item], workers: int = 1, each: int = 1
-) -> Iterator[Made]:
+) -> Generator[Made, None, None]:
     """Make things in order, the next ones in threads while the caller works with this one.
 
     Parameters
@@ -29,7 +29,7 @@ def prefetch(
         How many results per thread are made ahead; they bound the memory.
     """
     with ThreadPoolExecutor(workers, thread_name_prefix="prefetch") as pool:
-        futures: deque = deque()
+        futures: deque[Future[Made]] = deque()
         try:
             for item in items:
                 futures.append(pool.submit(make, item))

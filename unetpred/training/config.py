@@ -207,6 +207,7 @@ class TrainConfig:
     @property
     def box(self) -> tuple[int, int, int, int]:
         """What of the crop is computed, (top, left, bottom, right), the last two exclusive."""
+        assert self.window is not None  # half of image_size since it was made
         edge = (self.image_size - self.window) // 2
         return edge, edge, edge + self.window, edge + self.window
 

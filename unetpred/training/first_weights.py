@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from unetpred.errors import InputError
-from unetpred.network.folding import SCALE
+from unetpred.network.architecture import SCALE
 from unetpred.network.model import Config, build_unetpred, config_of, layer_names
 from unetpred.network.partial_convolution import PConv2D
 from unetpred.network.widening import widen
@@ -23,7 +23,7 @@ def initialise(
     config: Config,
     source: str,
     vgg_weights: str | None,
-    batches: Iterable[tuple[np.ndarray, np.ndarray]],
+    batches: Iterable[Iterable[np.ndarray]],
 ) -> None:
     """Give a training network its first weights.
 
@@ -177,7 +177,7 @@ def carry_colours(training: keras.Model, config: Config, beside: Iterable[str] =
 
 
 def measure(
-    training: keras.Model, names: Iterable[str], batches: Iterable[tuple[np.ndarray, np.ndarray]]
+    training: keras.Model, names: Iterable[str], batches: Iterable[Iterable[np.ndarray]]
 ) -> None:
     """Measure the statistics of normalisations, and undo in gain and offset what they change.
 

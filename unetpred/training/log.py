@@ -30,7 +30,7 @@ class RunLog:
         Where the run stands; what an interrupted run has written of later steps is dropped.
     """
 
-    def __init__(self, folder: str | os.PathLike, step: int = 0):
+    def __init__(self, folder: str | os.PathLike[str], step: int = 0):
         self.folder = Path(folder)
         self._path = self.folder / "history.csv"
         rows = [row for row in read_history(self._path) if int(row["step"]) <= step]
@@ -65,7 +65,7 @@ class RunLog:
             self._board.close()
 
 
-def read_history(path: str | os.PathLike) -> list[dict[str, str]]:
+def read_history(path: str | os.PathLike[str]) -> list[dict[str, str]]:
     """Read the complete rows of a history.csv; none if there is no such file."""
     path = Path(path)
     if not path.is_file():

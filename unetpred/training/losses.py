@@ -46,7 +46,7 @@ _TV_EPS = 1e-7
 def upstream_loss(
     y_true: Any,
     y_pred: Any,
-    vgg_weights: str | os.PathLike | keras.Model | None = None,
+    vgg_weights: str | os.PathLike[str] | keras.Model | None = None,
     weights: Mapping[str, float] | None = None,
     terms: str = "all",
 ) -> dict[str, Any]:
@@ -142,7 +142,7 @@ def _same_images(true: tuple[int | None, ...], pred: tuple[int | None, ...]) -> 
     )
 
 
-def _loss_vgg(vgg_weights: str | os.PathLike | keras.Model | None) -> keras.Model:
+def _loss_vgg(vgg_weights: str | os.PathLike[str] | keras.Model | None) -> keras.Model:
     """Give the VGG-16 of the loss, checked, or built where it isn't yet."""
     if vgg_weights is None or isinstance(vgg_weights, (str, os.PathLike)):
         return vgg_model(vgg_weights, LOSS_LAYERS)
@@ -336,7 +336,9 @@ def _unit(features: Any) -> Any:
     return features / ops.sqrt(ops.sum(ops.square(features), axis=-1, keepdims=True) + eps)
 
 
-def _weights(changes: Mapping[str, float] | None, defaults: Mapping[str, float]) -> dict:
+def _weights(
+    changes: Mapping[str, float] | None, defaults: Mapping[str, float]
+) -> dict[str, float]:
     """Give the default weights with the changes."""
     unknown = set(changes or {}) - set(defaults)
     if unknown:

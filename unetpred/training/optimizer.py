@@ -52,7 +52,7 @@ def make_optimizer(
        https://kellerjordan.github.io/posts/muon.
     .. [2] Jingyuan Liu et al., "Muon is scalable for LLM training", arXiv:2502.16982, section 2.2.
     """
-    base = type(keras.optimizers.AdamW())  # on PyTorch a faster class than the one named
+    base: Any = type(keras.optimizers.AdamW())  # on PyTorch a faster class than the one named
 
     class Averaging(base):
         @property

@@ -114,7 +114,9 @@ class Run:
         self._saved: tuple[int, Path] | None = None  # step of the last good state, and its file
         self._shipping = Shipping(self.network, self.optimizer, self.architecture, self._measuring)
 
-    def _make_step(self, loss: Callable) -> Callable[[np.ndarray, np.ndarray], Any]:
+    def _make_step(
+        self, loss: Callable[[Any, Any], Any]
+    ) -> Callable[[np.ndarray, np.ndarray], Any]:
         backend, compiled = keras.backend.backend(), self.config.jit_compile
         if backend == "torch" and compiled:
             from unetpred.training.torch_step import CompiledStep
@@ -247,7 +249,7 @@ class Run:
     def _prepare(self, images: Any, masks: Any) -> tuple[list[Any], Any]:
         return prepare(images, masks, self.config.box)
 
-    def _fingerprint(self) -> dict:
+    def _fingerprint(self) -> dict[str, Any]:
         return fingerprint(self.photographs.files, self.config.dataset_dir)
 
     # -- the loop -----------------------------------------------------------------------------
@@ -280,7 +282,8 @@ class Run:
             photographs=len(self.photographs.files),
             held_out=len(self.held_out.crops),
         )
-        config, losses, waited, spent = self.config, [], 0.0, 0.0
+        config, waited, spent = self.config, 0.0, 0.0
+        losses: list[Any] = []  # floats, or what a GPU is still to compute
         batches = loader.batches(self.photographs, self._wanted(), config.workers)
         log = RunLog(self.folder, self.step)
         with stop_signals() as stop, closing(log), closing(batches), self._bar(progress) as bar:
@@ -309,7 +312,8 @@ class Run:
                 row: dict[str, float] = {}
                 try:
                     if measures and (done or not stop):
-                        row = self._measure(log, lambda done=done: bool(stop) and not done)
+                        # the last one is measured to its end
+                        row = self._measure(log, bool if done else lambda: bool(stop))
                     if row or done or stop or self.step % config.log_interval == 0:
                         row = {
                             "step": self.step,

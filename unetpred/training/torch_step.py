@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -42,7 +42,7 @@ class CompiledStep:
         network: keras.Model,
         loss: Callable[[Any, Any], Any],
         optimizer: keras.optimizers.Optimizer,
-        prepare: Callable[..., tuple[list, Any]],
+        prepare: Callable[..., tuple[list[Any], Any]],
     ):
         self._variables = network.trainable_variables
         self._update = Update(optimizer, self._variables)
@@ -50,7 +50,7 @@ class CompiledStep:
         if self._device.type == "cuda":
             torch.backends.cudnn.benchmark = True  # all batches have one shape
 
-        def forward(*arrays):
+        def forward(*arrays: torch.Tensor) -> torch.Tensor:
             inputs, target = prepare(*arrays)
             return loss(target, network(inputs, training=True))
 
@@ -100,7 +100,7 @@ class Update:
                 self._adam.setdefault(factor, []).append(i)
 
     @torch.no_grad()
-    def __call__(self, gradients: list[torch.Tensor]) -> None:
+    def __call__(self, gradients: list[torch.Tensor] | tuple[torch.Tensor, ...]) -> None:
         """Move the variables by their gradients."""
         keras_optimizer, step = self._optimizer, self._optimizer.iterations.value
         rate = keras_optimizer.learning_rate.value
@@ -130,7 +130,9 @@ class Update:
     def _most(self) -> float:
         return self._optimizer.most
 
-    def _adam_step(self, indices, gradients, rate, step) -> None:
+    def _adam_step(
+        self, indices: list[int], gradients: Sequence[torch.Tensor], rate: Any, step: Any
+    ) -> None:
         first, second = self._optimizer.beta_1, self._optimizer.beta_2
         values, momentums, velocities, gradients = (
             [tensors[i] for i in indices]
