@@ -31,8 +31,8 @@ import unetpred
 from unetpred import plots
 from unetpred.fillings.simple import telea_fill
 from unetpred.holes.masks import hole_box, hole_mask
-from unetpred.scoring.scores import content, structure
 from unetpred.network.vgg16 import CONTENT_LAYERS
+from unetpred.scoring.scores import content, structure
 
 vgg_weights = None  # or a file of VGG-16, if not ImageNet's; for content
 predictor = unetpred.Predictor("lite", vgg_weights=vgg_weights)
@@ -118,6 +118,7 @@ figure
 # The larger the hole, the farther its centre from anything visible. Yet the curve need not fall from
 # the start: holes of different sizes hide different things, and what is in a very small one is
 # mostly fine texture, which has little that could be predicted.
+
 
 # %%
 def fisher_mean(r):

@@ -293,4 +293,4 @@ def fit_to_side(levels: np.ndarray, side: int) -> np.ndarray:
     height, width = max(1, height // factor), max(1, width // factor)
     blocks = levels[: height * factor, : width * factor]
     blocks = blocks.reshape(height, -1, width, blocks.shape[1] // width, 3)
-    return np.rint(blocks.mean(axis=(1, 3))).astype("uint8")
+    return np.asarray(np.rint(blocks.mean(axis=(1, 3))), "uint8")
