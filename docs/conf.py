@@ -15,8 +15,7 @@ from pathlib import Path
 
 from docutils import nodes
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import unetpred
 from unetpred.backends.keras_import import import_keras
@@ -42,6 +41,7 @@ html_title = f"unetpred {release}"
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3
 
+ROOT = Path(__file__).resolve().parent.parent
 CONTENTS = """
 ```{toctree}
 :hidden:

@@ -1,4 +1,4 @@
-"""Keeping backends from talking: stdout is for results, stderr for what a user needs to know."""
+"""Import Keras quietly: stdout is for results, stderr for what a user needs to know."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from typing import Any
 
 from unetpred.errors import InputError, reason_of
 
-# What Keras and TensorFlow import where it is installed, for uses that no command has: together
-# with JAX, which TensorFlow imports for its converter, almost half of the time to import them.
+# Keras and TensorFlow import these if they are installed, and no command uses them. With JAX, which
+# TensorFlow imports for its converter, they take almost half of the time to import both.
 _UNUSED = ("matplotlib", "IPython", "pandas")
 _OPENVINO_SINCE = (3, 15)  # of Keras; before it, openvino had no maximum pooling
 

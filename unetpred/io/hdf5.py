@@ -37,7 +37,7 @@ def read_layers(path: str | os.PathLike[str], what: str) -> LayerFile:
     ----------
     path : path-like
         A legacy `.h5` (Keras 1, 2) of weights or of a whole model, a Keras 3 `.weights.h5`, a
-        sharded `.weights.json`, or a `.keras`. Which of them it is, is told by the content, not
+        sharded `.weights.json`, or a `.keras`. The content tells which of them it is, not
         the ending.
     what : str
         What the file should hold, for messages.

@@ -213,7 +213,7 @@ def build_unetpred(
     ValueError
         For a variant, width or number of mask channels that does not exist.
     InputError
-        If VGG-16 weights were asked for and cannot be had.
+        If VGG-16 weights were asked for and are not available.
 
     References
     ----------

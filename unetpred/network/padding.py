@@ -30,7 +30,7 @@ class PadToMultiple(keras.layers.Layer):
     Parameters
     ----------
     multiple : int
-        What H and W shall be multiples of.
+        H and W become multiples of this.
     """
 
     def __init__(self, multiple: int, **kwargs: Any) -> None:

@@ -72,7 +72,7 @@ def read_vgg(
     ----------
     path : path-like, optional
         Weights of VGG-16: a legacy (Keras 1, 2) or whole-model `.h5`, a Keras 3 `.weights.h5`,
-        a sharded `.weights.json` or a `.keras`. Which of them it is, is told by the content, not
+        a sharded `.weights.json` or a `.keras`. The content tells which of them it is, not
         by the ending. Layers beyond the 13 convolutions are ignored. Without a path ImageNet's
         are taken: those in the repository where they are there, else those that Keras downloads,
         once. Either way their hash is checked.

@@ -119,8 +119,8 @@ class Photographs:
     zoom : float
         Half of the crops are taken from a part up to this many times as large, and shrunk.
     augmentation : {"upstream", "vivid", "none"}
-        How colours are varied, see `unetpred.photographs.augmentation.colour_matrix`; but for
-        "none", half of the crops are mirrored too.
+        How colours are varied, see `unetpred.photographs.augmentation.colour_matrix`. Half of the
+        crops are mirrored too, except with "none".
     patterns : float
         Share of the crops, 0..1, that are drawn by `unetpred.photographs.patterns.random_pattern`.
     cache : int

@@ -47,7 +47,7 @@ def batches(
     Raises
     ------
     InputError
-        If none of the photographs can be read, or a process ends for want of memory, say.
+        If none of the photographs can be read, or a process ends, perhaps because memory is short.
     """
     if workers == 1 or os.name == "nt":
         yield from prefetch(lambda item: photographs.batch(*item), wanted, workers, each=2)

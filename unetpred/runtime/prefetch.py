@@ -19,14 +19,14 @@ def prefetch(
     Parameters
     ----------
     make : callable
-        Called with each item. Where there are several threads, what it returns must depend on its
-        argument alone. What it raises is raised where its result is asked for.
+        Called with each item. With several threads, its result must depend on its argument alone.
+        Its errors are raised where its result is asked for.
     items : iterable
-        What to make things of; taken from as things are made.
+        What to make things of; items are taken as they are needed.
     workers : int
         Number of threads, at least 1.
     each : int
-        How many results per thread are made ahead; they bound the memory.
+        How many results per thread are made ahead; this bounds the memory.
     """
     with ThreadPoolExecutor(workers, thread_name_prefix="prefetch") as pool:
         futures: deque[Future[Made]] = deque()

@@ -47,7 +47,7 @@ class TrainConfig:
     loss : {"hole", "upstream"}
         `unetpred.training.losses.hole_loss` or `unetpred.training.losses.upstream_loss`.
     loss_weights : dict of str to float
-        Weights of that loss that shall differ from its own.
+        Weights that replace those of the loss, by name.
     image_size : int
         Side of the crops, px, a multiple of 32.
     window : int, optional

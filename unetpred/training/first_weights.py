@@ -39,7 +39,7 @@ def initialise(
         network, of which mirrored copies are put side by side (`widen`); or the `state.h5` of
         another run.
     vgg_weights : str, optional
-        A file of VGG-16; ImageNet's weights are downloaded if it is needed and not given.
+        A file of VGG-16; that of `read_vgg`, trained on ImageNet, if not given.
     batches : iterable of (image / 64, mask)
         Photographs as in training, (N,H,W,3) and (N,H,W,1).
 

@@ -66,7 +66,7 @@ class Run:
     Raises
     ------
     InputError
-        If photographs, VGG-16 or the folder of the run are not to be had.
+        If photographs, VGG-16 or the folder of the run cannot be used.
     """
 
     def __init__(self, config: TrainConfig, started: float | None = None):

@@ -76,7 +76,7 @@ def loss_vgg(config: TrainConfig) -> keras.Model | None:
     Raises
     ------
     InputError
-        If it is needed and cannot be had.
+        If it is needed and not available.
     """
     if not config.loss_needs_vgg:
         return None

@@ -19,11 +19,11 @@ from unetpred.training.optimizer import (
 
 
 class CompiledStep:
-    """What `keras.Model.train_on_batch` does, compiled but for the optimiser.
+    """Does what `keras.Model.train_on_batch` does, compiled except for the optimiser.
 
     Compiling takes some minutes on a CPU, at the first step; compiling the optimiser too, as Keras
     does, takes several times as long for little more speed. On a GPU nothing waits for the loss
-    before it is looked at, so that the next batch is on its way while this one is computed.
+    before somebody reads it, so the next batch is on its way while this one is computed.
 
     Parameters
     ----------
@@ -68,10 +68,11 @@ class CompiledStep:
 
 
 class Update:
-    """What the optimiser of `make_optimizer` does, in as few calls as PyTorch has for it.
+    """Does what the optimiser of `make_optimizer` does, in as few calls of PyTorch as possible.
 
-    Keras turns each number into a tensor on the device, and the device has to end what it is at
-    for that: a hundred times in a step. Here nothing waits. The state is that of the optimiser.
+    Keras turns each number into a tensor on the device, and for that the device has to finish
+    what it is doing, a hundred times in a step. Here nothing waits. The state is that of the
+    optimiser.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ class Measured(NamedTuple):
     picture : numpy.ndarray
         (H,W,3) uint8: some of the crops, each original, masked, filled in.
     seconds : float
-        How long it takes, without what is done but once.
+        How long it takes, without what is done only once.
     """
 
     structure: float
