@@ -17,6 +17,8 @@ from unetpred.training.optimizer import (
     rate_factor,
 )
 
+RECORD_AT = 3  # steps after which a GPU's calls are recorded: the first ones choose their kernels
+
 
 class CompiledStep:
     """What `keras.Model.train_on_batch` does, compiled but for the optimiser.
@@ -59,7 +61,8 @@ class CompiledStep:
     def __call__(self, *arrays: np.ndarray) -> Any:
         """Take one step, and give the loss before it, a tensor () on the device."""
         for variable in self._variables:
-            variable.value.grad = None
+            if variable.value.grad is not None:  # kept, so that it stays where it is
+                variable.value.grad.zero_()
         tensors = [torch.from_numpy(array).to(self._device) for array in arrays]
         loss = self._forward(*tensors)
         loss.backward()
@@ -90,6 +93,7 @@ class Update:
         ]
         self._velocities = [v.value for v in optimizer._velocities]
         self._decayed = [v.value for v in variables if optimizer._use_weight_decay(v)]
+        self._seen, self._graph, self._places = 0, None, []
         self._muon: list[tuple[int, float]] = []  # index of a variable, factor of its rate
         self._adam: dict[float, list[int]] = {}
         for i, variable in enumerate(variables):
@@ -99,9 +103,27 @@ class Update:
             else:
                 self._adam.setdefault(factor, []).append(i)
 
-    @torch.no_grad()
     def __call__(self, gradients: list[torch.Tensor]) -> None:
-        """Move the variables by their gradients."""
+        """Move the variables by their gradients.
+
+        On a GPU the calls are recorded once and played back from then on, since beginning them one
+        by one takes longer than they do. Gradients must then stay at their places in memory.
+        """
+        places = [gradient.data_ptr() for gradient in gradients]
+        if gradients[0].device.type != "cuda" or self._seen < RECORD_AT:
+            self._seen += 1
+            self._move(gradients)
+        elif self._graph is None or places != self._places:
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):  # which computes nothing yet
+                self._move(gradients)
+            self._graph, self._places = graph, places
+            graph.replay()
+        else:
+            self._graph.replay()
+
+    @torch.no_grad()
+    def _move(self, gradients: list[torch.Tensor]) -> None:
         keras_optimizer, step = self._optimizer, self._optimizer.iterations.value
         rate = keras_optimizer.learning_rate.value
         norm = torch.stack(torch._foreach_norm(gradients)).norm()
