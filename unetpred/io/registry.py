@@ -58,6 +58,11 @@ def known_vgg() -> Known:
     return Known(VGG, _shipped() / f"{VGG}.weights.json", "VGG-16, for content")
 
 
+def shipped_file(name: str) -> Path:
+    """Give the place of a file that ships beside the weights, whether it is there or not."""
+    return _shipped() / name
+
+
 def _shipped() -> Path:
     package = Path(__file__).parents[1]
     folders = (package / "shipped", package.parent / "weights")

@@ -211,7 +211,8 @@ class PConv2D(keras.layers.Layer):
             total = total + self._convolve(m, ones, padding) * (x.shape[-1] // m.shape[-1])
         window = float(self.kernel_size[0] * self.kernel_size[1] * self.channels)
         new_mask = ops.cast(total > 0.5, "float32")
-        return new_mask * window / ops.maximum(total, 1.0), new_mask
+        # of empty windows 1, not a maximum: that would take a number to the GPU, which waits for it
+        return new_mask * window / (total + (1 - new_mask)), new_mask
 
     def get_config(self) -> dict[str, Any]:
         return {

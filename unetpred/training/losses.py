@@ -290,7 +290,8 @@ def hole_loss(
     weights = _weights(weights, HOLE_WEIGHTS)
     y_true, y_pred = ops.cast(y_true, "float32"), ops.cast(y_pred, "float32")
     true, hidden = y_true[..., :3], y_true[..., 3:]
-    count = ops.maximum(3 * ops.sum(hidden, axis=(1, 2, 3), keepdims=True), 1.0)
+    count = 3 * ops.sum(hidden, axis=(1, 2, 3), keepdims=True)
+    count = count + ops.cast(count < 0.5, "float32")  # at least 1
 
     def mean(x: Any) -> Any:
         return ops.sum(x * hidden, axis=(1, 2, 3), keepdims=True) / count

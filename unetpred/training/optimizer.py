@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from unetpred.backends.precision import full_float32
+
 #: The quintic of the Newton-Schulz iteration, a x + b x^3 + c x^5, as published with Muon.
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 STEPS = 5
@@ -112,8 +114,12 @@ def make_optimizer(
     return optimizer
 
 
+@full_float32()
 def orthogonal(x: Any) -> Any:
     """Bring all singular values of a kernel close to 1, by the Newton-Schulz iteration of Muon.
+
+    The products are those of float32 on every device: in the few bits of TF32 or bfloat16 this form
+    of the iteration, which takes powers of the Gram matrix, goes astray.
 
     Parameters
     ----------

@@ -118,10 +118,11 @@ class Run:
         self, loss: Callable[[Any, Any], Any]
     ) -> Callable[[np.ndarray, np.ndarray], Any]:
         backend, compiled = keras.backend.backend(), self.config.jit_compile
-        if backend == "torch" and compiled:
-            from unetpred.training.torch_step import CompiledStep
+        if backend == "torch":
+            from unetpred.training.torch_step import TorchStep, on_gpu
 
-            return CompiledStep(self.network, loss, self.optimizer, self._prepare)
+            if compiled or on_gpu():
+                return TorchStep(self.network, loss, self.optimizer, self._prepare, bool(compiled))
         if compiled is None:
             compiled = backend == "jax"
         self.network.compile(self.optimizer, loss=loss, jit_compile=compiled)
