@@ -71,8 +71,15 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def import_keras() -> None:
+def import_keras(ours: bool = True) -> None:
     """Import Keras and its backend without their chatter.
+
+    Parameters
+    ----------
+    ours : bool
+        Whether the process is a command of this package, in which Keras needs to be able to do
+        nothing else. In a process of the user's it is imported whole, and warnings stay as they
+        are.
 
     Raises
     ------
@@ -85,10 +92,18 @@ def import_keras() -> None:
     if backend == "openvino" and find_spec("keras"):
         _check_openvino(version("keras"))
     unused = [*_UNUSED, "jax"] if backend == "tensorflow" else _UNUSED
-    warnings.filterwarnings("ignore", module="PIL|tifffile|tensorflow|jax|torch|keras")
+    if ours:
+        warnings.filterwarnings("ignore", module="PIL|tifffile|tensorflow|jax|torch|keras")
     try:
-        with silenced(), hidden(unused), _uncollected():
+        if "keras" in sys.modules:
             import keras
+        elif ours:
+            with silenced(), hidden(unused), _uncollected():
+                import keras
+        else:
+            with silenced(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                import keras
     except (ImportError, ValueError) as error:
         raise InputError(
             f"KERAS_BACKEND={os.environ.get('KERAS_BACKEND', '')}: cannot be used "

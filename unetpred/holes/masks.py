@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import operator
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -131,18 +132,20 @@ def hole_boxes(mask: np.ndarray) -> list[Box]:
 
 
 class MaskStack:
-    """Masks in a .npy, of which each is read when it is asked for.
+    """Masks of which each is read when it is asked for.
 
     Parameters
     ----------
     path : str
-        The file.
+        What messages call them: the file.
     shape : tuple of int
         (N,H,W), of the masks.
+    opened : callable
+        Gives the array of all; called anew for every mask.
     """
 
-    def __init__(self, path: str, shape: tuple[int, int, int]):
-        self.path, self.shape = path, shape
+    def __init__(self, path: str, shape: tuple[int, int, int], opened: Callable[[], np.ndarray]):
+        self.path, self.shape, self._open = path, shape, opened
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -150,7 +153,7 @@ class MaskStack:
     def __getitem__(self, index: int) -> np.ndarray:
         """One mask, (H,W) float32, 1 visible, 0 missing. Raises InputError as `load_mask` does."""
         # mapped anew each time: what has been read of a mapping stays in memory as long as it does
-        return _visible(drop_alpha(np.array(read_npy(self.path)[index]))[0], self.name(index))
+        return _visible(drop_alpha(np.array(self._open()[index]))[0], self.name(index))
 
     def name(self, index: int) -> str:
         """What messages call a mask."""
@@ -181,17 +184,43 @@ def load_mask(path: str | os.PathLike) -> np.ndarray | MaskStack:
     if os.path.exists(path) and ending not in (*IMAGE_ENDINGS, ".npy"):
         raise InputError(f"{path}: a mask is an image ({', '.join(IMAGE_ENDINGS)}) or a .npy")
     if ending == ".npy":
-        values = read_npy(path)
-        count, size = array_layout(values.shape, path)
-        if count is not None:
-            return MaskStack(path, (count, *size))
-        return _visible(drop_alpha(values)[0], path)
+        return mask_array(read_npy(path), path, lambda: read_npy(path))
     pixels = decode_image(path).pixels
     if len(np.unique(pixels)) > 2:
         logger.warning(
             "%s: has more than two values; only 0 is missing (JPEG blurs masks, PNG does not)", path
         )
     return _visible(pixels, path)
+
+
+def mask_array(
+    values: np.ndarray, name: str, opened: Callable[[], np.ndarray] | None = None
+) -> np.ndarray | MaskStack:
+    """A mask, or masks, in an array: what is not 0 is visible.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        (H,W), (N,H,W), either with a last axis of 1, 3 or 4 channels.
+    name : str
+        What messages call it.
+    opened : callable, optional
+        Gives the array anew, where it lies in a file.
+
+    Returns
+    -------
+    numpy.ndarray or MaskStack
+        As of `load_mask`.
+
+    Raises
+    ------
+    InputError
+        If it has NaN or infinite values, or is no picture by its shape.
+    """
+    count, size = array_layout(values.shape, name)
+    if count is not None:
+        return MaskStack(name, (count, *size), opened or (lambda: values))
+    return _visible(drop_alpha(values)[0], name)
 
 
 def check_mask(mask: np.ndarray, size_hw: tuple[int, int], name: str) -> None:

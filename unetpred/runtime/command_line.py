@@ -4,7 +4,29 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Call:
+    """What asked for a run, in words.
+
+    Attributes
+    ----------
+    command : str
+        For provenance.
+    resume : str
+        What an interrupted user is told to do.
+    """
+
+    command: str
+    resume: str
+
+    @classmethod
+    def of_process(cls) -> Call:
+        """The command line of this process."""
+        return cls(command_line(), f"go on with: {resume_command()}")
 
 
 def command_line() -> str:

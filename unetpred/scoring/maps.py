@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from unetpred.holes.masks import DEFAULT_HOLE, hole_mask
 from unetpred.images.arrays import MIN_SIDE
 from unetpred.images.colour import from_network, to_network
 from unetpred.network.forward import forward
-from unetpred.scoring.crops import Cut, crops, fields
+from unetpred.scoring.crops import Cut, Part, crops, fields
 from unetpred.scoring.hole_outputs import ready
 
 if TYPE_CHECKING:
@@ -115,7 +115,12 @@ def predictability_map(
     pixels = pictures[0].load()
     result = blank_map(pixels.shape[:2], stride, mask_size, "content" in output)
     hole = hole_pattern(mask_size, mask_shape, context)
-    complete(result, pixels, hole, context, predictor or Predictor(), progress or (lambda _: None))
+    predictor = predictor or Predictor()
+    scorer = PlaceScorer(pixels, hole, context, predictor, result.content is not None)
+    for batch in plan(result, pixels, hole, context, predictor):
+        keep(result, batch, scorer.compute(scorer.read(batch)))
+        if progress:
+            progress(len(batch))
     return result
 
 
@@ -169,15 +174,43 @@ def hole_pattern(
     return hole_mask((mask_size, mask_size), mask_size, mask_shape, center)
 
 
-def complete(
+class Places(NamedTuple):
+    """A batch: places that are scored in one pass of one network.
+
+    Attributes
+    ----------
+    part : Part
+        What all of its pictures have in common.
+    cells : list of (row, column)
+        Of the map.
+    places : list of (x, y)
+        Of the image.
+    """
+
+    part: Part
+    cells: list[tuple[int, int]]
+    places: list[tuple[int, int]]
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+
+class PlaceScore(NamedTuple):
+    """Scores of one place: as in `PredictabilityMap`."""
+
+    structure: float
+    content: float
+    reason: str
+
+
+def plan(
     result: PredictabilityMap,
     image: np.ndarray,
     hole: np.ndarray,
     context: int | str,
     predictor: Predictor,
-    progress: Progress,
-) -> None:
-    """Score, in place, what is still pending in a map.
+) -> list[Places]:
+    """Batches of all places that are still pending in a map.
 
     Parameters
     ----------
@@ -187,34 +220,79 @@ def complete(
         RGB 0..255.
     hole : numpy.ndarray, (S,S)
         From `hole_pattern`.
-    context, predictor, progress
+    context, predictor
         As for `predictability_map`.
     """
-    from unetpred.network.model import build_hole_model
-
-    outputs = predictor.outputs()
     cells = {
-        (int(result.x[j]), int(result.y[i])): (i, j)
+        (int(result.x[j]), int(result.y[i])): (int(i), int(j))
         for i, j in np.argwhere(result.reason == PENDING)
     }
     if context == FULL:
-        parts = fields(image, hole, list(cells), outputs.network)
+        parts = fields(image, hole, list(cells), predictor.outputs().network)
     else:
-        parts = crops(image, hole, list(cells), context)
-    built = model = None
+        parts = crops(image, hole, list(cells), int(context))
+    batches = []
     for part in parts:
-        key = part.size, (part.box,)
-        if key != built:
-            # what scores such crops elsewhere serves here too; fields are of no use elsewhere
-            model = None if context == FULL else outputs.graph(*key)
-            model = model or ready(build_hole_model(outputs.network, *part.size, part.box))
-            built = key
         for start in range(0, len(part.places), predictor.batch_size):
             places = part.places[start : start + predictor.batch_size]
-            cuts = [part.cut(*place) for place in places]
-            filled = _fill(model, cuts, part.same_mask)
-            _score(result, image, hole, [cells[p] for p in places], cuts, filled, predictor)
-            progress(len(places))
+            batches.append(Places(part, [cells[place] for place in places], places))
+    return batches
+
+
+class PlaceScorer:
+    """Scores batches of places of one image. The same batch gives the same scores.
+
+    Parameters
+    ----------
+    image, hole, context, predictor
+        As for `plan`.
+    content : bool
+        Whether content is wanted too.
+    """
+
+    def __init__(
+        self,
+        image: np.ndarray,
+        hole: np.ndarray,
+        context: int | str,
+        predictor: Predictor,
+        content: bool = False,
+    ):
+        self._image, self._hole, self._content = image, hole, content
+        self._full, self._predictor = context == FULL, predictor
+        self._built: tuple[tuple, keras.Model] | None = None
+
+    def read(self, batch: Places) -> tuple[Places, list[Cut]]:
+        """Cut out what the network sees."""
+        return batch, [batch.part.cut(*place) for place in batch.places]
+
+    def compute(self, read: tuple[Places, list[Cut]]) -> list[PlaceScore]:
+        """Fill in and score, in the order of the batch."""
+        batch, cuts = read
+        filled = _fill(self._model(batch.part), cuts, batch.part.same_mask)
+        vgg = self._predictor.vgg() if self._content else None
+        return _scores(self._image, self._hole, batch.places, cuts, filled, vgg)
+
+    def _model(self, part: Part) -> keras.Model:
+        from unetpred.network.model import build_hole_model
+
+        outputs = self._predictor.outputs()
+        key = part.size, (part.box,)
+        if self._built is None or self._built[0] != key:
+            # what scores such crops elsewhere serves here too; fields are of no use elsewhere
+            model = None if self._full else outputs.graph(*key)
+            model = model or ready(build_hole_model(outputs.network, *part.size, part.box))
+            self._built = key, model
+        return self._built[1]
+
+
+def keep(result: PredictabilityMap, batch: Places, scores: list[PlaceScore]) -> None:
+    """Put the scores of a batch into their map."""
+    for cell, score in zip(batch.cells, scores, strict=True):
+        result.structure[cell] = score.structure
+        if result.content is not None:
+            result.content[cell] = score.content
+        result.reason[cell] = score.reason  # last: whoever stops before finds the place pending
 
 
 @full_float32()
@@ -225,29 +303,38 @@ def _fill(model: keras.Model, cuts: list[Cut], same_mask: bool) -> np.ndarray:
     return np.clip(from_network(forward(model, [images, masks])[0]), 0, 255)
 
 
-def _score(result, image, hole, cells, cuts, filled, predictor) -> None:
+def _scores(
+    image: np.ndarray,
+    hole: np.ndarray,
+    places: list[tuple[int, int]],
+    cuts: list[Cut],
+    filled: np.ndarray,
+    vgg: keras.Model | None,
+) -> list[PlaceScore]:
     """Compare the fillings of some places with what was there."""
     from unetpred.scoring.scores import content, structure
 
-    count = len(hole)
-    patches, reasons = [], []  # (filled in, original)
-    for (i, j), one, output in zip(cells, cuts, filled, strict=True):
-        y, x = result.y[i] - count // 2, result.x[j] - count // 2
-        original = image[y : y + count, x : x + count]
+    side = len(hole)
+    patches, values, reasons = [], [], []  # patches: (filled in, original)
+    for (x, y), one, output in zip(places, cuts, filled, strict=True):
+        row, column = y - side // 2, x - side // 2
+        original = image[row : row + side, column : column + side]
         top, left = one.corner
-        patch = output[top : top + count, left : left + count]
+        patch = output[top : top + side, left : left + side]
         patches.append((np.where(hole[..., None] == 0, patch, original), original))
-        if not one.mask.any():
-            reasons.append(HIDDEN)
-            continue
-        result.structure[i, j], why = structure(*patches[-1], hole)
-        reasons.append(f"structure: {why}" if why else "")
-    if result.content is not None:
-        score = content(*np.stack(patches, axis=1), predictor.vgg(), batch_size=len(patches))
-        for k, ((i, j), one) in enumerate(zip(cells, cuts, strict=True)):
-            if one.mask.any():
-                result.content[i, j] = score.total[k]
-                both = [reasons[k], f"content: {score.reason}" if score.reason else ""]
-                reasons[k] = "; ".join(filter(None, both))
-    for cell, reason in zip(cells, reasons, strict=True):
-        result.reason[cell] = reason  # last: whoever stops before finds the place pending
+        value, why = structure(*patches[-1], hole) if one.mask.any() else (np.nan, "")
+        values.append(float(value))
+        reasons.append([f"structure: {why}"] if why else [])
+    distances = np.full(len(places), np.nan)
+    if vgg is not None:
+        found = content(*np.stack(patches, axis=1), vgg, batch_size=len(patches))
+        distances[:] = found.total
+        if found.reason:
+            for reason in reasons:
+                reason.append(f"content: {found.reason}")
+    return [
+        PlaceScore(value, float(distance), "; ".join(reason))
+        if one.mask.any()
+        else PlaceScore(np.nan, np.nan, HIDDEN)
+        for one, value, distance, reason in zip(cuts, values, distances, reasons, strict=True)
+    ]
