@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import keras
@@ -177,7 +177,7 @@ def carry_colours(training: keras.Model, config: Config, beside: Iterable[str] =
 
 
 def measure(
-    training: keras.Model, names: Iterable[str], batches: Iterable[tuple[np.ndarray, np.ndarray]]
+    training: keras.Model, names: Iterable[str], batches: Iterable[Sequence[np.ndarray]]
 ) -> None:
     """Measure the statistics of normalisations, and undo in gain and offset what they change.
 
@@ -191,15 +191,15 @@ def measure(
         From `build_training_network`.
     names : iterable of str
         Which normalisations.
-    batches : iterable of (image / 64, mask)
-        What to measure on.
+    batches : iterable of sequences of arrays
+        Inputs to measure on: (image / 64, mask) where holes are filled.
     """
     norms = [training.get_layer(name) for name in names]
     inputs = [ops.cast(norm.input, "float32") for norm in norms]  # each (N,H,W,C)
     axes = (0, 1, 2)
     moments = [[ops.mean(x, axes), ops.mean(ops.square(x), axes)] for x in inputs]
     probe = keras.Model(training.inputs, moments)
-    measured = [probe.predict_on_batch([image, mask]) for image, mask in batches]
+    measured = [probe.predict_on_batch(list(inputs)) for inputs in batches]
     for i, norm in enumerate(norms):
         mean, square = np.mean([[m[i][0], m[i][1]] for m in measured], axis=0, dtype="float64")
         variance = np.maximum(square - mean**2, 0)
