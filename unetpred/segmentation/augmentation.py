@@ -84,9 +84,9 @@ class Augmentation:
                 x = -x
             if self.kind == "turned":
                 if rng.random() < 0.5:
-                    x, y = y, x
-                if rng.random() < 0.5:
                     y = -y
+                if rng.random() < 0.5:
+                    x, y = y, x
         for axis, length in ((x, shape[1]), (y, shape[0])):
             middle = (length - 1) / 2
             free = (length - reach) / 2

@@ -165,7 +165,9 @@ def read_classes(
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not text"
-        raise InputError(f"{path}: cannot be read ({reason}); a file of classes is needed") from None
+        raise InputError(
+            f"{path}: cannot be read ({reason}); a file of classes is needed"
+        ) from None
     names, colours = [], []
     for line in map(str.strip, lines):
         if not line or line.startswith("#"):
@@ -189,5 +191,7 @@ def read_classes(
         return names, None
     for colour in colours:
         if colours.count(colour) > 1:
-            raise InputError(f"{path}: has the colour {colour} twice; each class has its own colour")
+            raise InputError(
+                f"{path}: has the colour {colour} twice; each class has its own colour"
+            )
     return names, colours

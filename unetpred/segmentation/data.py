@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.images.decoding import IMAGE_ENDINGS, image_size
-from unetpred.images.sources import array_sources, levels
+from unetpred.images.arrays import Warner
+from unetpred.images.decoding import IMAGE_ENDINGS, decode_image, image_size
+from unetpred.images.sources import levels
 from unetpred.images.tiff_pages import STACK_ENDINGS, Pages, is_stack
-from unetpred.photographs.dataset import read_photograph
-from unetpred.segmentation.classes import IGNORED, Classes
-from unetpred.segmentation.labels import Label, Survey, label_of, read_label
+from unetpred.segmentation.labels import Label, label_of, read_label
 
 logger = logging.getLogger(__name__)
+
+_warn = Warner()  # images are read again and again
 
 LABEL_ENDINGS = (".png", ".tif", ".tiff", ".bmp", ".gif")
 
@@ -87,7 +86,7 @@ class _Files(Dataset):
         return len(self.pairs)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        return read_photograph(self.pairs[index][0]), self.label(index).values
+        return read_image(self.pairs[index][0]), self.label(index).values
 
     def name(self, index: int) -> str:
         return str(self.pairs[index][0])
@@ -210,6 +209,14 @@ class Stacks(Dataset):
         return self._labels.name(index)
 
 
+def read_image(path: str | os.PathLike) -> np.ndarray:
+    """Read an image file of any size, (H,W,3) float32, 0..255."""
+    pixels, notes = decode_image(path)
+    for note in notes:
+        _warn(f"{path}: {note}")
+    return levels(pixels, os.fspath(path))
+
+
 def read_page(pages: Pages, index: int) -> np.ndarray:
     """Read a page as an image, (H,W,3) float32, 0..255."""
     pixels, palette = pages.read(index)
@@ -218,8 +225,12 @@ def read_page(pages: Pages, index: int) -> np.ndarray:
     return levels(pixels, pages.name(index))
 
 
-def pair_by_stem(images: str | os.PathLike, labels: str | os.PathLike) -> list[tuple[Path, Path]]:
+def pair_by_stem(
+    images: str | os.PathLike, labels: str | os.PathLike, only: Sequence[Path] | None = None
+) -> list[tuple[Path, Path]]:
     """Give the images of a folder, each with the file of the same stem in another one.
+
+    With `only`, those of the images.
 
     Raises
     ------
@@ -227,11 +238,11 @@ def pair_by_stem(images: str | os.PathLike, labels: str | os.PathLike) -> list[t
         If a folder has no files, an image no label, or two files the same stem.
     """
     found, answers = _by_stem(images, IMAGE_ENDINGS), _by_stem(labels, LABEL_ENDINGS)
+    if only is not None:
+        found = {path.stem: path for path in only}
     pairs, missing = [], []
     for stem, path in found.items():
         label = answers.get(stem) or answers.get(f"{stem}_mask")
-        if label is None and stem.endswith("_mask"):  # masks beside labels
-            label = answers.get(stem.removesuffix("_mask"))
         if label is None:
             missing.append(path)
         else:
@@ -243,7 +254,7 @@ def pair_by_stem(images: str | os.PathLike, labels: str | os.PathLike) -> list[t
             f"{Path(missing[0]).stem}.png is looked for in {labels}"
         )
     if unused := len(answers) - len(pairs):
-        logger.info("%s: %d label(s) have no image in %s", labels, unused, images)
+        logger.info("%s: %d file(s) have none of their stem in %s", labels, unused, images)
     return pairs
 
 
@@ -272,159 +283,3 @@ def open_dataset(images, labels, classes=None, void=None) -> Dataset:
             Pages(images)  # says what is wrong with it
         return Stacks(images, labels, classes, void)
     return Folders(images, labels, classes, void)
-
-
-class Pair(NamedTuple):
-    """An image and its label, ready to be used."""
-
-    image: np.ndarray  # (H,W,3) uint8, RGB
-    label: np.ndarray  # (H,W) uint8, numbers of classes, IGNORED where void
-
-
-class Checked:
-    """A dataset whose labels have been looked at, every one of them.
-
-    Parameters
-    ----------
-    dataset : Dataset
-    classes : Classes, optional
-        Those that labels must have; told from the labels if not given.
-    cache : int
-        Pairs are kept until they take this many bytes.
-    indices : sequence of int, optional
-        Which of the dataset are used; all if not given.
-
-    Attributes
-    ----------
-    classes : Classes
-    counts : numpy.ndarray
-        (len(classes) + 1,) pixels of each class, and of void.
-
-    Raises
-    ------
-    InputError
-        If the dataset is empty, a label is of another size than its image, cannot be read, or has
-        a value that is no class.
-    """
-
-    def __init__(
-        self,
-        dataset: Dataset,
-        classes: Classes | None = None,
-        cache: int = 1 << 30,
-        indices: Sequence[int] | None = None,
-    ):
-        self._dataset = dataset
-        self._indices = list(range(len(dataset)) if indices is None else indices)
-        if not self._indices:
-            raise InputError(f"{type(dataset).__name__}: has no images")
-        self._survey = Survey(dataset.classes, dataset.void)
-        self._cache, self._kept, self._lock = cache, {}, Lock()
-        self._look(classes)
-
-    def _look(self, classes: Classes | None) -> None:
-        counts = np.zeros(256, np.int64)
-        for index in self._indices:
-            label, name = self._dataset.label(index), self._dataset.label_name(index)
-            size = tuple(self._dataset.size(index))
-            if label.values.shape[:2] != size:
-                raise InputError(
-                    f"{name}: is {label.values.shape[1]}x{label.values.shape[0]} px (width x "
-                    f"height), its image {self._dataset.name(index)} is {size[1]}x{size[0]}"
-                )
-            values = self._survey.values(label, name)
-            if classes is None:
-                self._survey.add(label, name)
-                counts += np.bincount(values.ravel(), minlength=256)
-            else:
-                found = classes.indices(values, name)
-                counts += np.bincount(found.ravel(), minlength=256)
-        self.classes = classes or self._survey.classes()
-        if classes is None:
-            table = np.zeros(256, np.int64)
-            for value in np.flatnonzero(counts):
-                at = self.classes.indices(np.array([[value]], np.uint8), "a label")[0, 0]
-                table[at] += counts[value]
-            counts = table
-        self.counts = np.append(counts[: len(self.classes)], counts[IGNORED])
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    def name(self, index: int) -> str:
-        return self._dataset.name(self._indices[index])
-
-    def __getitem__(self, index: int) -> Pair:
-        pair = self._kept.get(index)
-        if pair is None:
-            pair = self._read(index)
-            with self._lock:
-                if self._cache >= pair.image.nbytes + pair.label.nbytes:
-                    self._cache -= pair.image.nbytes + pair.label.nbytes
-                    self._kept[index] = pair
-        return pair
-
-    def _read(self, index: int) -> Pair:
-        place = self._indices[index]
-        image, values = self._dataset[place]
-        name = self._dataset.label_name(place)
-        label = self._survey.values(label_of(np.asarray(values)), name)
-        return Pair(
-            as_image(image, self._dataset.name(place)), self.classes.indices(label, name)
-        )
-
-    def text(self) -> str:
-        """Say how many pixels each class has."""
-        total = max(1, int(self.counts.sum()))
-        names = (*self.classes.names, "void")
-        parts = [
-            f"{name} {count:,} ({100 * count / total:.1f} %)"
-            for name, count in zip(names, self.counts, strict=True)
-            if count or name != "void"
-        ]
-        return f"{len(self)} images, pixels by class: {', '.join(parts)}"
-
-    def fingerprint(self) -> dict[str, Any]:
-        """Tell this set of images from others by their names."""
-        names = "\n".join(os.path.basename(self.name(index)) for index in range(len(self)))
-        digest = hashlib.sha1(names.encode(errors="surrogateescape")).hexdigest()
-        return {"count": len(self), "sha1": digest}
-
-
-def as_image(image: Any, name: str) -> np.ndarray:
-    """Turn an image of a dataset into (H,W,3) uint8; raises InputError for what is none."""
-    image = np.asarray(image)
-    if image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3:
-        return image
-    if image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (1, 3, 4)):
-        (source,) = array_sources(image[None], name)
-        return np.rint(source.load()).astype(np.uint8)
-    raise InputError(f"{name}: has shape {image.shape}; an image (H,W,3) or (H,W) is needed")
-
-
-def divide(
-    dataset: Dataset, share: float, seed: int, run: bool
-) -> tuple[list[int], list[int]]:
-    """Give what to train on and what to hold out, at least one of each.
-
-    Parameters
-    ----------
-    dataset : Dataset
-    share : float
-        Of what is held out, 0..1.
-    seed : int
-    run : bool
-        Whether the last ones are held out, as in stacks, where neighbours are alike; else they are
-        drawn.
-    """
-    count = len(dataset)
-    if count < 2:
-        raise InputError(
-            f"{dataset.name(0) if count else 'the data'}: one image cannot be split; give more, or "
-            "--val_images and --val_labels"
-        )
-    held = min(max(1, round(share * count)), count - 1)
-    order = np.arange(count) if run else np.random.default_rng([seed, 1]).permutation(count)
-    return sorted(map(int, order[: count - held])), sorted(map(int, order[count - held :]))
-
-

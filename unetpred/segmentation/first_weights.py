@@ -88,8 +88,8 @@ def first_weights(
             except ValueError as error:
                 raise InputError(
                     f"{source}: is of variant {found.variant} and width {found.width:g}; one of "
-                    f"variant paper and width {width:g} is needed, or one that can be widened to it "
-                    f"({error})"
+                    f"variant paper and width {width:g} is needed, or one that can be widened to "
+                    f"it ({error})"
                 ) from None
     unfold(start, network, names)
     measure(network, [f"{name}_norm" for name in names], ([batch] for batch in batches))

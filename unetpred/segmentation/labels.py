@@ -181,11 +181,11 @@ class Survey:
         """
         found = sorted(set(self._first) - {self.void})
         names = self._names
-        if self._plain and found and set(found) <= {0, 255} and 255 in found:
-            if self._file is None or len(names) == 2:
-                logger.info("labels of 0 and 255 are taken as two classes, 0 and 1")
-                names = names or ["0", "255"]
-                return Classes(tuple(names), (0, 255), ((0, 0, 0), (255, 255, 255)), self.void)
+        black_white = self._plain and set(found) <= {0, 255} and 255 in found
+        if black_white and (self._file is None or len(names) == 2):
+            logger.info("labels of 0 and 255 are taken as two classes, 0 and 1")
+            names = names or ["0", "1"]
+            return Classes(tuple(names), (0, 255), ((0, 0, 0), (255, 255, 255)), self.void)
         if names is None:
             lowest = 1 if self.void == 0 else 0
             count = found[-1] + 1 if found else 0
@@ -208,7 +208,9 @@ class Survey:
                 )
         if len(values) < 2:
             where = next(iter(self._first.values()), "the labels")
-            raise InputError(f"{where}: labels have {len(values)} class(es); two or more are needed")
+            raise InputError(
+                f"{where}: labels have {len(values)} class(es); two or more are needed"
+            )
         return Classes(
             tuple(names[value] for value in values), tuple(values), self._shown(values), self.void
         )

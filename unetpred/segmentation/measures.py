@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,8 @@ import numpy as np
 
 from unetpred.errors import InputError
 from unetpred.segmentation.classes import IGNORED
+
+EDGE = 32  # px; by which images are continued before borders are thinned
 
 #: Measures of all classes together, and of each class.
 OVERALL = ("pixel_accuracy", "mean_class_accuracy", "mean_iou", "mean_iou_without_background")
@@ -157,9 +159,7 @@ def evaluate(
             f"truth has shapes {[t.shape for t in truths][:3]}, predicted "
             f"{[m.shape for m in masks][:3]}; each mask has the size of its label"
         )
-    values = {
-        int(v) for x in (*truths, *masks) for v in np.unique(x) if void is None or v != void
-    }
+    values = {int(v) for x in (*truths, *masks) for v in np.unique(x) if void is None or v != void}
     if values <= {0, 255} and 255 in values:
         truths, masks = ([_halved(x, void) for x in images] for images in (truths, masks))
         values = {value // 255 for value in values}
@@ -210,7 +210,8 @@ def v_rand(truth: np.ndarray, predicted: np.ndarray, thin: bool = True) -> float
     borders does not matter. The parts that it separates (connected along edges) are compared with
     those of the label, over the pixels of the label's class 1:
     ``sum p_ij^2 / ((sum s_i^2 + sum t_j^2) / 2)``, with p_ij the share of the pixels that are in
-    part i of the mask and in part j of the label; s and t are its sums. Lines that are left in the
+    part i of the mask and in part j of the label; s and t are its sums. Squares are those of pairs
+    of two different pixels, as in `skimage.metrics.adapted_rand_error`. Lines that are left in the
     mask count as one part.
 
     Parameters
@@ -241,14 +242,18 @@ def v_rand(truth: np.ndarray, predicted: np.ndarray, thin: bool = True) -> float
     both = np.unique(pairs, return_counts=True)[1].astype(np.float64)
     of_label = np.bincount(cells[inside]).astype(np.float64)
     of_mask = np.bincount(parts[inside]).astype(np.float64)
-    return float(2 * (both**2).sum() / ((of_label**2).sum() + (of_mask**2).sum()))
+    # pairs of two different pixels, as scikit-image counts them
+    agreed, in_label, in_mask = ((n * (n - 1)).sum() for n in (both, of_label, of_mask))
+    return float(2 * agreed / (in_label + in_mask)) if in_label + in_mask else 1.0
 
 
 def thinned(cells: np.ndarray) -> np.ndarray:
     """Give cells (H,W) bool grown until what separates them is one pixel wide."""
     from skimage.morphology import skeletonize
 
-    return ~skeletonize(~np.asarray(cells, bool))
+    # lines are shortened at their ends; those that reach the border of the image shall still do
+    wide = np.pad(~np.asarray(cells, bool), EDGE, "edge")
+    return ~skeletonize(wide)[EDGE:-EDGE, EDGE:-EDGE]
 
 
 def intervals(
@@ -280,45 +285,3 @@ def constant(confusion: np.ndarray) -> tuple[int, Measures]:
     same = np.zeros_like(confusion)
     same[:, best] = confusion.sum(1)
     return best, measures_of(same)
-
-
-def sweep(
-    truths: Iterable[np.ndarray], probabilities: Iterable[np.ndarray], thresholds: Sequence[float]
-) -> list[dict[str, float]]:
-    """Measure masks of two classes at several thresholds.
-
-    Parameters
-    ----------
-    truths : iterable of (H,W)
-        Numbers of classes.
-    probabilities : iterable of (H,W)
-        Of class 1.
-    thresholds : sequence of float
-
-    Returns
-    -------
-    list of dict
-        `threshold`, `v_rand` (mean over images), and of all pixels together `pixel_accuracy`,
-        `iou` and `f1` of class 1.
-    """
-    totals = np.zeros((len(thresholds), 2, 3), np.int64)
-    scores: list[list[float]] = [[] for _ in thresholds]
-    for truth, share in zip(truths, probabilities, strict=True):
-        for place, threshold in enumerate(thresholds):
-            mask = (share >= threshold).astype(np.uint8)
-            totals[place] += confusion_matrix(truth, mask, 2)
-            scores[place].append(v_rand(truth, mask))
-    rows = []
-    for threshold, total, found in zip(thresholds, totals, scores, strict=True):
-        measured = measures_of(total)
-        known = [score for score in found if np.isfinite(score)]
-        rows.append(
-            {
-                "threshold": float(threshold),
-                "v_rand": float(np.mean(known)) if known else float("nan"),
-                "pixel_accuracy": measured.pixel_accuracy,
-                "iou": float(measured.iou[1]),
-                "f1": float(measured.f1[1]),
-            }
-        )
-    return rows

@@ -160,7 +160,9 @@ def reach(levels: int = len(DECODER)) -> int:
     radius = 0
     for level in range(levels):  # the decoder, from full size down
         radius += 2 * 2**level  # two convolutions
-    radius += sum(2**level for level in range(levels))  # upsampling: half a coarse pixel, rounded up
+    radius += sum(
+        2**level for level in range(levels)
+    )  # upsampling: half a coarse pixel, rounded up
     for level, (_, count) in enumerate(ENCODER):
         radius += count * 2**level
         radius += 2**level  # the pooling

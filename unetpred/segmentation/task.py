@@ -19,8 +19,9 @@ from unetpred.network.architecture import ENCODER, SCALE
 from unetpred.runtime.prefetch import prefetch
 from unetpred.segmentation.augmentation import Augmentation
 from unetpred.segmentation.borders import border_weights
+from unetpred.segmentation.checked import Checked, divide
 from unetpred.segmentation.config import SegmentationConfig
-from unetpred.segmentation.data import VOC, Checked, Dataset, divide, open_dataset
+from unetpred.segmentation.data import VOC, Dataset, open_dataset
 from unetpred.segmentation.first_weights import first_weights, width_for
 from unetpred.segmentation.losses import balanced, segmentation_loss, target
 from unetpred.segmentation.measures import confusion_matrix, measures_of
@@ -71,8 +72,8 @@ class Segmenting:
         logger.info("held out: %s", self.held_out.text())
         if config.border and not self.classes.binary:
             raise InputError(
-                f"border is {config.border:g}: thin borders are weighted for two classes, there are "
-                f"{len(self.classes)}"
+                f"border is {config.border:g}: thin borders are weighted for two classes, "
+                f"there are {len(self.classes)}"
             )
         self.width = config.width or width_for(config.init)
         self.size = len(self.images)
@@ -94,9 +95,7 @@ class Segmenting:
 
     def first_weights(self, network: keras.Model, batches: Iterable[Any]) -> None:
         config = self.config
-        first_weights(
-            network, self.width, self.classes, config.init, config.vgg_weights, batches
-        )
+        first_weights(network, self.width, self.classes, config.init, config.vgg_weights, batches)
 
     def begun(self, folder: Path) -> None:
         """Write augmented pairs, to be looked at: `augmented.png`."""
