@@ -43,6 +43,7 @@ _MODULES = {
     "masks": "unetpred.holes.masks",
     "images": "unetpred.images",
     "scores": "unetpred.scoring.scores",
+    "segmentation": "unetpred.segmentation",
     "plots": "unetpred.plots",
     "baselines": "unetpred.fillings.simple",
     "weights": "unetpred.weights",

@@ -191,15 +191,15 @@ def measure(
         From `build_training_network`.
     names : iterable of str
         Which normalisations.
-    batches : iterable of (image / 64, mask)
-        What to measure on.
+    batches : iterable of sequences of arrays
+        Inputs to measure on: (image / 64, mask) where holes are filled.
     """
     norms = [training.get_layer(name) for name in names]
     inputs = [ops.cast(norm.input, "float32") for norm in norms]  # each (N,H,W,C)
     axes = (0, 1, 2)
     moments = [[ops.mean(x, axes), ops.mean(ops.square(x), axes)] for x in inputs]
     probe = keras.Model(training.inputs, moments)
-    measured = [probe.predict_on_batch([image, mask]) for image, mask in batches]
+    measured = [probe.predict_on_batch(list(inputs)) for inputs in batches]
     for i, norm in enumerate(norms):
         mean, square = np.mean([[m[i][0], m[i][1]] for m in measured], axis=0, dtype="float64")
         variance = np.maximum(square - mean**2, 0)
