@@ -1,4 +1,4 @@
-"""Keeping backends from talking: stdout is for results, stderr for what a user needs to know."""
+"""Import Keras quietly: stdout is for results, stderr for what a user needs to know."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
 from types import ModuleType
+from typing import Any
 
 from unetpred.errors import InputError, reason_of
 
-# What Keras and TensorFlow import where it is installed, for uses that no command has: together
-# with JAX, which TensorFlow imports for its converter, almost half of the time to import them.
+# Keras and TensorFlow import these if they are installed, and no command uses them. With JAX, which
+# TensorFlow imports for its converter, they take almost half of the time to import both.
 _UNUSED = ("matplotlib", "IPython", "pandas")
 _OPENVINO_SINCE = (3, 15)  # of Keras; before it, openvino had no maximum pooling
 
@@ -45,7 +46,8 @@ def silenced() -> Iterator[None]:
 def hidden(names: Iterable[str]) -> Iterator[None]:
     """Let packages that are not yet imported seem not to be installed."""
     added = [name for name in names if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(added))
+    modules: dict[str, Any] = sys.modules
+    modules.update(dict.fromkeys(added))
     try:
         yield
     finally:

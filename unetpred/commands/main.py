@@ -89,7 +89,7 @@ def main(
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands; building it imports neither Keras nor a backend."""
-    from unetpred.commands import evaluate, features, map, predict, train, weights
+    from unetpred.commands import evaluate, features, map, predict, segment, train, weights
 
     parser = argparse.ArgumentParser(
         prog="unetpred",
@@ -114,6 +114,7 @@ def build_parser() -> argparse.ArgumentParser:
     evaluating = command("evaluate", "Compare weights with simple fillings.", evaluate.run)
     evaluate.add_arguments(evaluating)
     features.add_arguments(command("features", "Save activations.", features.run))
+    segment.add_arguments(command("segment", "Train, write and evaluate masks.", segment.run))
     weights.add_arguments(
         command("weights", "List, describe, fetch or export weights.", weights.run)
     )

@@ -36,8 +36,8 @@ GALLERY = "gallery.png"
 
 def evaluate(
     model: keras.Model,
-    files_or_folder: str | os.PathLike | Sequence[str | os.PathLike],
-    output_dir: str | os.PathLike,
+    files_or_folder: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    output_dir: str | os.PathLike[str],
     holes: Sequence[int] = (26, 52, 104),
     side: int = 224,
     baselines: Sequence[str] = tuple(BASELINES),
@@ -129,7 +129,9 @@ def evaluate(
     folder = make_folder(output_dir)
     fillers = {hole: _Filler(model, mask, baselines) for hole, mask in masks.items()}
 
-    files, rows, read, crops = list(names), [], [], {}
+    files, rows = list(names), []
+    read: list[Path] = []
+    crops: dict[Path, np.ndarray] = {}
     for position, file in enumerate(files, start=1):
         for _, crop in central_crops([file], side):
             # A copy, because a view of the middle would keep the whole photograph in memory.
@@ -154,11 +156,11 @@ def evaluate(
         "intervals": f"95 %, percentile bootstrap of the mean over images, {resamples} "
         f"resamples, seed {seed}",
     }
-    notes = {key: " ".join(str(value).split()) for key, value in notes.items()}
-    write_csv(folder / "evaluation.csv", rows, notes)
-    write_csv(folder / "summary.csv", result.summary, notes)
+    lines = {key: " ".join(str(value).split()) for key, value in notes.items()}
+    write_csv(folder / "evaluation.csv", rows, lines)
+    write_csv(folder / "summary.csv", result.summary, lines)
     with atomic_path(folder / "summary.md") as temporary:
-        temporary.write_text(markdown(result, notes), **TEXT)
+        temporary.write_text(markdown(result, lines), **TEXT)
     if gallery:
         hole = DEFAULT_HOLE if DEFAULT_HOLE in holes else sorted(holes)[len(holes) // 2]
         shown = [row for row in rows if row.hole == hole]
@@ -208,7 +210,8 @@ def _measured(
     for hole, filler in fillers.items():
         fillings = filler(stacked)
         originals = stacked[:, filler.patch[0], filler.patch[1]]
-        scores = dict.fromkeys(fillings, [None] * len(crops))
+        nothing: list[Content | None] = [None] * len(crops)
+        scores = dict.fromkeys(fillings, nothing)
         if vgg is not None:
             count = pairs_per_pass(*originals.shape[1:3])
             found = contents(list(fillings.values()), originals, vgg, batch_size=count)
@@ -262,8 +265,8 @@ def _square(side: int, hole: int) -> np.ndarray:
 
 
 def _named_files(
-    files_or_folder: str | os.PathLike | Sequence[str | os.PathLike],
-    output_dir: str | os.PathLike,
+    files_or_folder: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    output_dir: str | os.PathLike[str],
 ) -> dict[Path, str]:
     """Give the photographs and what to call them: within a folder, by their place in it."""
     if isinstance(files_or_folder, (str, os.PathLike)):
@@ -271,10 +274,10 @@ def _named_files(
         # the gallery of an evaluation before this one is no photograph
         files = list_photographs(folder, [Path(output_dir) / GALLERY])
         return {file: file.relative_to(folder).as_posix() for file in files}
-    files = {Path(file): str(file) for file in files_or_folder}
-    if not files:
+    named = {Path(file): str(file) for file in files_or_folder}
+    if not named:
         raise InputError("no photograph was given; give a folder or at least one file")
-    return files
+    return named
 
 
 def _available(baselines: Iterable[str]) -> list[str]:

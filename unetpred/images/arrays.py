@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
 
@@ -153,7 +153,13 @@ class Array:
         If shape or type is none of pictures, or a side is below `MIN_SIDE`.
     """
 
-    def __init__(self, path: str, shape, dtype, opened: Callable[[], np.ndarray]) -> None:
+    def __init__(
+        self,
+        path: str,
+        shape: Sequence[int],
+        dtype: np.dtype,
+        opened: Callable[[], np.ndarray | _Hdf5],
+    ) -> None:
         self.path = path
         _check_numbers(dtype, path)
         self._dtype = dtype
@@ -255,7 +261,8 @@ def array_file(path: str, ending: str, key: str | None) -> Array:
                 lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
             )
             key = _chosen(names, key and key.strip("/"), path)
-            return Array(path, file[key].shape, file[key].dtype, lambda: _Hdf5(path, key))
+            chosen = file[key]
+            return Array(path, chosen.shape, chosen.dtype, lambda: _Hdf5(path, key))
 
 
 def _chosen(names: list[str], key: str | None, path: str) -> str:

@@ -14,7 +14,7 @@ from typing import TextIO
 from unetpred.errors import InputError
 
 
-def check_target(path: str | os.PathLike, *endings: str) -> None:
+def check_target(path: str | os.PathLike[str], *endings: str) -> None:
     """Refuse a file that could not be written, before what it is to hold is computed.
 
     Raises
@@ -37,7 +37,7 @@ def _check_place(path: Path) -> None:
         raise InputError(f"{path}: its folder {path.parent} does not exist; create it first")
 
 
-def make_folder(path: str | os.PathLike) -> Path:
+def make_folder(path: str | os.PathLike[str]) -> Path:
     """Make a folder, if it is not there, before what goes into it is computed.
 
     Raises
@@ -56,7 +56,7 @@ def make_folder(path: str | os.PathLike) -> Path:
 
 
 @contextmanager
-def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside `path` that becomes `path` when the block ends well.
 
     The temporary name keeps the suffixes of `path`, because several writers choose their
@@ -97,7 +97,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 
 @contextmanager
-def folder_beside(path: str | os.PathLike) -> Iterator[Path]:
+def folder_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary folder beside `path`, for what is written as several files.
 
     Parameters

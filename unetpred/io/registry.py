@@ -58,6 +58,11 @@ def known_vgg() -> Known:
     return Known(VGG, _shipped() / f"{VGG}.weights.json", "VGG-16, for content")
 
 
+def shipped_file(name: str) -> Path:
+    """Give the place of a file that ships beside the weights, whether it is there or not."""
+    return _shipped() / name
+
+
 def _shipped() -> Path:
     package = Path(__file__).parents[1]
     folders = (package / "shipped", package.parent / "weights")
@@ -68,7 +73,7 @@ def _cache() -> Path:
     return Path(os.environ.get("UNETPRED_HOME", Path.home() / ".cache" / "unetpred"))
 
 
-def find_weights(name_or_file: str | os.PathLike | None = None) -> tuple[str, Path]:
+def find_weights(name_or_file: str | os.PathLike[str] | None = None) -> tuple[str, Path]:
     """Name and file of weights given by name or by file.
 
     Parameters
@@ -103,7 +108,7 @@ def find_weights(name_or_file: str | os.PathLike | None = None) -> tuple[str, Pa
     return path.name, path
 
 
-def sha256(path: str | os.PathLike) -> str:
+def sha256(path: str | os.PathLike[str]) -> str:
     """The sha256 of a file, in hexadecimal; for sharded weights that of all parts in order."""
     from unetpred.io.hdf5 import shards
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def training_curves(
-    history: Mapping[str, Sequence] | Sequence[Mapping[str, Any]],
+    history: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]],
     baselines: Mapping[str, Mapping[str, float]] | None = None,
     width: float | None = None,
 ) -> Figure:
@@ -58,7 +58,7 @@ def training_curves(
 
     width = width or min(JOURNAL_WIDTH, JOURNAL_WIDTH / 2 * len(shown))
     figure = make(figsize=(width * MM, 2.4), dpi=200, layout="constrained")
-    text = {"fontsize": 7, "color": INK, "family": FONT}
+    text: dict[str, Any] = {"fontsize": 7, "color": INK, "family": FONT}
     for index, name in enumerate(shown):
         shared = figure.axes[0] if index else None
         axes = figure.add_subplot(1, len(shown), index + 1, sharex=shared)
@@ -93,7 +93,9 @@ def training_curves(
     return figure
 
 
-def _columns(history: Mapping[str, Sequence] | Sequence[Mapping[str, Any]]) -> dict:
+def _columns(
+    history: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]],
+) -> dict[str, np.ndarray]:
     """Give columns of floats, NaN where nothing was measured."""
 
     def number(value: Any) -> float:

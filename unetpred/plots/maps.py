@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from unetpred.plots.pictures import (
 )
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from unetpred.scoring.maps import PredictabilityMap
@@ -94,7 +95,7 @@ def map_overlay(
     size = inches, _height(height / width, inches, panels, caption)
     make = figure_class()
     figure = make(figsize=size, dpi=DPI, facecolor="white", layout="constrained")
-    text = {"color": INK, "family": FONT, "size": 8}
+    text: dict[str, Any] = {"color": INK, "family": FONT, "size": 8}
     photograph, overlay = figure.subplots(*panels)
     extent = -0.5, width - 0.5, height - 0.5, -0.5
     shown = fit_to_side(pixels, SHOWN)
@@ -154,19 +155,21 @@ def _edges(places: np.ndarray) -> tuple[float, float]:
     return places[0] - half, places[-1] + half
 
 
-def _outlined() -> list:
+def _outlined() -> list[Any]:
     from matplotlib.patheffects import withStroke
 
     return [withStroke(linewidth=2.5, foreground="black")]
 
 
-def _hole(axes, size: int, shape: str, height: int, width: int, text: dict) -> None:
+def _hole(
+    axes: Axes, size: int, shape: str, height: float, width: float, text: dict[str, Any]
+) -> None:
     """The outline of a hole in the upper right corner."""
     from matplotlib.patches import Ellipse, Rectangle
 
     gap = 0.03 * max(height, width)
     corner = width - gap - size, gap
-    line = {"fill": False, "ec": "white", "lw": 1, "path_effects": _outlined()}
+    line: dict[str, Any] = {"fill": False, "ec": "white", "lw": 1, "path_effects": _outlined()}
     if shape == "disc":
         middle = corner[0] + size / 2, corner[1] + size / 2
         axes.add_patch(Ellipse(middle, size, size, **line))
@@ -177,7 +180,9 @@ def _hole(axes, size: int, shape: str, height: int, width: int, text: dict) -> N
     axes.text(*beside, "hole", ha="right", va="center", clip_on=True, **style)
 
 
-def _scale_bar(axes, per_degree: float, height: int, width: int, text: dict) -> None:
+def _scale_bar(
+    axes: Axes, per_degree: float, height: float, width: float, text: dict[str, Any]
+) -> None:
     """A bar of 1, 2 or 5 times a power of ten of degrees, about a fifth of the width."""
     wanted = width / 5 / per_degree
     power = 10.0 ** np.floor(np.log10(wanted))

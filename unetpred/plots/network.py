@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_TEXT = {"color": INK, "family": FONT, "fontsize": 7}
+_TEXT: dict[str, Any] = {"color": INK, "family": FONT, "fontsize": 7}
 
 
 def mask_evolution(
@@ -218,7 +218,8 @@ def _grid(
     width *= MM
     height = rows * (width / columns * ratio + heading) + below + 0.1
     figure = make(figsize=(width, height), dpi=200, layout="constrained", facecolor="white")
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
+    layout: Any = figure.get_layout_engine()
+    layout.set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
     return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(count)]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -155,7 +155,7 @@ def gallery(
     return sheet.figure
 
 
-def save(figure: Figure, path: str | os.PathLike) -> None:
+def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write a figure, whole or not at all, in the format its ending names.
 
     Parameters
@@ -203,7 +203,8 @@ class _Sheet:
         # A hundredth more than whole: Agg cuts off the fraction, and 7.04 * 100 is below 704.
         inches = (width + 0.01) / dpi, (height + 0.01) / dpi
         self.figure = make(figsize=inches, dpi=dpi, facecolor="white")
-        self._renderer = FigureCanvasAgg(self.figure).get_renderer()
+        canvas: Any = FigureCanvasAgg(self.figure)
+        self._renderer = canvas.get_renderer()
 
     def picture(self, left: int, top: int, levels: np.ndarray) -> None:
         """Put an image (H,W,3), uint8, one pixel on one pixel."""
@@ -235,7 +236,7 @@ class _Sheet:
 
         def fits(kept: int) -> bool:
             entry.set_text(_shortened(line, kept))
-            return entry.get_window_extent(self._renderer).width <= width
+            return bool(entry.get_window_extent(self._renderer).width <= width)
 
         low, high = 1, len(line)
         while low < high:
@@ -244,7 +245,7 @@ class _Sheet:
         entry.set_text(_shortened(line, low))
 
 
-def figure_class() -> type:
+def figure_class() -> type[Figure]:
     """Import matplotlib's Figure, or say how to get it."""
     try:
         from matplotlib.figure import Figure
@@ -279,7 +280,7 @@ def as_levels(image: np.ndarray, name: str) -> np.ndarray:
         raise InputError(f"{name}: shape {image.shape} cannot be shown; give (H,W,3)")
     if image.dtype == np.uint8:
         return image
-    return np.clip(np.rint(np.nan_to_num(image)), 0, 255).astype("uint8")
+    return np.asarray(np.clip(np.rint(np.nan_to_num(image)), 0, 255), "uint8")
 
 
 def fit_to_side(levels: np.ndarray, side: int) -> np.ndarray:
@@ -292,4 +293,4 @@ def fit_to_side(levels: np.ndarray, side: int) -> np.ndarray:
     height, width = max(1, height // factor), max(1, width // factor)
     blocks = levels[: height * factor, : width * factor]
     blocks = blocks.reshape(height, -1, width, blocks.shape[1] // width, 3)
-    return np.rint(blocks.mean(axis=(1, 3))).astype("uint8")
+    return np.asarray(np.rint(blocks.mean(axis=(1, 3))), "uint8")

@@ -1,4 +1,4 @@
-"""The command line of this process, in words that can be given again."""
+"""The command line of this process, written so that it can be typed again."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def command_line() -> str:
 
 
 def resume_command() -> str:
-    """The command line with --resume, for whoever was stopped."""
+    """The command line with --resume, to go on after a run was stopped."""
     # of a training, what is in the folder of the run is newer than what this run went on from
     kept, skip = [], False
     for option in sys.argv[1:]:

@@ -27,7 +27,7 @@ def stop_signals() -> Iterator[list[int]]:
     """
     caught: list[int] = []
 
-    def note(number, _):
+    def note(number: int, _: object) -> None:
         if caught:
             raise KeyboardInterrupt
         caught.append(number)

@@ -50,7 +50,7 @@ def named_variables(
 
 
 def write_state(
-    path: str | os.PathLike, variables: Mapping[str, keras.Variable], run: Mapping[str, Any]
+    path: str | os.PathLike[str], variables: Mapping[str, keras.Variable], run: Mapping[str, Any]
 ) -> None:
     """Write a state.
 
@@ -82,7 +82,7 @@ def write_state(
             os.fsync(file.fileno())
 
 
-def read_run(path: str | os.PathLike) -> dict[str, Any]:
+def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read what `write_state` was given as `run`.
 
     Raises
@@ -103,7 +103,7 @@ def read_run(path: str | os.PathLike) -> dict[str, Any]:
     raise InputError(f"{path}: is not the complete state of a training run ({STATE})")
 
 
-def load_state(path: str | os.PathLike, variables: Mapping[str, keras.Variable]) -> None:
+def load_state(path: str | os.PathLike[str], variables: Mapping[str, keras.Variable]) -> None:
     """Assign the variables of a state.
 
     Parameters

@@ -6,7 +6,7 @@ import json
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 
     from unetpred.network.architecture import Config
 
+# {layer: {0: kernel, 1: bias}}
+Layers: TypeAlias = dict[str, dict[int, np.ndarray]]
+
 PART_SIZE = 15_000_000
 """Bytes of weights in a part of a sharded file; with what HDF5 adds it stays under 16 MB."""
 
 
-def describe(name_or_file: str | os.PathLike | None = None) -> dict[str, object]:
+def describe(name_or_file: str | os.PathLike[str] | None = None) -> dict[str, Any]:
     """What a set of weights is: file, sha256, architecture, and what was noted in it.
 
     Of "vgg16": file, sha256 over its arrays, credit and licence.
@@ -56,7 +59,7 @@ def describe(name_or_file: str | os.PathLike | None = None) -> dict[str, object]
 
 
 def load_model(
-    name_or_file: str | os.PathLike | None = None, mask_channels: int = 1
+    name_or_file: str | os.PathLike[str] | None = None, mask_channels: int = 1
 ) -> keras.Model:
     """The network with weights.
 
@@ -102,7 +105,7 @@ def load_model(
     return model
 
 
-def _named_by_order(layers: dict) -> dict:
+def _named_by_order(layers: Layers) -> Layers:
     """Name the layers that files know only as p_conv2d, p_conv2d_1, ...
 
     Early Keras 3 did not write layer names, and later ones lose that of the first layer of a shard.
@@ -115,7 +118,7 @@ def _named_by_order(layers: dict) -> dict:
     return {numbered.get(name, name): arrays for name, arrays in layers.items()}
 
 
-def _architecture(path: Path, layers: dict, note: dict) -> Config:
+def _architecture(path: Path, layers: Layers, note: dict[str, Any]) -> Config:
     from unetpred.network.architecture import ENCODER, Config, config_with
 
     first = layers.get("vblock1_conv_1", {}).get(0)
@@ -136,7 +139,7 @@ def _architecture(path: Path, layers: dict, note: dict) -> Config:
     return config
 
 
-def _assign(model: keras.Model, layers: dict, path: Path, upstream: bool) -> None:
+def _assign(model: keras.Model, layers: Layers, path: Path, upstream: bool) -> None:
     from unetpred.network.partial_convolution import PConv2D
 
     convolutions = [layer for layer in model.layers if isinstance(layer, PConv2D)]
@@ -170,9 +173,9 @@ def _assign(model: keras.Model, layers: dict, path: Path, upstream: bool) -> Non
 def save_weights(
     model: keras.Model,
     config: Config,
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     dtype: str = "float32",
-    **notes,
+    **notes: object,
 ) -> None:
     """Write native weights that know their architecture.
 
@@ -216,8 +219,8 @@ def save_weights(
 
 
 def convert_weights(
-    path: str | os.PathLike,
-    weights: str | os.PathLike | None = None,
+    path: str | os.PathLike[str],
+    weights: str | os.PathLike[str] | None = None,
     dtype: str = "float16",
 ) -> None:
     """Write any weights as native ones, as those that ship are.
@@ -242,7 +245,7 @@ def convert_weights(
     save_weights(load_model(weights), config, path, dtype, **notes)
 
 
-def check_weights_target(path: str | os.PathLike) -> None:
+def check_weights_target(path: str | os.PathLike[str]) -> None:
     """Refuse a file that `save_weights` could not write.
 
     Raises
@@ -256,7 +259,7 @@ def check_weights_target(path: str | os.PathLike) -> None:
     check_target(path, ".h5", ".json")
 
 
-def _save_whole(model: keras.Model, path: Path, about: dict) -> None:
+def _save_whole(model: keras.Model, path: Path, about: dict[str, Any]) -> None:
     import h5py
 
     with atomic_path(path) as temporary:
@@ -266,7 +269,7 @@ def _save_whole(model: keras.Model, path: Path, about: dict) -> None:
             file.attrs["unetpred"] = json.dumps(about)
 
 
-def _save_parts(model: keras.Model, path: Path, about: dict) -> None:
+def _save_parts(model: keras.Model, path: Path, about: dict[str, Any]) -> None:
     from unetpred.io.hdf5 import shards
 
     with folder_beside(path) as folder:
