@@ -118,9 +118,10 @@ def evaluate(
     done = 0
     for batch in evaluator.batches:
         rows += evaluator.compute(evaluator.read(batch))
-        for _ in batch if progress else ():
+        for _ in batch:
             done += 1
-            progress(done, len(evaluator.names))
+            if progress:
+                progress(done, len(evaluator.names))
     return evaluator.finish(rows, provenance)
 
 

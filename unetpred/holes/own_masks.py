@@ -90,7 +90,8 @@ class Masks:
             If there is none, or it cannot be used for an image of this size.
         """
         if isinstance(self._one, MaskStack | _Each):
-            mask, name = self._one[position], self._one.name(position)
+            mask: Any = self._one[position]
+            name = self._one.name(position)
         elif self._one is not None:
             mask, name = self._one, f"mask {self.path}" if self.path else self.name
         else:
@@ -120,7 +121,7 @@ class Masks:
     def _digest(self) -> str:
         digest = hashlib.sha256()
         if self.path is None:
-            one = self._one
+            one: Any = self._one
             for mask in [one] if isinstance(one, np.ndarray) else (one[i] for i in range(len(one))):
                 digest.update(f"{mask.shape}".encode())
                 digest.update(np.ascontiguousarray(mask).data)

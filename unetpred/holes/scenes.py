@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -108,10 +109,10 @@ class Scenes:
     @property
     def sizes(self) -> tuple[int, ...]:
         """Of the hole, px."""
-        return self._hole.sizes
+        return tuple(int(size) for size in self._hole.sizes)
 
     @property
-    def shape(self) -> str:
+    def shape(self) -> Literal["square", "disc"]:
         """Of the hole, "square" or "disc"."""
         return self._hole.shape
 

@@ -7,7 +7,7 @@ import math
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unetpred.io.files import atomic_path, write_rows
 
@@ -39,7 +39,7 @@ def write_table(path: str | os.PathLike, rows: list[dict], origin: dict[str, str
     if Path(path).suffix.lower() == ".parquet":
         _write_parquet(path, to_frame(rows, origin))
         return
-    text = {"newline": "", "encoding": "utf-8", "errors": "surrogateescape"}
+    text: Any = {"newline": "", "encoding": "utf-8", "errors": "surrogateescape"}
     with atomic_path(path) as temporary, temporary.open("w", **text) as file:
         if str(path).lower().endswith(".json"):
             clean = [

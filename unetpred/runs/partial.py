@@ -183,7 +183,7 @@ class Parts:
             }
             first = {id(s): id(one.sources[0]) for one in inputs for s in one.sources}
             for job in jobs:
-                part = by_source.get(first.get(id(job.source)))
+                part = by_source.get(first.get(id(job.source), 0))
                 if part:
                     self._of[job.position] = part
         self._all = list(dict.fromkeys(self._of.values()))
@@ -209,7 +209,7 @@ class Parts:
         taken = []
         for job in self._jobs:
             part = self._of.get(job.position)
-            row = rows.get(part, {}).get(job.position)
+            row = rows[part].get(job.position) if part in rows else None
             if row and row["stamp"] == job.stamp:
                 job.scores, job.error = row["scores"], row["error"]
                 taken.append(job)

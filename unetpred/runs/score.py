@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.holes.contexts import DEFAULT_CONTEXT, FULL, Context
+from unetpred.holes.contexts import DEFAULT_CONTEXT, Context
 from unetpred.holes.hole import Hole
 from unetpred.holes.masks import DEFAULT_HOLE
 from unetpred.holes.own_masks import Masks
@@ -126,11 +126,14 @@ def score(
         table = Sites(sites, hole.units if hole else "px")
         if hole and hole.size == DEFAULT_HOLE:  # it is no size of the user's, so it is in px
             hole = replace(hole, units="px")
+    around = context
+    if around is None:
+        around = DEFAULT_CONTEXT if table else "full"
     scenes = Scenes(
         hole,
         None if mask is None else Masks(mask),
         table,
-        Context((DEFAULT_CONTEXT if table else FULL) if context is None else context),
+        Context(around),
         pixels_per_degree,
     )
     scoring = Scoring(

@@ -196,7 +196,7 @@ def averaged(
     if pool == POOL_MEAN:
         values = values.mean(axis=(1, 2), dtype="float64")
     elif pool is not None:
-        values = _block_means(values, pool)
+        values = _block_means(values, int(pool))
     return values[..., 0] if channel_mean else values
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -121,7 +121,9 @@ def blank_map(
 
 
 def hole_pattern(
-    mask_size: int, mask_shape: str = "square", context: int | str = DEFAULT_CONTEXT
+    mask_size: int,
+    mask_shape: Literal["square", "disc"] = "square",
+    context: int | str = DEFAULT_CONTEXT,
 ) -> np.ndarray:
     """The hole in its bounding box, (S,S) float32, 1 = visible, 0 = missing.
 

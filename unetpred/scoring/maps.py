@@ -256,7 +256,8 @@ def _scores(
         reasons.append([f"structure: {why}"] if why else [])
     distances = np.full(len(places), np.nan)
     if vgg is not None:
-        found = content(*np.stack(patches, axis=1), vgg, batch_size=len(patches))
+        fillings, originals = np.stack(patches, axis=1)
+        found = content(fillings, originals, vgg, batch_size=len(patches))
         distances[:] = found.total
         if found.reason:
             for reason in reasons:

@@ -114,7 +114,7 @@ def combined(results: Sequence[Result], groups: Sequence[Sequence[int]]) -> Resu
         scores("structure"),
         scores("content"),
         scores("content_layers"),
-        pictures("filled"),
+        pictures("filled") or [],
         pictures("network_output"),
         [reasons[row] for row in order],
     )
