@@ -62,7 +62,9 @@ def test_shipped_weights_that_were_damaged(tmp_path, monkeypatch):
     path.write_bytes(data)
     monkeypatch.setattr(registry, "_shipped", lambda: tmp_path)
     for ask in (load_model, describe):
-        with pytest.raises(InputError, match="damaged or was changed: its sha256 is .* of lite is"):
+        with pytest.raises(
+            InputError, match=r"damaged or was changed: its sha256 is .* of lite is"
+        ):
             ask("lite")
 
 

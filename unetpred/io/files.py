@@ -158,6 +158,21 @@ def folder_beside(path: str | os.PathLike) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def set_damaged_aside(path: str | os.PathLike) -> Path:
+    """Rename a file that cannot be used, so that another may take its place, and give its name.
+
+    Raises
+    ------
+    OSError
+        If it cannot be renamed.
+    """
+    path, number = Path(path), 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    os.replace(path, aside)
+    return aside
+
+
 def write_rows(file: TextIO, names: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
     """Write comma-separated lines below what tells of their making in lines that start with #.
 
