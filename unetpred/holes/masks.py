@@ -12,8 +12,11 @@ from typing import Literal
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.images.arrays import array_layout, read_npy
+from unetpred.images.array_files import read_npy
+from unetpred.images.arrays import array_layout
 from unetpred.images.decoding import IMAGE_ENDINGS, decode_image, drop_alpha
+from unetpred.io.limits import check_size
+from unetpred.io.reading import check_regular, reading
 
 logger = logging.getLogger(__name__)
 
@@ -153,7 +156,11 @@ class MaskStack:
     def __getitem__(self, index: int) -> np.ndarray:
         """One mask, (H,W) float32, 1 visible, 0 missing. Raises InputError as `load_mask` does."""
         # mapped anew each time: what has been read of a mapping stays in memory as long as it does
-        return _visible(drop_alpha(np.array(self._open()[index]))[0], self.name(index))
+        masks = self._open()
+        if index >= len(masks):
+            raise IndexError(index)  # where a loop over all of them ends
+        with reading(self.name(index)):
+            return _visible(drop_alpha(np.array(masks[index]))[0], self.name(index))
 
     def name(self, index: int) -> str:
         """What messages call a mask."""
@@ -183,14 +190,20 @@ def load_mask(path: str | os.PathLike) -> np.ndarray | MaskStack:
     ending = Path(path).suffix.lower()
     if os.path.exists(path) and ending not in (*IMAGE_ENDINGS, ".npy"):
         raise InputError(f"{path}: a mask is an image ({', '.join(IMAGE_ENDINGS)}) or a .npy")
-    if ending == ".npy":
-        return mask_array(read_npy(path), path, lambda: read_npy(path))
-    pixels = decode_image(path).pixels
-    if len(np.unique(pixels)) > 2:
-        logger.warning(
-            "%s: has more than two values; only 0 is missing (JPEG blurs masks, PNG does not)", path
-        )
-    return _visible(pixels, path)
+    present = check_regular(path)
+    with reading(path):
+        if ending == ".npy":
+            values = read_npy(path)
+            _, size = array_layout(values.shape, path)
+            check_size(size, present, path, values.itemsize)
+            return mask_array(values, path, lambda: read_npy(path))
+        pixels = decode_image(path).pixels
+        if len(np.unique(pixels)) > 2:
+            logger.warning(
+                "%s: has more than two values; only 0 is missing (JPEG blurs masks, PNG does not)",
+                path,
+            )
+        return _visible(pixels, path)
 
 
 def mask_array(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -10,8 +11,12 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
-from unetpred.errors import InputError, reason_of
+from unetpred.errors import InputError
+from unetpred.images.jpeg import check_jpeg, read_frame
+from unetpred.images.png import SIGNATURE, check_png, png_header
 from unetpred.images.tiff import is_tiff, read_tiff, tiff_size
+from unetpred.io.limits import check_size, max_pixels
+from unetpred.io.reading import check_regular, reading
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 
@@ -32,6 +37,10 @@ _EIGHT_BIT = {
     "CMYK": "RGB",
     "YCbCr": "RGB",
 }
+
+
+# sizes are checked here, with a message that says what to do
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 class Decoded(NamedTuple):
@@ -123,30 +132,26 @@ def decode_image(path: str | os.PathLike[str]) -> Decoded:
 def _guarded(path, with_pillow, with_tiff):
     """Call a reader with the open file and its name; the one of TIFF may leave it to Pillow."""
     path = os.fspath(path)
-    try:
+    with reading(path, "damaged or unreadable image"):
+        if not check_regular(path):
+            raise InputError(f"{path}: is an empty file, not an image")
         # by an open file and not by its name, or Pillow maps pixels into memory as rows of the
         # length that a turned picture has
         with open(path, "rb") as file:
             start = file.read(4)
-            if not start:
-                raise InputError(f"{path}: is an empty file, not an image")
             found = with_tiff(file, path) if is_tiff(start) else None
             file.seek(0)
-            return with_pillow(file, path) if found is None else found
-    except InputError:
-        raise
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except UnidentifiedImageError:
-        raise InputError(
-            f"{path}: is not an image, or damaged; PNG, JPEG, TIFF, BMP and WebP can be read"
-        ) from None
-    except Exception as error:  # decoders of foreign bytes raise anything
-        raise InputError(f"{path}: damaged or unreadable image ({reason_of(error)})") from None
+            try:
+                return with_pillow(file, path) if found is None else found
+            except UnidentifiedImageError:
+                raise InputError(
+                    f"{path}: is not an image, or damaged; PNG, JPEG, TIFF, BMP and WebP can be "
+                    "read"
+                ) from None
 
 
 def _tiff_size(file: BinaryIO, path: str) -> tuple[int, int]:
-    return tiff_size(file)
+    return tiff_size(file, path)
 
 
 def _tiff_pixels(file: BinaryIO, path: str) -> Decoded | None:
@@ -155,7 +160,7 @@ def _tiff_pixels(file: BinaryIO, path: str) -> Decoded | None:
 
 
 def _pillow_size(file: BinaryIO, path: str) -> tuple[int, int]:
-    with Image.open(file, formats=_FORMATS) as image:
+    with _opened(file, path) as image:
         width, height = image.size
         if image.format == "PNG":
             # In a PNG the orientation may follow the pixels, and Pillow decodes them to look.
@@ -166,8 +171,43 @@ def _pillow_size(file: BinaryIO, path: str) -> tuple[int, int]:
         return (width, height) if turned else (height, width)
 
 
+def _opened(file: BinaryIO, path: str) -> Image.Image:
+    """Open an image with Pillow; what it says of its size is checked, nothing decoded."""
+    present, depth = os.fstat(file.fileno()).st_size, 0
+    start = file.read(len(SIGNATURE))
+    if start == SIGNATURE:
+        header = png_header(file)
+        depth = header.pixel_bytes
+        check_size((header.height, header.width), present, path, depth)
+    file.seek(0)
+    given = max_pixels()
+    if given and Image.MAX_IMAGE_PIXELS and given > Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = given  # or Pillow would refuse what was asked for
+    image = Image.open(file, formats=_FORMATS)
+    width, height = image.size
+    if not all(isinstance(side, int) for side in image.size):
+        raise ValueError("its size is damaged")
+    check_size((height, width), present, path, depth or len(image.getbands()))
+    return image
+
+
+def _check_complete(image: Image.Image, file: BinaryIO) -> None:
+    """Raise ValueError where pixels are missing that Pillow fills up in silence."""
+    place = file.tell()
+    if image.format == "PNG":
+        check_png(file)
+    elif image.format in ("JPEG", "MPO"):
+        file.seek(0)
+        data = file.read()
+        frame = read_frame(data)
+        if (frame.width, frame.height) != image.size:
+            raise ValueError("its size is damaged")
+        check_jpeg(data)
+    file.seek(place)
+
+
 def _pillow_pixels(file: BinaryIO, path: str) -> Decoded:
-    with Image.open(file, formats=_FORMATS) as image:
+    with _opened(file, path) as image:
         mode = image.mode
         # Cameras put previews behind a JPEG; those are no pages.
         pages = 1 if image.format in ("JPEG", "MPO") else getattr(image, "n_frames", 1)
@@ -178,8 +218,9 @@ def _pillow_pixels(file: BinaryIO, path: str) -> Decoded:
             raise InputError(
                 f"{path}: colour mode {mode} with {depth} bits is not supported; save it as RGB"
             )
+        _check_complete(image, file)
         image.load()
-        upright = ImageOps.exif_transpose(image)
+        upright = _turned(image)
         colour_key = "transparency" in image.info
         if raw_modes:
             pixels = _deep_pixels(path, upright, raw_modes)
@@ -226,4 +267,10 @@ def _redecoded(path: str, raw_modes: list[str]) -> np.ndarray:
             tiles.append(type(tile)(*plain) if hasattr(tile, "_fields") else plain)
         image.tile = tiles
         image.load()
-        return np.asarray(ImageOps.exif_transpose(image))
+        return np.asarray(_turned(image))
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    """Turn an image upright, without a copy if it is."""
+    ImageOps.exif_transpose(image, in_place=True)
+    return image

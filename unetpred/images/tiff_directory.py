@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 _MOST_PAGES = 1 << 20  # of more, the chain of directories runs in a circle
 _MOST_NUMBERS = 1 << 26
-_TYPES = {1: "B", 3: "H", 4: "I", 16: "Q", 18: "Q"}  # whole numbers; no others are needed
+_TYPES = {1: "B", 7: "B", 3: "H", 4: "I", 16: "Q", 18: "Q"}  # whole numbers; no others are needed
 
 
 class Tag(IntEnum):
@@ -34,6 +34,7 @@ class Tag(IntEnum):
     TILE_LENGTHS = 325
     EXTRA = 338
     FORMAT = 339
+    JPEG_TABLES = 347
 
 
 _NEEDED = frozenset(Tag)

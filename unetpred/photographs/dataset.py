@@ -17,7 +17,9 @@ from unetpred.errors import InputError
 from unetpred.holes.random_masks import random_mask
 from unetpred.images.arrays import Warner
 from unetpred.images.decoding import IMAGE_ENDINGS, decode_image
+from unetpred.images.folders import image_files
 from unetpred.images.sources import levels
+from unetpred.io.reading import reading
 from unetpred.photographs.augmentation import colour_matrix
 from unetpred.photographs.patterns import random_pattern
 from unetpred.photographs.pixel_store import PixelStore
@@ -55,7 +57,7 @@ def list_photographs(
     Returns
     -------
     list of pathlib.Path
-        Sorted. Names that start with "." are left out.
+        Sorted, as `unetpred.images.folders.image_files` finds them.
 
     Raises
     ------
@@ -66,14 +68,11 @@ def list_photographs(
     if not folder.is_dir():
         raise InputError(f"{folder}: is not a folder; give one that holds photographs")
     left_out = [Path(other).resolve() for other in without or []]
-    files = sorted(
+    files = [
         path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_ENDINGS
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and not any(path.resolve().is_relative_to(other) for other in left_out)
-        and path.is_file()
-    )
+        for path in map(Path, image_files(folder))
+        if not any(path.resolve().is_relative_to(other) for other in left_out)
+    ]
     if not files:
         raise InputError(
             f"{folder}: neither it nor its folders hold photographs ({', '.join(IMAGE_ENDINGS)})"
@@ -252,7 +251,8 @@ def read_photograph(file: Path) -> np.ndarray:
         If the file is no image, is cut short, has a side below `SMALLEST` px, or values that are
         not finite or out of the range of its type.
     """
-    pixels, notes = decode_image(file)
+    with reading(str(file)):
+        pixels, notes = decode_image(file)
     for note in notes:
         _warn(f"{file}: {note}")
     if min(pixels.shape[:2]) < SMALLEST:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from unetpred.errors import InputError
+from unetpred.io.limits import max_pixels, set_max_pixels
 from unetpred.photographs.dataset import Batch, Photographs
 from unetpred.photographs.pixel_store import PixelStore
 from unetpred.runtime.prefetch import prefetch
@@ -72,7 +73,8 @@ class _Pool:
         for _ in range(workers):
             process = _start(self._store.descriptor)
             self._all.append(process)
-            _send(_pipes(process)[0], ({**settings, "store": None}, self._store.descriptor))
+            about = {**settings, "store": None}, self._store.descriptor, max_pixels()
+            _send(_pipes(process)[0], about)
             self._free.put(process)
 
     def make(self, item: tuple[int, bool]) -> Batch:
@@ -139,7 +141,8 @@ def serve() -> None:
     logging.getLogger("unetpred").addHandler(told)
     logging.getLogger("unetpred").propagate = False
     with suppress(EOFError, BrokenPipeError):
-        settings, descriptor = _receive(source)
+        settings, descriptor, limit = _receive(source)
+        set_max_pixels(limit)
         store = PixelStore(len(settings["files"]), settings["cache"], descriptor)
         photographs = Photographs(**{**settings, "store": store})
         while True:
