@@ -93,7 +93,7 @@ class Scenes:
         if self.sites and (self.masks or (self.hole and self.hole.center)):
             raise InputError("`sites` says where holes are; leave `mask` and `center` away")
         if self.masks and self.hole:
-            raise InputError("`mask` gives the whole hole; leave size, shape and center away")
+            raise InputError("`mask` gives the whole hole; leave `size`, `shape` and `center` away")
         check_pixels_per_degree(self.pixels_per_degree)
         if self.sites and self.sites.units == "deg" and self.pixels_per_degree is None:
             raise InputError("`units` deg needs `pixels_per_degree`")
