@@ -29,13 +29,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--seconds", type=float, default=10, help="for a case (default: 10)")
+    parser.add_argument("--verbose", action="store_true", help="name the samples read otherwise")
     parser.add_argument("--keep", type=Path, help="where files go that made a reader fail")
     args = parser.parse_args(arguments)
     failures = 0
     for reader in args.readers or READERS:
-        counts, failed = fuzz(reader, args.seed, args.first, args.cases, args.seconds, args.keep)
+        counts, failed, others = fuzz(
+            reader, args.seed, args.first, args.cases, args.seconds, args.keep
+        )
         told = ", ".join(f"{counts[name]} {name}" for name in sorted(counts))
         print(f"{reader}: {args.cases} cases, seed {args.seed}: {told}", flush=True)
+        if args.verbose:
+            print(f"  read as something else: {dict(sorted(others.items()))}", flush=True)
         for line in failed:
             print(f"  {line}", flush=True)
         failures += len(failed)
@@ -44,9 +49,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def fuzz(
     reader: str, seed: int, first: int, count: int, seconds: float, keep: Path | None = None
-) -> tuple[Counter, list[str]]:
-    """Read damaged files; how many ended how, and a line for each that failed."""
+) -> tuple[Counter, list[str], Counter]:
+    """Read damaged files; how many ended how, a line for each that failed, what read as other."""
     counts: Counter = Counter()
+    others: Counter = Counter()
     failed: list[str] = []
     number, end = first, first + count
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
@@ -56,6 +62,7 @@ def fuzz(
                 if reader == "weights" and result.startswith("FAILED c"):  # crashed, or too slow
                     result = _by_the_door(folder, sample)
                 counts[result.split(":")[0].split(" ")[0]] += 1
+                others[sample] += result == "other"
                 if result.startswith("FAILED"):
                     failed.append(f"case {number} ({sample}): {result}")
                     if keep:
@@ -63,7 +70,7 @@ def fuzz(
                         for path in Path(folder).glob("case*"):
                             shutil.copy(path, keep / f"{reader}-{seed}-{number}-{path.name}")
             number += 1
-    return counts, failed
+    return counts, failed, others
 
 
 def _by_the_door(folder: str, sample: str) -> str:
