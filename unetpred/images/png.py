@@ -92,11 +92,9 @@ def check_png(file: BinaryIO) -> None:
             while data and not stream.eof:
                 found += len(stream.decompress(data, _STEP))
                 data = stream.unconsumed_tail
-                if found > needed + _STEP:  # a bomb, or some software's padding
-                    break
-            if stream.eof or found > needed + _STEP:
-                break
-        else:
+                if found > needed + _STEP:  # a bomb: no software fills up by so much
+                    raise ValueError("it holds more pixels than its size says")
+        if not stream.eof:
             problem = "its compressed pixels end early"
     except zlib.error as error:
         if "data check" in str(error):  # after the last of them
@@ -119,12 +117,15 @@ def check_png(file: BinaryIO) -> None:
 
 def _pixel_data(file: BinaryIO) -> Iterator[bytes]:
     """Give the content of all chunks of pixels; ValueError if a check sum does not match."""
+    size = file.seek(0, 2)
     file.seek(8)
     while True:
         head = file.read(8)
         if len(head) < 8:
             return
         length, kind = struct.unpack(">I4s", head)
+        if file.tell() + length > size:  # Pillow would take memory for all of it
+            raise ValueError("it ends within a chunk")
         if kind != b"IDAT":
             if kind == b"IEND":
                 return
