@@ -16,6 +16,7 @@ from unetpred.plots.style import (
     POINTS,
     TEXT,
     figure_class,
+    figure_of,
     given_axes,
 )
 
@@ -90,7 +91,7 @@ def training_curves(
         figure, cells = _grid(len(shown), width)
     else:
         cells = given_axes(ax, len(shown), ", ".join(shown))
-        figure = cells[0].figure
+        figure = figure_of(cells[0])
     for axes, name in zip(cells, shown, strict=True):
         known = np.isfinite(columns[name]) & np.isfinite(columns["step"])
         _draw(axes, name, columns["step"][known], columns[name][known], baselines or {})
