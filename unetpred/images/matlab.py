@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -22,7 +21,7 @@ from unetpred.images.matlab_axes import told_axes
 MATLAB_ENDINGS = (".mat",)
 
 #: MATLAB's classes of numbers, and what they are here.
-CLASSES = {
+CLASSES: dict[str, np.dtype] = {
     "double": np.dtype("float64"),
     "single": np.dtype("float32"),
     "logical": np.dtype("bool"),
@@ -105,7 +104,7 @@ def matlab_file(path: str, key: str | None = None, axes: str | None = None) -> M
         letters, said = told_axes(variable.shape, axes, name)
         if by_hdf5:
             held = _check_hdf5(path, key, name)
-            read: Callable = _Slices(path, key, letters, stamp, variable.kind)
+            read: Any = _Slices(path, key, letters, stamp, variable.kind)
         else:
             held = size
             nbytes = math.prod(variable.shape) * CLASSES[variable.kind].itemsize

@@ -154,12 +154,12 @@ def _draw(
 
 def _legend(cells: Sequence[Axes], figure: Figure | None) -> None:
     """Say which line is what: once below the figure, or in axes that are somebody else's."""
-    letters = {"prop": {"family": FONT, "size": POINTS}, "frameon": False}
-    lines = {line.get_label(): line for axes in cells for line in axes.get_lines()}
+    letters: dict[str, Any] = {"prop": {"family": FONT, "size": POINTS}, "frameon": False}
+    lines = {str(line.get_label()): line for axes in cells for line in axes.get_lines()}
     if figure is not None:
         figure.legend(
-            lines.values(),
-            lines.keys(),
+            list(lines.values()),
+            list(lines),
             loc="outside lower left",
             ncols=max(1, min(len(lines), int(figure.get_figwidth() / MM // 28))),
             **letters,

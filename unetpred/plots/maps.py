@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -126,7 +126,7 @@ def map_overlay(
     low, high = (given if given is not None else own for given, own in ((vmin, low), (vmax, high)))
     check_limits(low, high)
     colours = colour_map(cmap or ("viridis" if score == "structure" else "viridis_r"))
-    text = {"color": INK, "family": FONT, "size": 8}
+    text: dict[str, Any] = {"color": INK, "family": FONT, "size": 8}
     photograph: Axes | None
     if ax is None:
         plan = plan_figure(rows / columns, width, bar, len(caption.splitlines()))
@@ -208,7 +208,7 @@ def _hole(axes, size: int, shape: str, height: int, width: int, text: dict) -> N
 
     gap = 0.03 * max(height, width)
     corner = width - gap - size, gap
-    line = {"fill": False, "ec": "white", "lw": 1, "path_effects": _outlined()}
+    line: dict[str, Any] = {"fill": False, "ec": "white", "lw": 1, "path_effects": _outlined()}
     if shape == "disc":
         middle = corner[0] + size / 2, corner[1] + size / 2
         axes.add_patch(Ellipse(middle, size, size, **line))
