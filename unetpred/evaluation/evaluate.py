@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unetpred import __version__, plots
+from unetpred import __version__
 from unetpred.backends.precision import full_float32
 from unetpred.errors import InputError
+from unetpred.evaluation.gallery import examples, pages_in, save_pages
 from unetpred.evaluation.measures import NETWORK, Evaluation, Row, measure, summarise
 from unetpred.evaluation.tables import TEXT, markdown, write_csv
 from unetpred.fillings.simple import BASELINES
@@ -21,17 +22,13 @@ from unetpred.holes.masks import DEFAULT_HOLE, check_mask, hole_mask
 from unetpred.images.colour import from_network, to_network
 from unetpred.io.files import atomic_path, make_folder
 from unetpred.photographs.dataset import central_crops, list_photographs
-from unetpred.plots.pictures import HOLE_GREY
 from unetpred.scoring.content import contents, pairs_per_pass
 from unetpred.scoring.scores import Content
 
 if TYPE_CHECKING:
     import keras
-    from matplotlib.figure import Figure
 
 logger = logging.getLogger(__name__)
-
-GALLERY = "gallery.png"
 
 
 def evaluate(
@@ -59,10 +56,10 @@ def evaluate(
     * `evaluation.csv`: a line per `Row`, in full precision;
     * `summary.csv`: a line per `Summary`;
     * `summary.md`: the same as tables to read;
-    * `gallery.png`: original, masked and filled in by every method, scores below, for the hole
-      of 52 px (the middle one of `holes` if that is not among them). The examples are not
-      chosen by hand: they are evenly spaced in rank, from the network's best structure to its
-      worst, undefined ones last.
+    * `gallery.png`, and as many further pages (`gallery_2.png` and on) as are needed: original,
+      masked and filled in by every method, scores below, for the hole of 52 px (the middle one of
+      `holes` if that is not among them). The examples are not chosen by hand: they are evenly
+      spaced in rank, from the network's best structure to its worst, undefined ones last.
 
     Parameters
     ----------
@@ -164,7 +161,7 @@ def evaluate(
     if gallery:
         hole = DEFAULT_HOLE if DEFAULT_HOLE in holes else sorted(holes)[len(holes) // 2]
         shown = [row for row in rows if row.hole == hole]
-        plots.save(_gallery(shown, read, fillers[hole], gallery), folder / GALLERY)
+        save_pages(examples(shown, read, fillers[hole], gallery), folder)
     return result
 
 
@@ -229,34 +226,6 @@ def _measured(
     return [row for key in order for row in rows[key]]
 
 
-def _gallery(rows: Sequence[Row], files: Sequence[Path], filler: _Filler, count: int) -> Figure:
-    """Draw the fillings of one hole in evenly ranked examples; `rows` are those of the hole."""
-    methods = list(dict.fromkeys(row.method for row in rows))
-    scores = np.array([row.structure for row in rows if row.method == NETWORK])
-    order = np.argsort(-scores, kind="stable")  # NaN last
-    ranks = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
-    lines = []
-    for index in order[ranks]:
-        # Read again: keeping every crop in case it is shown would take memory without bound.
-        for _, crop in central_crops([files[index]], len(filler.mask)):
-            of_image = rows[index * len(methods) : (index + 1) * len(methods)]
-            masked = crop.copy()
-            masked[filler.patch] = HOLE_GREY
-            line = [(crop, of_image[0].image), (masked, f"hole of {rows[0].hole} px")]
-            for row, patch in zip(of_image, filler(crop[None]).values(), strict=True):
-                filled = crop.astype("float32")
-                filled[filler.patch] = patch[0]
-                line.append((filled, _caption(row)))
-            lines.append(line)
-    return plots.gallery(lines, ["original", "masked", *methods])
-
-
-def _caption(row: Row) -> str:
-    r = "r undefined" if np.isnan(row.structure) else f"r {row.structure:.2f}"
-    distance = "" if row.content is None else f"\ncontent {row.content:.3f}"
-    return f"{r}  L1 {row.l1:.1f}{distance}"
-
-
 def _square(side: int, hole: int) -> np.ndarray:
     """Make the mask (side,side) of a centred hole that leaves something visible."""
     mask = hole_mask((side, side), hole)
@@ -272,7 +241,7 @@ def _named_files(
     if isinstance(files_or_folder, (str, os.PathLike)):
         folder = Path(files_or_folder)
         # the gallery of an evaluation before this one is no photograph
-        files = list_photographs(folder, [Path(output_dir) / GALLERY])
+        files = list_photographs(folder, pages_in(Path(output_dir)))
         return {file: file.relative_to(folder).as_posix() for file in files}
     named = {Path(file): str(file) for file in files_or_folder}
     if not named:

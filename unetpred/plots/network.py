@@ -18,6 +18,7 @@ from unetpred.plots.style import (
     check_limits,
     colour_map,
     figure_class,
+    figure_of,
     frame,
     given_axes,
 )
@@ -271,7 +272,7 @@ def _grid(
         raise InputError(f"columns {columns}: at least 1 is right")
     if ax is not None:
         axes = given_axes(ax, count, "one per picture")
-        return axes[0].figure, axes
+        return figure_of(axes[0]), axes
     make = figure_class()
     columns = min(columns, count)
     rows = -(-count // columns)
