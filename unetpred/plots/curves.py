@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -86,11 +86,12 @@ def training_curves(
             f"there is {', '.join(map(repr, measured))}"
         )
     shown = list(curves) if curves else measured
+    figure: Figure
     if ax is None:
         figure, cells = _grid(len(shown), width)
     else:
         cells = given_axes(ax, len(shown), ", ".join(shown))
-        figure = cells[0].figure
+        figure = cast("Figure", cells[0].figure)  # or the part of one that they are in
     for axes, name in zip(cells, shown, strict=True):
         known = np.isfinite(columns[name]) & np.isfinite(columns["step"])
         _draw(axes, name, columns["step"][known], columns[name][known], baselines or {})
@@ -153,12 +154,12 @@ def _draw(
 
 def _legend(cells: Sequence[Axes], figure: Figure | None) -> None:
     """Say which line is what: once below the figure, or in axes that are somebody else's."""
-    letters = {"prop": {"family": FONT, "size": POINTS}, "frameon": False}
+    letters: dict[str, Any] = {"prop": {"family": FONT, "size": POINTS}, "frameon": False}
     lines = {line.get_label(): line for axes in cells for line in axes.get_lines()}
     if figure is not None:
         figure.legend(
-            lines.values(),
-            lines.keys(),
+            list(lines.values()),
+            list(map(str, lines)),
             loc="outside lower left",
             ncols=max(1, min(len(lines), int(figure.get_figwidth() / MM // 28))),
             **letters,

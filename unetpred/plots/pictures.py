@@ -7,7 +7,7 @@ chosen, no window opens and nothing has to be closed; `save` writes one as a fil
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
@@ -125,7 +125,7 @@ def _into(axes: Sequence[Axes], panels: Sequence[np.ndarray]) -> Figure:
         one.imshow(panel, interpolation="nearest")
         one.set_title(title, loc="left", **TEXT)
         frame(one)
-    return axes[0].figure
+    return cast("Figure", axes[0].figure)  # or the part of one that they are in
 
 
 def gallery(
@@ -215,7 +215,7 @@ class _Row(NamedTuple):
 
     @property
     def height(self) -> int:
-        return max(cell.shape[0] for cell in self.cells)
+        return int(max(cell.shape[0] for cell in self.cells))
 
     @property
     def lines(self) -> int:
