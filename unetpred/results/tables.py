@@ -7,7 +7,7 @@ import math
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unetpred.io.files import atomic_path, write_rows
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ENDINGS = (".csv", ".json", ".parquet")
 
 
-def write_table(path: str | os.PathLike, rows: list[dict], origin: dict[str, str]) -> None:
+def write_table(path: str | os.PathLike[str], rows: list[dict], origin: dict[str, str]) -> None:
     """Write one tidy row per image, and the provenance.
 
     Parameters
@@ -39,7 +39,7 @@ def write_table(path: str | os.PathLike, rows: list[dict], origin: dict[str, str
     if Path(path).suffix.lower() == ".parquet":
         _write_parquet(path, to_frame(rows, origin))
         return
-    text = {"newline": "", "encoding": "utf-8", "errors": "surrogateescape"}
+    text: Any = {"newline": "", "encoding": "utf-8", "errors": "surrogateescape"}
     with atomic_path(path) as temporary, temporary.open("w", **text) as file:
         if str(path).lower().endswith(".json"):
             clean = [
@@ -92,7 +92,7 @@ def _numbers(column: pandas.Series) -> pandas.Series:
         return column
 
 
-def _write_parquet(path: str | os.PathLike, frame: pandas.DataFrame) -> None:
+def _write_parquet(path: str | os.PathLike[str], frame: pandas.DataFrame) -> None:
     import pyarrow
     import pyarrow.parquet
 

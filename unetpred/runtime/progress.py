@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 #: None is a bar where someone can see it, True always one, False none; or a function that is
 #: called with (done, total).
@@ -29,12 +30,12 @@ class Reported:
         pass
 
 
-def progress_bar(total: int | None, unit: str, quiet: bool):
+def progress_bar(total: int | None, unit: str, quiet: bool) -> Any:
     """A bar with the time left; nothing if `quiet`, or where nobody sees it."""
     return reporting(total, unit, False if quiet else None)
 
 
-def reporting(total: int | None, unit: str, progress: Progress = None):
+def reporting(total: int | None, unit: str, progress: Progress = None) -> Any:
     """A bar with the time left, and an `update` method.
 
     Parameters
