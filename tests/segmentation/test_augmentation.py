@@ -66,7 +66,7 @@ def test_elastic_deformation_is_of_the_published_strength():
     augmentation = Augmentation("upright", elastic=10, scale=1, contrast=0)
     moves = []
     for seed in range(400):
-        x, y = augmentation.places(np.random.default_rng(seed), 65, (65, 65))
+        _, y = augmentation.places(np.random.default_rng(seed), 65, (65, 65))
         moves.append(y[::32, ::32] - np.arange(65)[::32, None])
         assert np.abs(np.diff(y, 2, axis=0)).max() < 0.2
     moves = np.array(moves)

@@ -71,7 +71,9 @@ def test_pascal_voc(tmp_path):
     assert checked.classes.values == (0, 1, 2) and checked.classes.void == 255
     assert checked.classes.colours[1] == (128, 0, 0)
     assert (checked[0].label[:3] == IGNORED).all() and checked.counts[-1] == 2 * 3 * 50
-    with pytest.raises(InputError, match=r"test\.txt: no such list of images; there are train, val"):
+    with pytest.raises(
+        InputError, match=r"test\.txt: no such list of images; there are train, val"
+    ):
         VOC(root, "test")
     (root / "SegmentationClass/b.png").unlink()
     with pytest.raises(InputError, match=r"b\.png: is missing, the label of .*b\.jpg"):
