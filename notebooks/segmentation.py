@@ -33,8 +33,8 @@ minutes = float(os.environ.get("UNETPRED_MINUTES", 2))
 # %% [markdown]
 # ## Cells
 #
-# Discs of all sizes with a dark membrane, on noise: brightness alone does not tell a cell from the
-# ground, since both vary from place to place. What the network is trained on is a class with two
+# Discs of all sizes with a dark membrane, on noise, a little brighter than the ground: brightness
+# alone does not tell a cell, since it varies more from place to place. What the network is trained on is a class with two
 # methods: how many images there are, and an image with its label. Files in two folders, PASCAL VOC
 # folders and TIFF stacks are such classes that come with the package.
 
@@ -55,6 +55,7 @@ class Cells(unetpred.segmentation.Dataset):
         for _ in range(22):
             radius = rng.uniform(8, 22)
             distance = np.hypot(y - rng.uniform(0, 160), x - rng.uniform(0, 160))
+            shade = shade + 18 * ((distance < radius) & (label == 0))
             label[distance < radius] = 1
             rim = (distance >= radius) & (distance < radius + 3)
             label[rim] = 0
@@ -144,7 +145,7 @@ plots.filters(np.asarray(segmenter.model.get_layer("vblock1_conv_1").kernel))
 # %% [markdown]
 # ## Layer by layer: down
 #
-# Three channels of the last layer of each block of the encoder, those that vary most. Going down,
+# Four channels of the last layer of each block of the encoder, those that vary most. Going down,
 # units become fewer and see more: edges and noise first, then membranes, then places.
 
 
@@ -173,7 +174,7 @@ def shown(names, image, channels):
 
 
 down = [f"vblock{block}_conv_{last}" for block, last in ((1, 2), (2, 2), (3, 3), (4, 3))]
-shown(down, images[0], 3)
+shown(down, images[0], 4)
 
 # %% [markdown]
 # ## And up
@@ -182,8 +183,9 @@ shown(down, images[0], 3)
 # have the cells; the head weighs their channels, and gives the probability of a cell.
 
 # %%
-shown([f"vblock{block}_conv_2" for block in (7, 8, 9, 10)], images[0], 3)
+shown([f"vblock{block}_conv_2" for block in (7, 8, 9, 10)], images[0], 4)
 
 # %%
 shares = segmenter.probabilities(images[0])
-plots.activation_grid(shares[..., None], [0], columns=1, labels=["cell"], scale="probability")
+both = np.stack([1 - shares, shares], -1)
+plots.activation_grid(both, range(2), columns=2, labels=["between", "cell"], scale="probability")
