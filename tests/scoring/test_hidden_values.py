@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unetpred.evaluation.evaluate import _Filler
+from unetpred.evaluation.fillers import Filler
 from unetpred.fillings.simple import BASELINES
 from unetpred.holes.contexts import Context
 from unetpred.holes.hole import Hole
@@ -145,7 +145,7 @@ def test_in_features(weights, image):
 def test_in_evaluation(rng, channels):
     mask = hole_mask((96, 96), 30)
     crops = rng.integers(0, 256, (2, 96, 96, 3)).astype("uint8")
-    filler = _Filler(build_unetpred(width=0.0625, mask_channels=channels), mask, list(BASELINES))
+    filler = Filler(build_unetpred(width=0.0625, mask_channels=channels), mask, list(BASELINES))
     one, two = filler(crops), filler(other(crops, mask).astype("uint8"))
     for method, values in one.items():
         np.testing.assert_array_equal(values, two[method])

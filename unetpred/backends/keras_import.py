@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
 from unetpred.errors import InputError, reason_of
@@ -87,7 +88,12 @@ def import_keras(ours: bool = True) -> None:
         If the backend that KERAS_BACKEND or Keras' configuration names is not installed, or is
         openvino and Keras too old for it.
     """
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    if ours:
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    elif sys.modules.get("keras") is not None:
+        _check_layout(sys.modules["keras"])
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     backend = os.environ.setdefault("KERAS_BACKEND", _configured() or _installed_backend())
     if backend == "openvino" and find_spec("keras"):
         _check_openvino(version("keras"))
@@ -111,6 +117,10 @@ def import_keras(ours: bool = True) -> None:
             "openvino"
         ) from None
     keras.config.set_floatx("float32")  # keras.json may ask for less, and scores would move
+    _check_layout(keras)
+
+
+def _check_layout(keras: ModuleType) -> None:
     if keras.config.image_data_format() != "channels_last":
         raise InputError(
             'keras.json has image_data_format "channels_first"; unetpred needs "channels_last"'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Literal
 
 from unetpred.commands.options import add_option, hole_of, masks_of
 from unetpred.errors import InputError
@@ -89,9 +90,11 @@ def _list(args: argparse.Namespace) -> int:
     return 0
 
 
-def _pool(text: str | None) -> int | str | None:
-    if text in (None, "mean"):
-        return text
+def _pool(text: str | None) -> int | Literal["mean"] | None:
+    if text is None:
+        return None
+    if text == "mean":
+        return "mean"
     if not text.isdecimal() or int(text) < 1:
         raise InputError(f"--pool {text}: a whole number from 1, or mean, is right")
     return int(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unetpred.errors import InputError
 
@@ -38,7 +38,7 @@ _CALLED = {
     },
 }
 
-_OPTIONS = {
+_OPTIONS: dict[str, dict[str, Any]] = {
     "input": {
         "nargs": "+",
         "action": "extend",
@@ -73,7 +73,7 @@ _OPTIONS = {
 }
 
 
-def add_option(parser: argparse.ArgumentParser, name: str, **more) -> None:
+def add_option(parser: argparse._ActionsContainer, name: str, **more: Any) -> None:
     """Add an option that other commands have too.
 
     Parameters

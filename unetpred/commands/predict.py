@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
 from unetpred.commands.options import add_option, hole_of, masks_of
 
@@ -92,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     from unetpred.runtime.command_line import Call
 
     sites = Sites(args.sites, args.units) if args.sites is not None else None
-    context = args.context or (DEFAULT_CONTEXT if sites else FULL)
+    context: Any = args.context or (DEFAULT_CONTEXT if sites else FULL)
     scenes = Scenes(hole_of(args), masks_of(args), sites, Context(context), args.pixels_per_degree)
     scoring = Scoring(
         tuple(args.output),

@@ -29,7 +29,7 @@ class Context:
         If it is neither, or smaller than the network takes.
     """
 
-    size: int | Literal["full"] = FULL
+    size: int | Literal["full"] = "full"
 
     def __post_init__(self) -> None:
         # late, because the command line's parser must not import Pillow

@@ -125,12 +125,12 @@ def hole_boxes(mask: np.ndarray) -> list[Box]:
     rows, columns = (np.flatnonzero(missing.any(axis=axis)) for axis in (1, 0))
     if len(rows) and missing[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all():
         # one rectangle, as the default hole is; importing SciPy takes longer than the rest
-        return [tuple(int(v) for v in (rows[0], columns[0], rows[-1] + 1, columns[-1] + 1))]
+        return [(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)]
 
     from scipy import ndimage
 
     labels, _ = ndimage.label(missing, structure=np.ones((3, 3)))
-    boxes = [(r.start, c.start, r.stop, c.stop) for r, c in ndimage.find_objects(labels)]
+    boxes: list[Box] = [(r.start, c.start, r.stop, c.stop) for r, c in ndimage.find_objects(labels)]
     return sorted(boxes)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,9 +24,9 @@ class Masks:
 
     Parameters
     ----------
-    given : path-like or array_like
-        An image or a .npy, or an array: (H,W) for all images, (N,H,W) with one for each. Or a
-        folder of such files, each of the name of its image but for the ending.
+    given : path-like, array_like, or sequence of these
+        An image or a .npy, or an array: (H,W) for all images, (N,H,W) or a sequence with one for
+        each. Or a folder of such files, each of the name of its image but for the ending.
 
     Attributes
     ----------
@@ -40,17 +41,17 @@ class Masks:
         If they cannot be read, or hide nothing or all.
     """
 
-    def __init__(self, given: str | os.PathLike | np.ndarray):
+    def __init__(self, given: Any):
         self.path = os.fspath(given) if isinstance(given, str | os.PathLike) else None
         self.name = self.path or "mask"
         self._files: dict[str, str] = {}
-        self._one: np.ndarray | MaskStack | None = None
-        if self.path is None:
-            array = np.asarray(given)
-            if array.dtype.kind not in "buif":
-                raise InputError(f"mask: is an array of type {array.dtype}; numbers are needed")
-            self._array = array
-            self._one = mask_array(array, self.name)
+        self._one: np.ndarray | MaskStack | _Each | None = None
+        if isinstance(given, list | tuple) and all(
+            isinstance(one, str | os.PathLike) or np.ndim(one) >= 2 for one in given
+        ):
+            self._one = _Each(given)
+        elif self.path is None:
+            self._one = _in_memory(given, self.name)
         elif os.path.isdir(self.path):
             self._files = _by_stem(self.path)
         else:
@@ -60,7 +61,7 @@ class Masks:
 
     def check_count(self, count: int) -> None:
         """Raise InputError for a stack of another length than the number of images."""
-        if isinstance(self._one, MaskStack) and len(self._one) != count:
+        if isinstance(self._one, MaskStack | _Each) and len(self._one) != count:
             raise InputError(
                 f"{self.name}: holds {len(self._one)} masks for {count} image(s); "
                 "one mask, or one for each, is right"
@@ -88,8 +89,9 @@ class Masks:
         InputError
             If there is none, or it cannot be used for an image of this size.
         """
-        if isinstance(self._one, MaskStack):
-            mask, name = self._one[position], self._one.name(position)
+        if isinstance(self._one, MaskStack | _Each):
+            mask: Any = self._one[position]
+            name = self._one.name(position)
         elif self._one is not None:
             mask, name = self._one, f"mask {self.path}" if self.path else self.name
         else:
@@ -108,6 +110,8 @@ class Masks:
 
     def __str__(self) -> str:
         if self.path is None:
+            if isinstance(self._one, MaskStack | _Each):
+                return f"{len(self._one)} masks in memory (sha256 {self._digest})"
             return f"mask in memory (sha256 {self._digest})"
         if self._files:
             return f"masks of {self.path}, each by its image's name (sha256 {self._digest})"
@@ -115,15 +119,48 @@ class Masks:
 
     @cached_property
     def _digest(self) -> str:
+        digest = hashlib.sha256()
         if self.path is None:
-            array = np.ascontiguousarray(self._array)
-            return hashlib.sha256(f"{array.shape} {array.dtype}".encode() + array.data).hexdigest()
+            one: Any = self._one
+            for mask in [one] if isinstance(one, np.ndarray) else (one[i] for i in range(len(one))):
+                digest.update(f"{mask.shape}".encode())
+                digest.update(np.ascontiguousarray(mask).data)
+            return digest.hexdigest()
         if not self._files:
             return sha256(self.path)
-        digest = hashlib.sha256()
         for stem, file in sorted(self._files.items()):
             digest.update(f"{stem} {sha256(file)}\n".encode(errors="surrogateescape"))
         return digest.hexdigest()
+
+
+class _Each:
+    """One mask for each image, in a sequence."""
+
+    def __init__(self, given: Sequence):
+        self._given = given
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        one = self._given[index]
+        path = isinstance(one, str | os.PathLike)
+        mask = load_mask(one) if path else _in_memory(one, self.name(index))
+        if isinstance(mask, MaskStack):
+            raise InputError(f"{self.name(index)}: holds {len(mask)} masks; one is right")
+        return mask
+
+    def name(self, index: int) -> str:
+        """What messages call a mask."""
+        one = self._given[index]
+        return os.fspath(one) if isinstance(one, str | os.PathLike) else f"mask {index}"
+
+
+def _in_memory(given: Any, name: str) -> np.ndarray | MaskStack:
+    array = np.asarray(given)
+    if array.dtype.kind not in "buif":
+        raise InputError(f"{name}: is an array of type {array.dtype}; numbers are needed")
+    return mask_array(array, name)
 
 
 def _by_stem(folder: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -92,7 +93,7 @@ class Scenes:
         if self.sites and (self.masks or (self.hole and self.hole.center)):
             raise InputError("`sites` says where holes are; leave `mask` and `center` away")
         if self.masks and self.hole:
-            raise InputError("`mask` gives the whole hole; leave size, shape and center away")
+            raise InputError("`mask` gives the whole hole; leave `size`, `shape` and `center` away")
         check_pixels_per_degree(self.pixels_per_degree)
         if self.sites and self.sites.units == "deg" and self.pixels_per_degree is None:
             raise InputError("`units` deg needs `pixels_per_degree`")
@@ -108,10 +109,10 @@ class Scenes:
     @property
     def sizes(self) -> tuple[int, ...]:
         """Of the hole, px."""
-        return self._hole.sizes
+        return tuple(int(size) for size in self._hole.sizes)
 
     @property
-    def shape(self) -> str:
+    def shape(self) -> Literal["square", "disc"]:
         """Of the hole, "square" or "disc"."""
         return self._hole.shape
 

@@ -6,10 +6,10 @@ import csv
 import hashlib
 import math
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from unetpred.errors import InputError
 from unetpred.io.registry import sha256
@@ -100,8 +100,9 @@ class Sites:
         """
         if self.path is not None:
             return read_sites(self.path, reserved)
-        header = [str(name) for name in self.table.columns]
-        frame = self.table.astype(object).where(self.table.notna(), math.nan)
+        table: Any = self.table
+        header = [str(name) for name in table.columns]
+        frame = table.astype(object).where(table.notna(), math.nan)
         rows = (
             (f"{self.name}: row {number}", list(row))
             for number, row in enumerate(frame.itertuples(index=False, name=None))
@@ -112,7 +113,8 @@ class Sites:
     def _digest(self) -> str:
         if self.path is not None:
             return sha256(self.path)
-        return hashlib.sha256(self.table.to_csv(index=False).encode()).hexdigest()
+        table: Any = self.table
+        return hashlib.sha256(table.to_csv(index=False).encode()).hexdigest()
 
     def __str__(self) -> str:
         what = self.path or "a table in memory"
@@ -161,7 +163,7 @@ def read_sites(path: str | os.PathLike, reserved: Collection[str] = ()) -> list[
 def _sites(
     table: str,
     header: list[str],
-    rows: Iterable[tuple[str, list[object]]],
+    rows: Iterable[tuple[str, Sequence[object]]],
     reserved: Collection[str],
 ) -> list[Site]:
     """Make sites of rows, each with what messages call it."""
@@ -186,7 +188,7 @@ def _sites(
     return sites
 
 
-def _site(where: str, names: list[str], row: list[object], places: tuple[str, str]) -> Site:
+def _site(where: str, names: list[str], row: Sequence[object], places: tuple[str, str]) -> Site:
     if len(row) != len(names):
         raise InputError(f"{where}: has {len(row)} columns, the first line {len(names)}")
     cells = {
@@ -195,7 +197,8 @@ def _site(where: str, names: list[str], row: list[object], places: tuple[str, st
     }
     index = _number(cells.pop("index", None), f"{where}: index")
     others = dict(cells)
-    numbers, wrong = [], []
+    numbers: list[Any] = []
+    wrong = []
     for name in (*places, "size"):
         if name not in IN_DEGREES:  # which go along, since the results have them in px
             others.pop(name, None)
@@ -208,12 +211,14 @@ def _site(where: str, names: list[str], row: list[object], places: tuple[str, st
         index = None
     if index is not None and not index.is_integer():
         raise InputError(f"{where}: index {index:g}: a whole number is right")
-    image = others.pop("image", None)
+    image: Any = others.pop("image", None)
     if isinstance(image, float):  # NaN: a table in memory has no name there
         image = ""
     return Site(
         where,
-        *numbers,
+        numbers[0],
+        numbers[1],
+        numbers[2],
         image if image is None else os.fspath(image),
         index if index is None else int(index),
         others,

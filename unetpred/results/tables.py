@@ -71,13 +71,25 @@ def to_frame(rows: list[dict], origin: dict[str, str]) -> pandas.DataFrame:
     """
     import pandas
 
-    frame = pandas.DataFrame(rows, columns=list(rows[0]))
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    frame = pandas.DataFrame({name: _column(values) for name, values in columns.items()})
     frame["index"] = pandas.to_numeric(frame["index"])
-    for name in frame.columns.difference(["image", "index", "reason"]):
-        if frame[name].dtype == object:
+    for name in frame.columns.difference(["image", "reason"]):
+        if not pandas.api.types.is_numeric_dtype(frame[name]):
             frame[name] = _numbers(frame[name])
     frame.attrs["provenance"] = dict(origin)
     return frame
+
+
+def _column(values: list) -> pandas.Series:
+    """A column; of text as pandas' own, but for names of files that are no text."""
+    import pandas
+
+    try:
+        "".join(value for value in values if isinstance(value, str)).encode()
+    except UnicodeEncodeError:
+        return pandas.Series(values, dtype=object)
+    return pandas.Series(values)
 
 
 def _numbers(column: pandas.Series) -> pandas.Series:
@@ -93,18 +105,17 @@ def _numbers(column: pandas.Series) -> pandas.Series:
 
 
 def _write_parquet(path: str | os.PathLike[str], frame: pandas.DataFrame) -> None:
+    import pandas
     import pyarrow
     import pyarrow.parquet
 
-    # names of files need not be text
-    for name in frame.columns:
-        if frame[name].dtype == object or str(frame[name].dtype).startswith("str"):
-            frame[name] = [
-                value.encode("utf-8", "backslashreplace").decode()
-                if isinstance(value, str)
-                else value
-                for value in frame[name]
-            ]
+    for name in frame.columns:  # names of files need not be text
+        if pandas.api.types.is_numeric_dtype(frame[name]):
+            continue
+        frame[name] = [
+            value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+            for value in frame[name]
+        ]
     table = pyarrow.Table.from_pandas(frame, preserve_index=False)
     origin = json.dumps(frame.attrs["provenance"], ensure_ascii=False)
     more = {"provenance": origin, "PANDAS_ATTRS": json.dumps(frame.attrs)}  # which pandas reads

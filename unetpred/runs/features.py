@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -38,9 +38,9 @@ class Activations(NamedTuple):
 
     layers: Sequence[str]
     weights: str | None = None
-    pool: int | str | None = None
+    pool: int | Literal["mean"] | None = None
     channel_mean: bool = False
-    dtype: str = "float32"
+    dtype: Literal["float32", "float16"] = "float32"
 
 
 def list_layers_of(
@@ -125,7 +125,7 @@ def save_features(
     sizes = {batch[0].source.size for batch in planned}
     find_weights(wanted.weights)
 
-    import_keras()
+    import_keras(call.is_process)
     from unetpred.scoring.activations import check_one_size
 
     check_one_size(sizes, wanted.pool)

@@ -11,6 +11,7 @@ import numpy as np
 
 from unetpred.errors import InputError
 from unetpred.holes.scenes import Place, Scenes, Uncovered
+from unetpred.images.inputs import MemorySource
 from unetpred.images.sources import Source
 
 logger = logging.getLogger(__name__)
@@ -62,7 +63,9 @@ class Job:
 
     @property
     def stamp(self) -> str:
-        """Changes when the file of the picture does."""
+        """Changes when the picture, or its file, does."""
+        if isinstance(self.source, MemorySource):
+            return self.source.stamp
         try:
             info = os.stat(self.source.path)
         except OSError:

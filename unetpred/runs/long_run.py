@@ -18,6 +18,8 @@ from unetpred.runtime.progress import Progress, reporting
 Batch = TypeVar("Batch", bound=Sequence)
 Read = TypeVar("Read")
 Rows = TypeVar("Rows")
+Given = TypeVar("Given", bound=Sequence, contravariant=True)
+Made = TypeVar("Made", contravariant=True)
 
 
 class Work(Generic[Batch, Read, Rows]):
@@ -40,10 +42,10 @@ class Work(Generic[Batch, Read, Rows]):
         return self.compute(self.read(batch))
 
 
-class Sink(Protocol[Batch, Rows]):
+class Sink(Protocol[Given, Made]):
     """Where rows go."""
 
-    def put(self, batch: Batch, rows: Rows) -> None:
+    def put(self, batch: Given, rows: Made) -> None:
         """Keep the rows of a batch; after it, an interruption loses nothing of them."""
 
     def stopped(self, finished: int, total: int) -> str:

@@ -9,6 +9,7 @@ import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 from zipfile import BadZipFile
 
 import numpy as np
@@ -138,10 +139,12 @@ def save_map(
     if scoring.content and scoring.vgg_weights:
         find_vgg(scoring.vgg_weights)
 
-    import_keras()
+    import_keras(call.is_process)
     from unetpred.scoring.predictor import Predictor
 
-    outputs = ["structure", "content"] if scoring.content else ["structure"]
+    outputs: list[Literal["structure", "content"]] = ["structure"]
+    if scoring.content:
+        outputs.append("content")
     about = provenance(
         scoring.weights, str(grid.scenes), outputs, scoring.vgg_weights, command=call.command
     )
@@ -231,7 +234,7 @@ class _Sink:
 
 
 def _write(path: Path, result: PredictabilityMap, origin: dict[str, str]) -> None:
-    scores = {} if result.content is None else {"content": result.content}
+    scores: dict[str, Any] = {} if result.content is None else {"content": result.content}
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
             file,
@@ -272,7 +275,7 @@ def _go_on(part: Path, result: PredictabilityMap, origin: dict[str, str]) -> Non
 
 def _picture(
     save: str,
-    score: str,
+    score: Literal["structure", "content"],
     input_path: str,
     image: np.ndarray,
     result: PredictabilityMap,

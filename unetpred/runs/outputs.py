@@ -79,7 +79,9 @@ def check_targets(
     """
     found = {one.path: _beside(outputs, one, sites) for one in inputs if one.sources}
     beside = {path: file for path, file in found.items() if file}
-    targets = [(f"scores of {name}", file, (file.suffix,)) for name, file in beside.items()]
+    targets: list[tuple[str, str | Path, tuple[str, ...]]] = [
+        (f"scores of {name}", file, (file.suffix,)) for name, file in beside.items()
+    ]
     if outputs.save:
         targets.append(("`save`", outputs.save, ENDINGS))
     targets += [

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 from unetpred.errors import InputError
 from unetpred.images.sources import Input
@@ -75,10 +76,10 @@ class Part:
     def __init__(self, target: Path, settings: dict):
         self.path = Path(f"{target}.part")
         self._settings = settings
-        self._file = None
+        self._file: TextIO | None = None
 
     def read(self) -> dict[int, dict]:
-        """The rows that are there, by position: `stamp`, `scores`, `error`; as `add` got them.
+        """The rows that are there, by position, as `add` got them.
 
         Raises
         ------
@@ -106,20 +107,9 @@ class Part:
                 )
         return kept
 
-    def add(self, jobs: Iterable[Job]) -> None:
-        """Write down what is done, at once for all of a batch."""
-        lines = [
-            json.dumps(
-                {
-                    "position": job.position,
-                    "stamp": job.stamp,
-                    "scores": job.scores,
-                    "error": job.error,
-                }
-            )
-            + "\n"
-            for job in jobs
-        ]
+    def add(self, rows: Iterable[dict]) -> None:
+        """Write rows down, at once for all of a batch; each has a `position` and whatever else."""
+        lines = [json.dumps(row) + "\n" for row in rows]
         if self._file is None:
             self._file = self.path.open("w", encoding="utf-8", newline="\n")
             lines.insert(0, json.dumps({"settings": self._settings}) + "\n")
@@ -144,6 +134,15 @@ class Part:
         self.close()
         with suppress(FileNotFoundError):
             self.path.unlink()
+
+
+def _row(job: Job) -> dict:
+    return {
+        "position": job.position,
+        "stamp": job.stamp,
+        "scores": job.scores,
+        "error": job.error,
+    }
 
 
 class Parts:
@@ -184,7 +183,7 @@ class Parts:
             }
             first = {id(s): id(one.sources[0]) for one in inputs for s in one.sources}
             for job in jobs:
-                part = by_source.get(first.get(id(job.source)))
+                part = by_source.get(first.get(id(job.source), 0))
                 if part:
                     self._of[job.position] = part
         self._all = list(dict.fromkeys(self._of.values()))
@@ -210,7 +209,7 @@ class Parts:
         taken = []
         for job in self._jobs:
             part = self._of.get(job.position)
-            row = rows.get(part, {}).get(job.position)
+            row = rows[part].get(job.position) if part in rows else None
             if row and row["stamp"] == job.stamp:
                 job.scores, job.error = row["scores"], row["error"]
                 taken.append(job)
@@ -228,7 +227,7 @@ class Parts:
         """Write down what is done."""
         for part in dict.fromkeys(self._of.get(job.position) for job in jobs):
             if part:
-                part.add(job for job in jobs if self._of.get(job.position) is part)
+                part.add(_row(job) for job in jobs if self._of.get(job.position) is part)
 
     def close(self) -> None:
         """Leave all as it is."""

@@ -109,7 +109,8 @@ class ScoreWork(Work[list[Job], Loaded, list[Outcome]]):
         self._open()
 
     def _open(self) -> None:
-        self._pictures, self._predictor = Pictures(), None
+        self._pictures = Pictures()
+        self._predictor: Predictor | None = None
 
     def __getstate__(self) -> dict:
         """Whoever gets it in another process loads the network there."""
@@ -148,8 +149,8 @@ class ScoreWork(Work[list[Job], Loaded, list[Outcome]]):
                 continue
             loaded.rows.append(row)
             loaded.scenes.append(scene)
-            kept = {} if self._fillings else None
-            measures = {}
+            kept: dict[str, np.ndarray] | None = {} if self._fillings else None
+            measures: dict = {}
             if self._scoring.covariates:
                 measures = covariates(scene.pixels, scene.hole, scene.visible, kept)
             loaded.measures.append(measures)

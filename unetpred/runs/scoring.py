@@ -168,7 +168,7 @@ class _Run:
         self._arrays = Arrays(outputs.arrays, len(jobs), sizes)
         self._pictures = picture_names(outputs.images, jobs)
 
-        import_keras()
+        import_keras(self._call.is_process)
         work = ScoreWork(
             scoring,
             self._scenes,
@@ -243,7 +243,7 @@ class _Run:
             if job.scores:
                 self.fail.say(f"{self._scenes.sites.name}: {job.scores['reason']}")
         if self._outputs.save:
-            import_keras()
+            import_keras(self._call.is_process)
             self.scored.origin = self._origin()
             self._write()
 
@@ -287,7 +287,8 @@ class _Run:
 
         arrays, path = outcome.arrays, self._pictures[job.position]
         names = self.scored.scoring.output
-        numbers = "   ".join(f"{name} {outcome.scores[name]:.3f}" for name in names)
+        scores = outcome.scores or {}
+        numbers = "   ".join(f"{name} {scores[name]:.3f}" for name in names)
         caption = f"{label(job.source)}\n{numbers}"
         save(triptych(arrays["image"], arrays["mask"], arrays["filled"], caption), Path(path))
 
@@ -297,10 +298,13 @@ def _tell_undefined(scored: Scored, scenes: Scenes, outputs: Outputs) -> None:
     jobs = scored.jobs
     if not outputs.save and not scenes.sites:
         tabled = {id(s) for one in scored.inputs if one.kind == "directory" for s in one.places}
-        told = [job for job in jobs if job.scores and job.scores["reason"]]
-        told = [job for job in told if id(job.source) not in tabled]
-        for job in told[:TOLD]:
-            logger.warning("%s: %s", label(job.source), job.scores["reason"])
+        told = [
+            (job, job.scores["reason"])
+            for job in jobs
+            if job.scores and job.scores["reason"] and id(job.source) not in tabled
+        ]
+        for job, reason in told[:TOLD]:
+            logger.warning("%s: %s", label(job.source), reason)
         if len(told) > TOLD:
             logger.warning("and %d more; `save` has all reasons", len(told) - TOLD)
     nowhere = sum(job.scores is not None and not job.scored for job in jobs)

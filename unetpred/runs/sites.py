@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from unetpred.errors import InputError
 from unetpred.holes.hole import pixels, whole_pixel
@@ -46,6 +47,7 @@ def site_jobs(scenes: Scenes, sources: list[Source], fail: Failures) -> list[Job
         One line that names the site, if its picture cannot be told.
     """
     table, per_degree = scenes.sites, scenes.pixels_per_degree
+    assert table is not None
     sites = table.read(OURS)
     sized = sites[0].size is not None
     if sized and scenes.sizes != (DEFAULT_HOLE,):
@@ -53,13 +55,14 @@ def site_jobs(scenes: Scenes, sources: list[Source], fail: Failures) -> list[Job
     if sites[0].in_degrees and per_degree is None:
         raise InputError(f"{table.name}: columns x_deg and y_deg need `pixels_per_degree`")
     find = _finder(sources)
-    jobs = []
+    jobs: list[Job] = []
     for site in sites:
         source = find(site)
         names = ("x_deg", "y_deg") if site.in_degrees else ("x", "y")
         numbers = zip((*names, "size"), (site.x, site.y, site.size), strict=True)
         unknown = [name for name, number in numbers if not math.isfinite(number or 0)]
-        for given in [site.size] if sized else scenes.sizes:
+        own: Sequence[Any] = [site.size] if sized else scenes.sizes
+        for given in own:
             size, error = given, site.error
             if sized and "size" not in unknown:
                 try:
@@ -91,6 +94,7 @@ def _place(job: Job, site: Site, size: int, per_degree: float | None, fail: Fail
         except InputError as error:
             fail(job, str(error))
             return
+        assert per_degree is not None
         x, y = width // 2 + x * per_degree, height // 2 - y * per_degree
     job.place = Place(whole_pixel(x), whole_pixel(y), size)
     job.columns |= vars(job.place)

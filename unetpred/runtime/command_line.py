@@ -18,10 +18,13 @@ class Call:
         For provenance.
     resume : str
         What an interrupted user is told to do.
+    is_process : bool
+        Whether it is all that the process does, as of a command; else the process is the user's.
     """
 
     command: str
     resume: str
+    is_process: bool = True
 
     @classmethod
     def of_process(cls) -> Call:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -55,7 +56,9 @@ def reporting(total: int | None, unit: str, progress: Progress = None) -> Any:
         from tqdm import tqdm
 
         return tqdm(total=total, disable=True)
-    from tqdm.auto import tqdm
+    with warnings.catch_warnings():  # a notebook without widgets gets a bar of characters
+        warnings.simplefilter("ignore")
+        from tqdm.auto import tqdm
 
     return tqdm(total=total, unit=unit, leave=False)
 

@@ -3,60 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from unetpred.backends.precision import full_float32
 from unetpred.errors import InputError
 from unetpred.holes.contexts import DEFAULT_CONTEXT, FULL
-from unetpred.holes.masks import DEFAULT_HOLE, hole_mask
-from unetpred.images.arrays import MIN_SIDE
+from unetpred.holes.masks import DEFAULT_HOLE
 from unetpred.images.colour import from_network, to_network
+from unetpred.images.inputs import load_all
 from unetpred.network.forward import forward
 from unetpred.scoring.crops import Cut, Part, crops, fields
 from unetpred.scoring.hole_outputs import ready
+from unetpred.scoring.map_grid import (
+    HIDDEN,
+    OUTSIDE,
+    PENDING,
+    PredictabilityMap,
+    blank_map,
+    hole_pattern,
+)
 
 if TYPE_CHECKING:
     import keras
 
     from unetpred.scoring.predictor import Predictor
 
-PENDING = "not scored yet"
-OUTSIDE = "the hole leaves the image"
-HIDDEN = "nothing is visible"
+__all__ = ["OUTSIDE", "PENDING", "PredictabilityMap", "blank_map", "predictability_map"]
 
 Progress = Callable[[int], None]
 
 
-@dataclass
-class PredictabilityMap:
-    """Scores at the places of a grid.
-
-    Attributes
-    ----------
-    structure : numpy.ndarray, (rows,cols) float64
-        Pearson's r in the hole, -1..1; higher = more predictable. NaN where undefined.
-    content : numpy.ndarray, (rows,cols) float64, or None if not asked for
-        VGG-16 feature distance in the hole, from 0; higher = LESS predictable. NaN where undefined.
-    x : numpy.ndarray, (cols,) int
-        Columns of the image at which the holes are centred, 0-based.
-    y : numpy.ndarray, (rows,) int
-        Rows, likewise.
-    reason : numpy.ndarray, (rows,cols) str
-        Why a score is undefined; empty where all are defined.
-    """
-
-    structure: np.ndarray
-    content: np.ndarray | None
-    x: np.ndarray
-    y: np.ndarray
-    reason: np.ndarray
-
-
 def predictability_map(
-    image: np.ndarray,
+    image: Any,
     stride: int = 16,
     context: int | Literal["full"] = DEFAULT_CONTEXT,
     mask_size: int = DEFAULT_HOLE,
@@ -69,8 +49,8 @@ def predictability_map(
 
     Parameters
     ----------
-    image : array_like, (H,W,3) or (H,W)
-        uint8 or float, RGB or grey, 0..255.
+    image : path-like, array_like (H,W,3) or (H,W), or PIL.Image.Image
+        An image file, or uint8 or float, RGB or grey, 0..255.
     stride : int
         Distance of the places, px: x = 0, stride, 2*stride, ... below W, and y alike, so that
         ``structure[i, j]`` is at column ``j * stride`` and row ``i * stride``. Places so near the
@@ -104,10 +84,9 @@ def predictability_map(
     >>> result = predictability_map(image, stride=32)
     >>> result.structure                    # (ceil(H/32), ceil(W/32))
     """
-    from unetpred.images.sources import array_sources
     from unetpred.scoring.predictor import OUTPUTS, Predictor
 
-    pictures = array_sources(image, "image")
+    pictures = load_all(image)
     if len(pictures) != 1:
         raise InputError(f"image: holds {len(pictures)} pictures; a map is of one")
     if unknown := [name for name in output if name not in OUTPUTS]:
@@ -122,56 +101,6 @@ def predictability_map(
         if progress:
             progress(len(batch))
     return result
-
-
-def blank_map(
-    size_hw: tuple[int, int], stride: int, mask_size: int = DEFAULT_HOLE, content: bool = False
-) -> PredictabilityMap:
-    """A map in which all that is known is where the hole leaves the image.
-
-    Raises
-    ------
-    InputError
-        If the stride is none, or the hole fits at no place.
-    """
-    if stride != int(stride) or stride < 1:
-        raise InputError(f"stride {stride}: a whole number of pixels, at least 1, is right")
-    height, width = size_hw
-    x, y = np.arange(0, width, int(stride)), np.arange(0, height, int(stride))
-    before, after = mask_size // 2, mask_size - mask_size // 2
-    fits = [(p >= before) & (p + after <= side) for p, side in ((y, height), (x, width))]
-    inside = fits[0][:, None] & fits[1]
-    if not inside.any():
-        raise InputError(
-            f"a hole of {mask_size} px leaves the image of {width}x{height} px (width x height) at "
-            f"every place of a grid of {stride} px; a smaller hole or stride is needed"
-        )
-    empty = np.full(inside.shape, np.nan)
-    reason = np.where(inside, PENDING, OUTSIDE).astype(object)
-    return PredictabilityMap(empty, empty.copy() if content else None, x, y, reason)
-
-
-def hole_pattern(
-    mask_size: int, mask_shape: str = "square", context: int | str = DEFAULT_CONTEXT
-) -> np.ndarray:
-    """The hole in its bounding box, (S,S) float32, 1 = visible, 0 = missing.
-
-    Raises
-    ------
-    InputError
-        If it leaves nothing of the context visible, or the context is none.
-    """
-    if context != FULL:
-        if context != int(context) or context < MIN_SIDE:
-            raise InputError(
-                f"context {context}: a whole number of pixels, at least {MIN_SIDE}, is right"
-            )
-        if mask_size >= context:
-            raise InputError(
-                f"a hole of {mask_size} px leaves nothing visible of a context of {context} px"
-            )
-    center = mask_size // 2, mask_size // 2
-    return hole_mask((mask_size, mask_size), mask_size, mask_shape, center)
 
 
 class Places(NamedTuple):
@@ -327,7 +256,8 @@ def _scores(
         reasons.append([f"structure: {why}"] if why else [])
     distances = np.full(len(places), np.nan)
     if vgg is not None:
-        found = content(*np.stack(patches, axis=1), vgg, batch_size=len(patches))
+        fillings, originals = np.stack(patches, axis=1)
+        found = content(fillings, originals, vgg, batch_size=len(patches))
         distances[:] = found.total
         if found.reason:
             for reason in reasons:
