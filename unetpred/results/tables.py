@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ENDINGS = (".csv", ".json", ".parquet")
 
 
-def write_table(path: str | os.PathLike[str], rows: list[dict], origin: dict[str, str]) -> None:
+def write_table(path: str | os.PathLike, rows: list[dict], origin: dict[str, str]) -> None:
     """Write one tidy row per image, and the provenance.
 
     Parameters
@@ -92,7 +92,7 @@ def _numbers(column: pandas.Series) -> pandas.Series:
         return column
 
 
-def _write_parquet(path: str | os.PathLike[str], frame: pandas.DataFrame) -> None:
+def _write_parquet(path: str | os.PathLike, frame: pandas.DataFrame) -> None:
     import pyarrow
     import pyarrow.parquet
 
