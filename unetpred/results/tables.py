@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ENDINGS = (".csv", ".json", ".parquet")
 
 
-def write_table(path: str | os.PathLike[str], rows: list[dict], origin: dict[str, str]) -> None:
+def write_table(path: str | os.PathLike, rows: list[dict], origin: dict[str, str]) -> None:
     """Write one tidy row per image, and the provenance.
 
     Parameters
