@@ -149,7 +149,7 @@ def map_overlay(
     if blend:
         grey = np.rint(shown @ np.array([0.2126, 0.7152, 0.0722])).astype("uint8")
         # pale, so that a value has much the same colour on dark and on bright parts
-        limits = {"vmin": -100, "vmax": 355, "interpolation": "nearest"}
+        limits: dict[str, Any] = {"vmin": -100, "vmax": 355, "interpolation": "nearest"}
         overlay.imshow(grey, extent=extent, cmap="gray", **limits)
     else:
         overlay.set_facecolor(BARE)
