@@ -50,8 +50,10 @@ scores
 method
 differences
 recipes
+segmentation
 faq
 weights
+citation
 api/index
 ```
 """

@@ -88,14 +88,17 @@ def drawing() -> str:
         else:
             lines.append(_arrow_around(boxes[a], boxes[b], taken))
     height = len(floors) * (HEIGHT + SPACE)
+    # where the margins are too narrow for all lanes, the drawing is wider
+    wider = {side: max(0, GAP + LANE * len(lanes) - MARGIN) for side, lanes in taken.items()}
+    left, width = -wider["left"], WIDTH + sum(wider.values())
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-            f'width="{WIDTH}" height="{height}" font-family="Helvetica, Arial, sans-serif">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{left} 0 {width} {height}" '
+            f'width="{width}" height="{height}" font-family="Helvetica, Arial, sans-serif">',
             '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
             'markerHeight="7" orient="auto"><path d="M0,0 L8,4 L0,8 z" fill="#56606b"/></marker>'
             "</defs>",
-            f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
+            f'<rect x="{left}" width="{width}" height="{height}" fill="#ffffff"/>',
             *lines,
             "</svg>",
             "",

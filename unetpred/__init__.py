@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # what `__getattr__` gives, for editors and type checkers
     from unetpred import images as images
     from unetpred import losses as losses
     from unetpred import plots as plots
+    from unetpred import segmentation as segmentation
     from unetpred import weights as weights
     from unetpred.errors import InputError
     from unetpred.fillings import simple as baselines  # noqa: F401

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unetpred import __version__, plots
+from unetpred import __version__
 from unetpred.errors import InputError
-from unetpred.evaluation.examples import examples
 from unetpred.evaluation.fillers import Filler, measured
+from unetpred.evaluation.gallery import examples, pages_in, save_pages
 from unetpred.evaluation.measures import Evaluation, Row, summarise
 from unetpred.evaluation.tables import TEXT, markdown, write_csv
 from unetpred.fillings.simple import BASELINES
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     import keras
 
 logger = logging.getLogger(__name__)
-
-GALLERY = "gallery.png"
 
 
 def evaluate(
@@ -250,8 +248,7 @@ class Evaluator:
             sizes = list(self._fillers)
             hole = DEFAULT_HOLE if DEFAULT_HOLE in sizes else sorted(sizes)[len(sizes) // 2]
             shown = [row for row in rows if row.hole == hole]
-            figure = examples(shown, read, self._fillers[hole], self._gallery)
-            plots.save(figure, self.folder / GALLERY)
+            save_pages(examples(shown, read, self._fillers[hole], self._gallery), self.folder)
         return result
 
 
@@ -270,7 +267,7 @@ def _named_files(
     if isinstance(files_or_folder, (str, os.PathLike)):
         folder = Path(files_or_folder)
         # the gallery of an evaluation before this one is no photograph
-        files = list_photographs(folder, [Path(output_dir) / GALLERY])
+        files = list_photographs(folder, pages_in(Path(output_dir)))
         return {file: file.relative_to(folder).as_posix() for file in files}
     named = {Path(file): str(file) for file in files_or_folder}
     if not named:

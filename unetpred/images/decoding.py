@@ -9,7 +9,6 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
-from PIL.ImageFile import ImageFile
 
 from unetpred.errors import InputError
 from unetpred.images.jpeg import check_jpeg, read_frame
@@ -251,7 +250,7 @@ def _raw_mode(tile: Any) -> str:
     return tile[3] if isinstance(tile[3], str) else str(tile[3][0])
 
 
-def _deep_raw_modes(image: ImageFile) -> list[str]:
+def _deep_raw_modes(image: Any) -> list[str]:
     """Name the raw modes of a PNG whose colours have 16 bits, if all can be redecoded."""
     raws = [_raw_mode(tile) for tile in image.tile] if image.format == "PNG" else []
     return raws if raws and set(raws) <= {"RGB;16B", "RGBA;16B", "LA;16B"} else []

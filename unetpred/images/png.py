@@ -18,8 +18,10 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of a pixel, by colour type
 _STEP = 1 << 16  # bytes that are read and inflated at once
 # of the seven passes of interlacing: first column and row, and how far the next ones are
-_PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2))
-_PASSES += ((0, 1, 1, 2),)
+_PASSES = (
+    *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2)),
+    (0, 1, 1, 2),
+)
 
 
 class Header(NamedTuple):
@@ -92,11 +94,9 @@ def check_png(file: BinaryIO) -> None:
             while data and not stream.eof:
                 found += len(stream.decompress(data, _STEP))
                 data = stream.unconsumed_tail
-                if found > needed + _STEP:  # a bomb, or some software's padding
-                    break
-            if stream.eof or found > needed + _STEP:
-                break
-        else:
+                if found > needed + _STEP:  # a bomb: no software fills up by so much
+                    raise ValueError("it holds more pixels than its size says")
+        if not stream.eof:
             problem = "its compressed pixels end early"
     except zlib.error as error:
         if "data check" in str(error):  # after the last of them
@@ -119,12 +119,15 @@ def check_png(file: BinaryIO) -> None:
 
 def _pixel_data(file: BinaryIO) -> Iterator[bytes]:
     """Give the content of all chunks of pixels; ValueError if a check sum does not match."""
+    size = file.seek(0, 2)
     file.seek(8)
     while True:
         head = file.read(8)
         if len(head) < 8:
             return
         length, kind = struct.unpack(">I4s", head)
+        if file.tell() + length > size:  # Pillow would take memory for all of it
+            raise ValueError("it ends within a chunk")
         if kind != b"IDAT":
             if kind == b"IEND":
                 return

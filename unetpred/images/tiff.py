@@ -197,8 +197,7 @@ def _check_jpeg_parts(file: BinaryIO, page: Directory) -> None:
     if len(parts) < len(places):
         raise ValueError(f"{len(parts)} parts, {len(places)} are needed")
     for (offset, length), y in zip(parts, places, strict=False):
-        file.seek(offset)
-        data = file.read(length)
+        data = _part(file, offset, length)
         if len(data) < length:
             raise ValueError("fewer pixels than its size says")
         data = tables + data[2:] if tables else data
@@ -208,14 +207,20 @@ def _check_jpeg_parts(file: BinaryIO, page: Directory) -> None:
         check_jpeg(data)
 
 
+def _part(file: BinaryIO, offset: int, length: int) -> bytes:
+    """Bytes of a strip or tile; fewer where the file ends, and memory for no more."""
+    there = _length(file) - offset
+    file.seek(offset)
+    return file.read(max(0, min(length, there)))
+
+
 def _blocks(file, page, parts, used, row_bytes) -> Iterator[tuple[int, np.ndarray]]:
     """Bytes of some strips or tiles at once: the first one's number, and (rows,row_bytes)."""
     step = max(1, CHUNK // (max(used) * row_bytes))
     for start in range(0, len(parts), step):
         data = []
         for offset, length, _ in parts[start : start + step]:
-            file.seek(offset)
-            data.append(file.read(length))
+            data.append(_part(file, offset, length))
         if page.number(Tag.FILL_ORDER, 1) == 2:
             data = [one.translate(_TURNED) for one in data]
         rows = used[start : start + step]

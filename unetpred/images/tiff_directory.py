@@ -132,8 +132,12 @@ def read_directory(file: BinaryIO) -> Directory:
 
 
 def _unpacked(file: BinaryIO, form: str) -> tuple[Any, ...]:
-    data = file.read(struct.calcsize(form))
-    if len(data) < struct.calcsize(form):
+    size, place = struct.calcsize(form), file.tell()
+    if size > 64 and size > file.seek(0, 2) - place:  # before memory is taken for it
+        raise ValueError("the file ends early")
+    file.seek(place)
+    data = file.read(size)
+    if len(data) < size:
         raise ValueError("the file ends early")
     return struct.unpack(form, data)
 

@@ -107,7 +107,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink()
 
 
-def write_error(path: str | os.PathLike, error: OSError) -> WriteError:
+def write_error(path: str | os.PathLike[str], error: OSError) -> WriteError:
     """Put into one line that names the file why it could not be written."""
     reason = error.strerror or str(error)
     known = WriteError(f"{path}: could not be written ({reason}); make room and try again")
@@ -116,7 +116,7 @@ def write_error(path: str | os.PathLike, error: OSError) -> WriteError:
 
 
 @contextmanager
-def writing(path: str | os.PathLike) -> Iterator[None]:
+def writing(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn what a full or broken disk raises into WriteError, which names the file.
 
     Parameters
@@ -158,7 +158,7 @@ def folder_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def set_damaged_aside(path: str | os.PathLike) -> Path:
+def set_damaged_aside(path: str | os.PathLike[str]) -> Path:
     """Rename a file that cannot be used, so that another may take its place, and give its name.
 
     Raises

@@ -215,7 +215,8 @@ def _values(groups: _Groups, item: Any) -> np.ndarray:
         )
     if item.chunks is None and item.id.get_storage_size() < item.nbytes:
         raise ValueError(f"{item.name} was never written")
-    return item[()]
+    values: np.ndarray = item[()]
+    return values
 
 
 def _listed(attributes: Mapping[str, Any], name: str) -> list[str] | None:

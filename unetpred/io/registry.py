@@ -139,7 +139,7 @@ def size_of(path: Path) -> int:
     return sum(part.stat().st_size for part in (path, *shards(path)) if part.is_file())
 
 
-def is_known(path: str | os.PathLike, name: str | None = None) -> bool:
+def is_known(path: str | os.PathLike[str], name: str | None = None) -> bool:
     """Whether the bytes of a weights file are those of one that this package knows.
 
     Parameters

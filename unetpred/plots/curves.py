@@ -16,6 +16,7 @@ from unetpred.plots.style import (
     POINTS,
     TEXT,
     figure_class,
+    figure_of,
     given_axes,
 )
 
@@ -90,7 +91,7 @@ def training_curves(
         figure, cells = _grid(len(shown), width)
     else:
         cells = given_axes(ax, len(shown), ", ".join(shown))
-        figure = cells[0].figure
+        figure = figure_of(cells[0])
     for axes, name in zip(cells, shown, strict=True):
         known = np.isfinite(columns[name]) & np.isfinite(columns["step"])
         _draw(axes, name, columns["step"][known], columns[name][known], baselines or {})
@@ -153,12 +154,12 @@ def _draw(
 
 def _legend(cells: Sequence[Axes], figure: Figure | None) -> None:
     """Say which line is what: once below the figure, or in axes that are somebody else's."""
-    letters = {"prop": {"family": FONT, "size": POINTS}, "frameon": False}
-    lines = {line.get_label(): line for axes in cells for line in axes.get_lines()}
+    letters: dict[str, Any] = {"prop": {"family": FONT, "size": POINTS}, "frameon": False}
+    lines = {str(line.get_label()): line for axes in cells for line in axes.get_lines()}
     if figure is not None:
         figure.legend(
-            lines.values(),
-            lines.keys(),
+            list(lines.values()),
+            list(lines),
             loc="outside lower left",
             ncols=max(1, min(len(lines), int(figure.get_figwidth() / MM // 28))),
             **letters,

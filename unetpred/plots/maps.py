@@ -20,6 +20,7 @@ from unetpred.plots.style import (
     check_limits,
     colour_map,
     figure_class,
+    figure_of,
     frame,
     given_axes,
 )
@@ -125,7 +126,7 @@ def map_overlay(
     low, high = (given if given is not None else own for given, own in ((vmin, low), (vmax, high)))
     check_limits(low, high)
     colours = colour_map(cmap or ("viridis" if score == "structure" else "viridis_r"))
-    text = {"color": INK, "family": FONT, "size": 8}
+    text: dict[str, Any] = {"color": INK, "family": FONT, "size": 8}
     photograph: Axes | None
     if ax is None:
         plan = plan_figure(rows / columns, width, bar, len(caption.splitlines()))
@@ -137,7 +138,7 @@ def map_overlay(
         *others, overlay = given_axes(
             ax, 2 if isinstance(ax, Iterable) else 1, "photograph and map"
         )
-        photograph, figure = (others[0] if others else None), overlay.figure
+        photograph, figure = (others[0] if others else None), figure_of(overlay)
         cell = overlay.inset_axes((1.02, 0, 0.04, 1)) if bar else None
 
     extent = -0.5, columns - 0.5, rows - 0.5, -0.5
@@ -148,7 +149,7 @@ def map_overlay(
     if blend:
         grey = np.rint(shown @ np.array([0.2126, 0.7152, 0.0722])).astype("uint8")
         # pale, so that a value has much the same colour on dark and on bright parts
-        limits = {"vmin": -100, "vmax": 355, "interpolation": "nearest"}
+        limits: dict[str, Any] = {"vmin": -100, "vmax": 355, "interpolation": "nearest"}
         overlay.imshow(grey, extent=extent, cmap="gray", **limits)
     else:
         overlay.set_facecolor(BARE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from unetpred.plots.style import (
     check_limits,
     colour_map,
     figure_class,
+    figure_of,
     frame,
     given_axes,
 )
@@ -271,12 +272,13 @@ def _grid(
         raise InputError(f"columns {columns}: at least 1 is right")
     if ax is not None:
         axes = given_axes(ax, count, "one per picture")
-        return axes[0].figure, axes
+        return figure_of(axes[0]), axes
     make = figure_class()
     columns = min(columns, count)
     rows = -(-count // columns)
     inches = width * MM
     height = rows * (inches / columns * ratio + heading) + below + 0.1
     figure = make(figsize=(inches, height), dpi=200, layout="constrained", facecolor="white")
-    figure.get_layout_engine().set(w_pad=GAP, h_pad=GAP, wspace=0.02, hspace=0.02)
+    engine: Any = figure.get_layout_engine()
+    engine.set(w_pad=GAP, h_pad=GAP, wspace=0.02, hspace=0.02)
     return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(count)]

@@ -14,7 +14,7 @@ import numpy as np
 from unetpred.errors import InputError
 from unetpred.plots.outlines import around_hole, outline_box, outline_hole
 from unetpred.plots.sheet import Sheet, as_levels, fit_to_side, layout
-from unetpred.plots.style import JOURNAL_WIDTH, MM, PAGE_HEIGHT, TEXT, frame, given_axes
+from unetpred.plots.style import JOURNAL_WIDTH, MM, PAGE_HEIGHT, TEXT, figure_of, frame, given_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -125,7 +125,7 @@ def _into(axes: Sequence[Axes], panels: Sequence[np.ndarray]) -> Figure:
         one.imshow(panel, interpolation="nearest")
         one.set_title(title, loc="left", **TEXT)
         frame(one)
-    return axes[0].figure
+    return figure_of(axes[0])
 
 
 def gallery(
@@ -215,7 +215,7 @@ class _Row(NamedTuple):
 
     @property
     def height(self) -> int:
-        return max(cell.shape[0] for cell in self.cells)
+        return int(max(cell.shape[0] for cell in self.cells))
 
     @property
     def lines(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unetpred.errors import InputError
 from unetpred.io.files import atomic_path
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FONT_TYPE = 42
 
 
-def save(figure: Figure, path: str | os.PathLike) -> None:
+def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write a figure, whole or not at all, in the format its ending names.
 
     Parameters
@@ -36,6 +36,6 @@ def save(figure: Figure, path: str | os.PathLike) -> None:
     ending = os.path.splitext(path)[1].lstrip(".").lower()
     if ending not in figure.canvas.get_supported_filetypes():
         raise InputError(f"{path}: pictures of this kind cannot be written; give a .png")
-    settings = {"savefig.bbox": None, "pdf.fonttype": FONT_TYPE, "ps.fonttype": FONT_TYPE}
+    settings: Any = {"savefig.bbox": None, "pdf.fonttype": FONT_TYPE, "ps.fonttype": FONT_TYPE}
     with rc_context(settings), atomic_path(path) as temporary:
         figure.savefig(temporary, format=ending, dpi=figure.dpi)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from unetpred.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
 
 #: Two columns of most journals, mm; one is 85 mm.
 JOURNAL_WIDTH = 180.0
@@ -20,13 +21,13 @@ MM = 1 / 25.4  # inches
 FONT = "DejaVu Sans"  # comes with matplotlib, so that every machine breaks lines alike
 POINTS = 7
 INK = "#222222"
-TEXT = {"color": INK, "family": FONT, "fontsize": POINTS}
+TEXT: dict[str, Any] = {"color": INK, "family": FONT, "fontsize": POINTS}
 
 #: Okabe and Ito's colours, which stay apart for colour-blind readers.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 
-def figure_class() -> type:
+def figure_class() -> type[Figure]:
     """Import matplotlib's Figure, or say how to get it."""
     try:
         from matplotlib.figure import Figure
@@ -66,6 +67,11 @@ def _flat(ax: Any) -> Iterable[Axes]:
             yield from _flat(one)
     else:
         yield ax
+
+
+def figure_of(axes: Axes) -> Figure:
+    """The figure, or part of one, that axes are in."""
+    return cast("Figure", axes.figure)
 
 
 def colour_map(cmap: str | Colormap) -> Colormap:

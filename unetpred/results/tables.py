@@ -104,7 +104,7 @@ def _numbers(column: pandas.Series) -> pandas.Series:
         return column
 
 
-def _write_parquet(path: str | os.PathLike, frame: pandas.DataFrame) -> None:
+def _write_parquet(path: str | os.PathLike[str], frame: pandas.DataFrame) -> None:
     import pandas
     import pyarrow
     import pyarrow.parquet

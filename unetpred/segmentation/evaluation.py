@@ -260,7 +260,7 @@ def _picture(folder: Path, one: _Compared, mask: np.ndarray, known: Classes) -> 
         parts = [one.image, *drawn]
     wrong = np.where((one.truth != mask) & (one.truth != IGNORED), 255, 0).astype(np.uint8)
     parts.append(np.repeat(wrong[..., None], 3, axis=-1))
-    name = Path(one.name.replace(" page ", "_")).name
-    stem = name if "." not in name else name.replace(".", "_")
+    file, _, page = one.name.partition(" page ")
+    stem = Path(file).stem + (f"_{int(page.split()[0]):04d}" if page else "")
     with atomic_path(folder / f"{stem}.png") as temporary:
         Image.fromarray(np.concatenate(parts, axis=1)).save(temporary)

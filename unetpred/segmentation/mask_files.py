@@ -20,6 +20,7 @@ from unetpred.segmentation.data import read_image, read_page
 from unetpred.segmentation.labels import write_mask
 from unetpred.segmentation.pictures import overlay
 from unetpred.segmentation.predictor import Segmenter
+from unetpred.training.checkpoints import remove_leftovers
 
 SETTINGS = "segment.json"
 #: What of a provenance may differ between the masks of one folder.
@@ -112,6 +113,7 @@ def write_masks(
     """
     written = Written()
     folder = make_folder(output_dir)
+    remove_leftovers(folder)
     jobs = _jobs(inputs, folder, key, recursive, written.errors)
     _note_settings(folder / SETTINGS, segmenter, dict(provenance or {}), resume)
     with stop_signals() as stop:

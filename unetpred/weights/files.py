@@ -55,7 +55,7 @@ def describe(name_or_file: str | os.PathLike[str] | None = None) -> dict[str, An
     }
 
 
-def _read(name: str, path: Path) -> tuple[LayerFile, dict, Config]:
+def _read(name: str, path: Path) -> tuple[LayerFile, Layers, Config]:
     """A file, its layers by the network's names, and its architecture; all checked."""
     from unetpred.io.hdf5 import read_layers
 
