@@ -43,7 +43,7 @@ class Filling:
         If photographs or VGG-16 are not to be had.
     """
 
-    columns = ("structure", "l1", "content")
+    columns: tuple[str, ...] = ("structure", "l1", "content")
     picture = "original, masked, filled in"
 
     def __init__(self, config: TrainConfig):
