@@ -115,7 +115,8 @@ def values(folder: Path) -> dict[str, object]:
     found: dict[str, object] = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_dir() or "tensorboard" in name:
+        # what a kill cuts short stays beside, under a hidden name
+        if path.is_dir() or "tensorboard" in name or path.name.startswith("."):
             continue
         found[name] = _content(path)
     return found
@@ -139,8 +140,8 @@ def _content(path: Path) -> object:
         with h5py.File(path) as file:
             file.visititems(
                 lambda name, item: (
-                    arrays.update({name: item[()].tobytes()})
-                    if isinstance(item, h5py.Dataset)
+                    arrays.update({name: np.asarray(item[()]).tolist()})
+                    if isinstance(item, h5py.Dataset) and name != "provenance"
                     else None
                 )
             )
@@ -191,10 +192,6 @@ def _kill(run: str, folder: Path, data: Path, times: int, seed: int) -> int:
             kills += killed(again, chance.uniform(0, seconds), log)
         finished(again, log)
         found = values(out)
-        # what a kill cuts short may stay beside, under a hidden name, but in its place no half file
-        found = {
-            name: value for name, value in found.items() if not Path(name).name.startswith(".")
-        }
         if wrong := [n for n in {**whole, **found} if whole.get(n) != found.get(n)]:
             failures += 1
             print(f"  {run} {number}, killed after {moment:.2f} s: differs in {', '.join(wrong)}")
