@@ -134,6 +134,7 @@ figure
 # different things, and what is in a very small one is mostly fine texture, which has little that
 # could be predicted.
 
+
 # %%
 def fisher_mean(r):
     return np.tanh(np.nanmean(np.arctanh(np.clip(r, -0.999999, 0.999999))))

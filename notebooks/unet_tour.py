@@ -27,8 +27,8 @@ import skimage.data
 
 import unetpred
 from unetpred import plots
-from unetpred.network.layer_outputs import layer_masks
 from unetpred.holes.masks import hole_mask
+from unetpred.network.layer_outputs import layer_masks
 from unetpred.network.model import config_of
 from unetpred.network.receptive_fields import list_layers
 
@@ -95,8 +95,11 @@ plots.mask_evolution({"input": hole, **layer_masks(model, hole, closing)}, colum
 # %%
 print("layer             h    w    c  stride  receptive field")
 for layer in list_layers(config_of(model)):
-    print("{:15} {:3}  {:3}  {:3}  {:6}  {:8}".format(
-        layer.name, *layer.shape, layer.stride, layer.receptive_field))
+    print(
+        "{:15} {:3}  {:3}  {:3}  {:6}  {:8}".format(
+            layer.name, *layer.shape, layer.stride, layer.receptive_field
+        )
+    )
 
 # %% [markdown]
 # ## What the first layer looks for

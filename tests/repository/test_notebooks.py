@@ -42,7 +42,8 @@ def test_notebook_is_of_its_text_and_has_its_outputs(build, name):
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="once is enough")
 @pytest.mark.parametrize("name", NAMES)
-def test_notebook_runs(build, name):
+def test_notebook_runs(build, name, monkeypatch):
+    monkeypatch.setenv("UNETPRED_MINUTES", "0.4")  # of training
     made = build.notebook(FOLDER / f"{name}.py")
     build.run(made)  # raises what a cell raises
     outputs = [output for cell in made.cells for output in cell.get("outputs", [])]

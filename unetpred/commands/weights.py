@@ -72,7 +72,7 @@ def _check(paths: list[str]) -> int:
     for reason in unread.values():
         logger.error("unetpred: %s", reason)
     for file, matches in found.items():
-        for match in matches if file not in unread else ():
+        for match in () if isinstance(matches, str) else matches:
             row = match.photograph
             stages = [f"{name}: {row[name]}" for name in row if name.startswith("stage")]
             cells = (f"{match.distance} of 255 bits", row["source"], row["name"], row["licence"])

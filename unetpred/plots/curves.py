@@ -37,7 +37,7 @@ DASHES = ((5, 2), (2, 1.5), (6, 1.5, 1, 1.5), (1, 1))
 
 
 def training_curves(
-    history: Mapping[str, Sequence] | Sequence[Mapping[str, Any]],
+    history: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]],
     baselines: Mapping[str, Mapping[str, float]] | None = None,
     width: float | None = None,
     *,
@@ -170,7 +170,9 @@ def _legend(cells: Sequence[Axes], figure: Figure | None) -> None:
             axes.legend(**letters)
 
 
-def _columns(history: Mapping[str, Sequence] | Sequence[Mapping[str, Any]]) -> dict:
+def _columns(
+    history: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]],
+) -> dict[str, np.ndarray]:
     """Give columns of floats, NaN where nothing was measured."""
 
     def number(value: Any) -> float:

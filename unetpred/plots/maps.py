@@ -149,7 +149,7 @@ def map_overlay(
     if blend:
         grey = np.rint(shown @ np.array([0.2126, 0.7152, 0.0722])).astype("uint8")
         # pale, so that a value has much the same colour on dark and on bright parts
-        limits = {"vmin": -100, "vmax": 355, "interpolation": "nearest"}
+        limits: dict[str, Any] = {"vmin": -100, "vmax": 355, "interpolation": "nearest"}
         overlay.imshow(grey, extent=extent, cmap="gray", **limits)
     else:
         overlay.set_facecolor(BARE)
@@ -196,13 +196,15 @@ def _edges(places: np.ndarray) -> tuple[float, float]:
     return places[0] - half, places[-1] + half
 
 
-def _outlined() -> list:
+def _outlined() -> list[Any]:
     from matplotlib.patheffects import withStroke
 
     return [withStroke(linewidth=2.5, foreground="black")]
 
 
-def _hole(axes, size: int, shape: str, height: int, width: int, text: dict) -> None:
+def _hole(
+    axes: Axes, size: int, shape: str, height: float, width: float, text: dict[str, Any]
+) -> None:
     """The outline of a hole in the upper right corner."""
     from matplotlib.patches import Ellipse, Rectangle
 
@@ -219,7 +221,9 @@ def _hole(axes, size: int, shape: str, height: int, width: int, text: dict) -> N
     axes.text(*beside, "hole", ha="right", va="center", clip_on=True, **style)
 
 
-def _scale_bar(axes, per_degree: float, height: int, width: int, text: dict) -> None:
+def _scale_bar(
+    axes: Axes, per_degree: float, height: float, width: float, text: dict[str, Any]
+) -> None:
     """A bar of 1, 2 or 5 times a power of ten of degrees, about a fifth of the width."""
     wanted = width / 5 / per_degree
     power = 10.0 ** np.floor(np.log10(wanted))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -279,5 +279,6 @@ def _grid(
     inches = width * MM
     height = rows * (inches / columns * ratio + heading) + below + 0.1
     figure = make(figsize=(inches, height), dpi=200, layout="constrained", facecolor="white")
-    figure.get_layout_engine().set(w_pad=GAP, h_pad=GAP, wspace=0.02, hspace=0.02)
+    engine: Any = figure.get_layout_engine()
+    engine.set(w_pad=GAP, h_pad=GAP, wspace=0.02, hspace=0.02)
     return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(count)]

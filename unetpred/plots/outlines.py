@@ -130,4 +130,4 @@ def outline_box(levels: np.ndarray, box: tuple[float, float, float, float]) -> n
 
 def _line(levels: np.ndarray) -> int:
     """How thick a line is, px of the figure."""
-    return max(1, round(max(levels.shape[:2]) / 448))
+    return max(1, round(int(max(levels.shape[:2])) / 448))

@@ -226,7 +226,7 @@ class _Row(NamedTuple):
 
     @property
     def height(self) -> int:
-        return max(cell.shape[0] for cell in self.cells)
+        return int(max(cell.shape[0] for cell in self.cells))
 
 
 class _Page:

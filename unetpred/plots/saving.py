@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FONT_TYPE = 42
 
 
-def save(figure: Figure, path: str | os.PathLike) -> None:
+def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write a figure, whole or not at all, in the format its ending names.
 
     Parameters

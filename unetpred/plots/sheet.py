@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,8 @@ class Sheet:
         # A hundredth more than whole: Agg cuts off the fraction, and 7.04 * 100 is below 704.
         inches = (width + 0.01) / dpi, (height + 0.01) / dpi
         self.figure = make(figsize=inches, dpi=dpi, facecolor="white")
-        self._renderer = FigureCanvasAgg(self.figure).get_renderer()
+        canvas: Any = FigureCanvasAgg(self.figure)
+        self._renderer = canvas.get_renderer()
 
     def picture(self, left: int, top: int, levels: np.ndarray) -> None:
         """Put an image (H,W,3), uint8, one pixel on one pixel."""
@@ -70,7 +72,7 @@ class Sheet:
 
         def fits(kept: int) -> bool:
             entry.set_text(_shortened(line, kept))
-            return entry.get_window_extent(self._renderer).width <= width
+            return bool(entry.get_window_extent(self._renderer).width <= width)
 
         low, high = 1, len(line)
         while low < high:
@@ -103,7 +105,7 @@ def as_levels(image: np.ndarray, name: str) -> np.ndarray:
         raise InputError(f"{name}: shape {image.shape} cannot be shown; give (H,W,3)")
     if image.dtype == np.uint8:
         return image
-    return np.clip(np.rint(np.nan_to_num(image)), 0, 255).astype("uint8")
+    return np.asarray(np.clip(np.rint(np.nan_to_num(image)), 0, 255), "uint8")
 
 
 def fit_to_side(levels: np.ndarray, side: int) -> np.ndarray:
@@ -116,4 +118,4 @@ def fit_to_side(levels: np.ndarray, side: int) -> np.ndarray:
     height, width = max(1, height // factor), max(1, width // factor)
     blocks = levels[: height * factor, : width * factor]
     blocks = blocks.reshape(height, -1, width, blocks.shape[1] // width, 3)
-    return np.rint(blocks.mean(axis=(1, 3))).astype("uint8")
+    return np.asarray(np.rint(blocks.mean(axis=(1, 3))), "uint8")

@@ -28,7 +28,7 @@ TEXT: dict[str, Any] = {"color": INK, "family": FONT, "fontsize": POINTS}
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 
-def figure_class() -> type:
+def figure_class() -> type[Figure]:
     """Import matplotlib's Figure, or say how to get it."""
     try:
         from matplotlib.figure import Figure

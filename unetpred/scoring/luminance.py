@@ -68,6 +68,8 @@ def structure_luminance(prediction: np.ndarray, original: np.ndarray, mask: np.n
     if mask.shape == original.shape:
         prediction = np.where(mask == 0, prediction, original)
         mask = np.where((mask == 0).any(axis=-1), 0, 1)
-    grey = (255 * luminance(image) for image in (prediction, original))
     # three equal channels have the r of one of them; `structure` knows what is constant
-    return structure(*(np.repeat(y[..., None], 3, axis=-1) for y in grey), mask)
+    ours, true = (
+        np.repeat(255 * luminance(image)[..., None], 3, axis=-1) for image in (prediction, original)
+    )
+    return structure(ours, true, mask)

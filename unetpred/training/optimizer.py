@@ -28,8 +28,8 @@ def make_optimizer(
 
     Muon [1]_ replaces the momentum of a matrix of weights by the nearest orthogonal one, so that
     every direction of a layer's input learns at the same pace, not only those that vary most. Here
-    it moves the kernels between hidden layers, scaled as in [2]_, so that one learning rate serves
-    both kinds; AdamW moves the first and the last kernel, biases and normalisations.
+    it moves the kernels between hidden layers, scaled as in [2]_, so that one learning rate suits
+    both; AdamW moves the first and the last kernel, biases and normalisations.
 
     Parameters
     ----------
@@ -45,8 +45,8 @@ def make_optimizer(
     clip : float
         Gradients whose joint norm is above this are shrunk to it.
     factors : mapping of str to float, optional
-        Factors on the learning rate, by how the paths of variables begin; 0 leaves them as they
-        are, but for the decay of weights.
+        Factors on the learning rate, by how the paths of variables begin; with 0 only the
+        decay of weights moves them.
 
     References
     ----------
@@ -54,7 +54,7 @@ def make_optimizer(
        https://kellerjordan.github.io/posts/muon.
     .. [2] Jingyuan Liu et al., "Muon is scalable for LLM training", arXiv:2502.16982, section 2.2.
     """
-    base = type(keras.optimizers.AdamW())  # on PyTorch a faster class than the one named
+    base: Any = type(keras.optimizers.AdamW())  # on PyTorch a faster class than the one named
 
     class Averaging(base):
         @property
@@ -129,7 +129,7 @@ def orthogonal(x: Any) -> Any:
     Returns
     -------
     tensor of the shape of x, float32
-        With the singular vectors of x, and singular values of about 0.7 to 1.2 but for those that
+        With the singular vectors of x, and singular values of about 0.7 to 1.2, except those that
         were below some thousandths of the norm of x.
     """
     shape = x.shape

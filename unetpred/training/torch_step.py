@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -29,13 +29,13 @@ def on_gpu() -> bool:
 
 
 class TorchStep:
-    """What `keras.Model.train_on_batch` does, without waiting.
+    """Does what `keras.Model.train_on_batch` does, without waiting.
 
     Compiled, the forward and backward passes take some minutes at the first step, and less time
-    from then on; compiling the optimiser too, as Keras does, takes several times as long for little
-    more speed. On a GPU all calls that are not compiled are recorded and played back, and nothing
-    waits for the loss before it is looked at, so that the next batch is on its way while this one
-    is computed.
+    from then on. Compiling the optimiser too, as Keras does, takes several times as long for little
+    more speed. On a GPU all calls that are not compiled are recorded and played back. Nothing waits
+    for the loss before somebody reads it, so the next batch is on its way while this one is
+    computed.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class TorchStep:
         network: keras.Model,
         loss: Callable[[Any, Any], Any],
         optimizer: keras.optimizers.Optimizer,
-        prepare: Callable[..., tuple[list, Any]],
+        prepare: Callable[..., tuple[list[Any], Any]],
         compiled: bool = False,
     ):
         self._variables = network.trainable_variables
@@ -64,7 +64,7 @@ class TorchStep:
         self._device = self._variables[0].value.device
         self._inputs: list[torch.Tensor] = []  # on a GPU always at the same places
 
-        def forward(*tensors):
+        def forward(*tensors: torch.Tensor) -> torch.Tensor:
             inputs, target = prepare(*tensors)
             return loss(target, network(inputs, training=True))
 
@@ -112,7 +112,8 @@ class Recorded:
 
     def __init__(self, function: Callable[[], Any]):
         self._function = function
-        self._seen, self._graph, self._result = 0, None, None
+        self._seen, self._result = 0, None
+        self._graph: Any = None
 
     def __call__(self) -> Any:
         if self._graph is not None:
@@ -144,10 +145,11 @@ class Recorded:
 
 
 class Update:
-    """What the optimiser of `make_optimizer` does, in as few calls as PyTorch has for it.
+    """Does what the optimiser of `make_optimizer` does, in as few calls of PyTorch as possible.
 
-    Keras turns each number into a tensor on the device, and the device has to end what it is at
-    for that: a hundred times in a step. Here nothing waits. The state is that of the optimiser.
+    Keras turns each number into a tensor on the device, and for that the device has to finish
+    what it is doing, a hundred times in a step. Here nothing waits. The state is that of the
+    optimiser.
 
     Parameters
     ----------
@@ -176,7 +178,7 @@ class Update:
                 self._adam.setdefault(factor, []).append(i)
 
     @torch.no_grad()
-    def __call__(self, gradients: list[torch.Tensor]) -> None:
+    def __call__(self, gradients: list[torch.Tensor] | tuple[torch.Tensor, ...]) -> None:
         """Move the variables by their gradients."""
         keras_optimizer, step = self._optimizer, self._optimizer.iterations.value
         rate = keras_optimizer.learning_rate.value
@@ -206,7 +208,9 @@ class Update:
     def _most(self) -> float:
         return self._optimizer.most
 
-    def _adam_step(self, indices, gradients, rate, step) -> None:
+    def _adam_step(
+        self, indices: list[int], gradients: Sequence[torch.Tensor], rate: Any, step: Any
+    ) -> None:
         first, second = self._optimizer.beta_1, self._optimizer.beta_2
         values, momentums, velocities, gradients = (
             [tensors[i] for i in indices]
