@@ -145,6 +145,16 @@ def test_gallery_places_pictures_and_scores():
     assert texts(figure) == ["original", "ours", "first", "r = 0.5", "L1 9", "second"]
 
 
+def test_scores_in_narrow_columns_are_broken_between_words():
+    image = photograph(224, 224)
+    row = [(image, "photograph_with_a_name.png")] + [(image, "r 0.55  L1 20.5\ncontent 0.55")] * 5
+    figure = gallery([row], ["a"] * 6, width=85)
+    assert texts(figure)[7:11] == ["r 0.55", "L1 20.5", "content", "0.55"]
+    name = texts(figure)[6]
+    assert "…" in name and name.endswith(".png")
+    assert texts(gallery([row], ["a"] * 6))[7:9] == ["r 0.55  L1 20.5", "content 0.55"]
+
+
 def test_gallery_names_uneven_rows():
     picture = (photograph(100, 100), "")
     with pytest.raises(InputError, match="row 1 has 1 pictures for 2 titles"):

@@ -12,6 +12,7 @@ from unetpred.plots.style import (
     FONT,
     INK,
     JOURNAL_WIDTH,
+    LETTER,
     MM,
     TEXT,
     beyond,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 ROOM = 28.0  # mm, that the text above a mask needs
 GAP = 0.02  # inches, around every cell
-LETTER = 1.6  # mm, the width of most letters of 7 points
 
 
 def mask_evolution(

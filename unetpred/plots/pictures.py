@@ -7,6 +7,7 @@ chosen, no window opens and nothing has to be closed; `save` writes one as a fil
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,7 +15,16 @@ import numpy as np
 from unetpred.errors import InputError
 from unetpred.plots.outlines import around_hole, outline_box, outline_hole
 from unetpred.plots.sheet import Sheet, as_levels, fit_to_side, layout
-from unetpred.plots.style import JOURNAL_WIDTH, MM, PAGE_HEIGHT, TEXT, figure_of, frame, given_axes
+from unetpred.plots.style import (
+    JOURNAL_WIDTH,
+    LETTER,
+    MM,
+    PAGE_HEIGHT,
+    TEXT,
+    figure_of,
+    frame,
+    given_axes,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -148,7 +158,8 @@ def gallery(
         times, larger ones reduced by block means.
     width : float
         Of the figure at most, mm: narrower where pictures would be enlarged until their pixels
-        show. Text is of 7 points in it, and lines too long for a column lose their middle.
+        show. Text is of 7 points in it. Lines too long for a column are broken between words,
+        and words too long for it lose their middle.
 
     Returns
     -------
@@ -199,7 +210,7 @@ def gallery_pages(
                 f"gallery: row {index} has {len(row)} pictures for {len(titles)} titles"
             )
         cells = [fit_to_side(as_levels(image, "image"), side) for image, _ in row]
-        made = _Row(cells, [text.splitlines() for _, text in row])
+        made = _Row(cells, [text for _, text in row])
         if page and _Page([*page, made], titles, width).millimetres > height:
             yield _Page(page, titles, width).drawn()
             page = []
@@ -211,15 +222,11 @@ def gallery_pages(
 
 class _Row(NamedTuple):
     cells: list[np.ndarray]  # (h,w,3) uint8, in pixels of the figure
-    texts: list[list[str]]
+    texts: list[str]
 
     @property
     def height(self) -> int:
         return int(max(cell.shape[0] for cell in self.cells))
-
-    @property
-    def lines(self) -> int:
-        return max(map(len, self.texts))
 
 
 class _Page:
@@ -229,8 +236,11 @@ class _Page:
         self.rows, self.titles = rows, titles
         self.wide = max(cell.shape[1] for row in rows for cell in row.cells)
         self.dpi, self.pad, self.line = layout(len(titles), self.wide, width)
-        parts = [row.height + self.line * row.lines + self.pad for row in rows]
-        self.height = self.pad + self.line + sum(parts)
+        letters = max(1, int(self.wide / self.dpi / MM / LETTER))
+        self.texts = [[_lines(text, letters) for text in row.texts] for row in rows]
+        self.below = [self.line * max(map(len, texts)) for texts in self.texts]
+        self.height = self.pad + self.line + sum(self.below)
+        self.height += sum(row.height + self.pad for row in rows)
 
     @property
     def millimetres(self) -> float:
@@ -243,12 +253,20 @@ class _Page:
         for column, title in enumerate(self.titles):
             sheet.text(pad + column * step, pad, self.wide, title, weight="bold")
         top = pad + self.line
-        for row in self.rows:
-            for column, (cell, text) in enumerate(zip(row.cells, row.texts, strict=True)):
+        for row, texts, below in zip(self.rows, self.texts, self.below, strict=True):
+            for column, (cell, text) in enumerate(zip(row.cells, texts, strict=True)):
                 left = pad + column * step
                 across, down = self.wide - cell.shape[1], row.height - cell.shape[0]
                 sheet.picture(left + across // 2, top + down // 2, cell)
                 for number, line in enumerate(text):
                     sheet.text(left, top + row.height + number * self.line, self.wide, line)
-            top += row.height + row.lines * self.line + pad
+            top += row.height + below + pad
         return sheet.figure
+
+
+def _lines(text: str, letters: int) -> list[str]:
+    """Break lines between words where they are longer than a column; a word keeps its length."""
+    lines = []
+    for line in text.splitlines():
+        lines += wrap(line, letters, break_long_words=False, break_on_hyphens=False) or [""]
+    return lines

@@ -20,6 +20,7 @@ MM = 1 / 25.4  # inches
 
 FONT = "DejaVu Sans"  # comes with matplotlib, so that every machine breaks lines alike
 POINTS = 7
+LETTER = 1.6  # mm, the width of most letters of `POINTS`
 INK = "#222222"
 TEXT: dict[str, Any] = {"color": INK, "family": FONT, "fontsize": POINTS}
 
