@@ -65,7 +65,7 @@ def read_apart(path: Path, what: str) -> LayerFile:
     return found
 
 
-def opens(path: str | os.PathLike) -> bool:
+def opens(path: str | os.PathLike[str]) -> bool:
     """Whether all of an HDF5 file can be read, found out in a process that may fail."""
     if not sys.executable:
         return True
@@ -78,8 +78,7 @@ def opens(path: str | os.PathLike) -> bool:
         return False
     finally:
         process.kill()
-        process.wait()
-        process.stdout.close()
+        process.communicate()
 
 
 def probe() -> None:
@@ -93,7 +92,7 @@ def probe() -> None:
     os._exit(0)
 
 
-def _started(code: str, *words: object) -> subprocess.Popen:
+def _started(code: str, *words: object) -> subprocess.Popen[bytes]:
     package = str(Path(__file__).resolve().parents[2])
     paths = [package, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return subprocess.Popen(
