@@ -9,7 +9,8 @@ class InputError(ValueError):
     """Something the user gave cannot be used.
 
     The message is one line: it names the file or value, says what is wrong and what would be
-    right. The command line prints it as it is, without a traceback.
+    right. What a user gives by name stands in backquotes, as in "`batch_size` 0: at least 1 is
+    right"; the command line, which has options for it, prints these instead, without a traceback.
     """
 
     def __str__(self) -> str:

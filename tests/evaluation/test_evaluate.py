@@ -373,6 +373,30 @@ def test_names_that_are_no_text_and_a_gallery_among_the_photographs(model, folde
     assert b"\n\\udcff.png," in (data / "evaluation.csv").read_bytes()
 
 
+def test_a_gallery_of_many_has_pages_that_replace_those_of_before(model, folder, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    for index in range(9):
+        (data / f"{index}.png").write_bytes((folder / "0.png").read_bytes())
+    given = {"holes": [HOLE], "side": SIDE, "baselines": ["mean"], "resamples": 1}
+
+    def pages() -> list[str]:
+        return sorted(path.name for path in data.glob("gallery*"))
+
+    rows = evaluate(model, data, data, gallery=9, **given).rows
+    assert pages() == ["gallery.png", "gallery_2.png"]
+    heights = []
+    for name in pages():
+        with Image.open(data / name) as picture:
+            heights.append(picture.height / picture.info["dpi"][1] * 25.4)
+    assert heights[1] < heights[0] < 231
+    # no page is a photograph; a photograph of such a name is one, and stays
+    (data / "gallery_7.png").write_bytes((folder / "0.png").read_bytes())
+    again = evaluate(model, data, data, gallery=1, **given).rows
+    assert len(again) == len(rows) + 2
+    assert pages() == ["gallery.png", "gallery_7.png"]
+
+
 def rows_of(**values: np.ndarray) -> list[Row]:
     """One row per image and method, L1 and PSNR twice and three times the structure."""
     return [

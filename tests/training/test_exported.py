@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from unetpred.network.folding import SCALE, build_training_network
+from unetpred.network.folding import SCALE, build_training_network, fold
 from unetpred.network.model import Config
 from unetpred.training.exported import Shipping
 from unetpred.training.losses import hole_loss
@@ -24,7 +24,7 @@ def test_statistics_belong_to_the_averaged_weights():
         network.train_on_batch([image, mask], np.concatenate([image, 1 - mask], axis=-1))
     before = network.get_weights()
 
-    shipped = Shipping(network, optimizer, config, lambda: [[image, mask]]).at(3)
+    shipped = Shipping(network, optimizer, lambda x: fold(x, config), lambda: [[image, mask]]).at(3)
     output = shipped.predict_on_batch([image * SCALE, mask]) / SCALE
     for a, b in zip(network.get_weights(), before, strict=True):
         np.testing.assert_array_equal(a, b)

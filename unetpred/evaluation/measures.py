@@ -227,8 +227,9 @@ def summarise(rows: Sequence[Row], resamples: int = 2000, seed: int = 0) -> list
                 numbers = finite.mean(), low, high, np.median(finite)
             else:
                 numbers = (float("nan"),) * 4
-            count = len(finite), len(values) - len(finite)
-            result.append(Summary(hole, method, against, measure, *map(float, numbers), *count))
+            mean, low, high, median = map(float, numbers)
+            counts = len(finite), len(values) - len(finite)
+            result.append(Summary(hole, method, against, measure, mean, low, high, median, *counts))
     return result
 
 

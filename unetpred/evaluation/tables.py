@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from unetpred.errors import escaped
 from unetpred.evaluation.measures import (
@@ -30,7 +31,7 @@ _LEGEND = {
     "at most 1; higher is better",
 }
 #: How tables are encoded. Names of files need not be text: they are `escaped`.
-TEXT = {"encoding": "utf-8", "errors": "backslashreplace"}
+TEXT: Any = {"encoding": "utf-8", "errors": "backslashreplace"}
 _HEADS = {"structure": "structure r", "l1": "L1", "psnr": "PSNR, dB", "ssim": "SSIM"}
 
 
@@ -39,8 +40,7 @@ def write_csv(
 ) -> None:
     """Write tuples with names as a table, without the columns that are None."""
     fields = [name for name in rows[0]._fields if getattr(rows[0], name) is not None]
-    text = {"newline": "", **TEXT}
-    with atomic_path(path) as temporary, temporary.open("w", **text) as file:
+    with atomic_path(path) as temporary, temporary.open("w", newline="", **TEXT) as file:
         file.writelines(f"# {key}: {escaped(value)}\n" for key, value in notes.items())
         write_rows(file, fields, ([getattr(row, name) for name in fields] for row in rows))
 

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -69,9 +69,9 @@ def array_file(path: str, ending: str, key: str | None) -> Array:
             with zipfile.ZipFile(path) as archive:
                 names = [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
                 key = _chosen(names, key, path)
-                with archive.open(f"{key}.npy") as member:
-                    shape, dtype, by_columns = _npy_header(member)
-                    start = member.tell()
+                with archive.open(f"{key}.npy") as stored:
+                    shape, dtype, by_columns = _npy_header(stored)
+                    start = stored.tell()
                 held = archive.getinfo(f"{key}.npy").file_size - start
             _check_held(shape, dtype, held, path)
             check_stack(shape, dtype.itemsize, present, path)
@@ -177,7 +177,8 @@ class _Stream:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._of: tuple | None = None
-        self._archive = self._member = None
+        self._archive: Any = None
+        self._member: Any = None
 
     def read(self, path: str, name: str, stamp: int, place: int, size: int) -> bytes:
         """Bytes of a member from a place on."""

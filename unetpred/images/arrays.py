@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -127,7 +128,14 @@ class Array:
         If shape or type is none of pictures, or a side is below `MIN_SIDE`.
     """
 
-    def __init__(self, path: str, shape, dtype, opened: Callable[[], np.ndarray], present=None):
+    def __init__(
+        self,
+        path: str,
+        shape: Sequence[int],
+        dtype: np.dtype,
+        opened: Callable[[], Any],
+        present: int | None = None,
+    ) -> None:
         self.path = path
         check_numbers(dtype, path)
         self._dtype = dtype

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -83,7 +83,7 @@ def drop_alpha(pixels: np.ndarray) -> tuple[np.ndarray, bool]:
     return pixels[..., :3], bool(alpha.min() == alpha.max() and alpha.max() in white)
 
 
-def image_size(path: str | os.PathLike) -> tuple[int, int]:
+def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     """Read the height and width of an image file from its header.
 
     Parameters
@@ -104,7 +104,7 @@ def image_size(path: str | os.PathLike) -> tuple[int, int]:
     return _guarded(path, _pillow_size, _tiff_size)
 
 
-def decode_image(path: str | os.PathLike) -> Decoded:
+def decode_image(path: str | os.PathLike[str]) -> Decoded:
     """Read an image file.
 
     Of several pages or frames the first is taken. Colour profiles are not applied: pixels are
@@ -211,7 +211,8 @@ def _pillow_pixels(file: BinaryIO, path: str) -> Decoded:
         # Cameras put previews behind a JPEG; those are no pages.
         pages = 1 if image.format in ("JPEG", "MPO") else getattr(image, "n_frames", 1)
         raw_modes = _deep_raw_modes(image)
-        depth = max(image.tag_v2.get(_BITS, (8,))) if image.format == "TIFF" else 8
+        tags: Any = getattr(image, "tag_v2", {})  # of a TIFF
+        depth = max(tags.get(_BITS, (8,))) if image.format == "TIFF" else 8
         if depth > 8 or (mode not in _EIGHT_BIT and image.format != "PNG"):
             raise InputError(
                 f"{path}: colour mode {mode} with {depth} bits is not supported; save it as RGB"
@@ -245,11 +246,11 @@ def _deep_pixels(path: str, upright: Image.Image, raw_modes: list[str]) -> np.nd
     return np.asarray(upright).astype(np.uint16) << 8 | low
 
 
-def _raw_mode(tile) -> str:
+def _raw_mode(tile: Any) -> str:
     return tile[3] if isinstance(tile[3], str) else str(tile[3][0])
 
 
-def _deep_raw_modes(image: Image.Image) -> list[str]:
+def _deep_raw_modes(image: Any) -> list[str]:
     """Name the raw modes of a PNG whose colours have 16 bits, if all can be redecoded."""
     raws = [_raw_mode(tile) for tile in image.tile] if image.format == "PNG" else []
     return raws if raws and set(raws) <= {"RGB;16B", "RGBA;16B", "LA;16B"} else []
@@ -258,9 +259,9 @@ def _deep_raw_modes(image: Image.Image) -> list[str]:
 def _redecoded(path: str, raw_modes: list[str]) -> np.ndarray:
     """Decode once more as if the file's tiles had these raw modes; (H,W,3|4) uint8."""
     with Image.open(path, formats=_FORMATS) as image:
-        tiles = []
+        tiles: list[Any] = []
         for tile, raw in zip(image.tile, raw_modes, strict=True):
-            args = raw if isinstance(tile[3], str) else (raw, *tile[3][1:])
+            args = (raw, *tile[3][1:]) if isinstance(tile[3], tuple) else raw
             plain = (*tile[:3], args)
             tiles.append(type(tile)(*plain) if hasattr(tile, "_fields") else plain)
         image.tile = tiles

@@ -12,7 +12,7 @@ from unetpred.images.decoding import IMAGE_ENDINGS
 logger = logging.getLogger(__name__)
 
 
-def image_files(folder: str | os.PathLike, recursive: bool = True) -> list[str]:
+def image_files(folder: str | os.PathLike[str], recursive: bool = True) -> list[str]:
     """Find the image files of a folder.
 
     Names that start with "." are left out. Links to folders are followed, each folder once

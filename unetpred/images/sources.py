@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
@@ -29,6 +29,18 @@ from unetpred.io.reading import check_regular, reading
 __all__ = ["MIN_SIDE", "Input", "Source", "array_sources", "list_sources"]
 
 
+Kind: TypeAlias = Literal["image", "array", "directory"]
+
+
+class _Reader(Protocol):
+    """What reads the pictures of one file or array."""
+
+    @property
+    def size(self) -> tuple[int, int]: ...
+
+    def load(self, index: Any) -> np.ndarray: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """One picture that has not been read yet.
@@ -44,7 +56,7 @@ class Source:
 
     path: str
     index: int | None
-    _reader: _ImageFile | Array = field(repr=False, compare=False)
+    _reader: _Reader = field(repr=False, compare=False)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -87,7 +99,7 @@ class Input:
     """
 
     path: str
-    kind: Literal["image", "array", "directory"] | None
+    kind: Kind | None
     sources: list[Source] = field(default_factory=list)
     error: str | None = None
 
@@ -112,7 +124,7 @@ class _Unusable:
 
 
 def list_sources(
-    paths: Iterable[str | os.PathLike], key: str | None = None, recursive: bool = False
+    paths: Iterable[str | os.PathLike[str]], key: str | None = None, recursive: bool = False
 ) -> list[Input]:
     """Find the pictures that paths stand for, reading headers of arrays only.
 
@@ -166,7 +178,7 @@ def array_sources(array: np.ndarray, name: str = "images") -> list[Source]:
 
 def _input(path: str, key: str | None, recursive: bool) -> Input:
     ending = Path(path).suffix.lower()
-    kind = None
+    kind: Kind | None = None
     try:
         if os.path.isdir(path):
             kind = "directory"

@@ -150,7 +150,7 @@ def _samples(file: BinaryIO, page: Directory, bits: int) -> np.ndarray:
     if len(offsets) < needed or len(lengths) != len(offsets):
         raise ValueError(f"{len(offsets)} parts, {needed} are needed")
     places = [(y, x) for y in range(0, height, rows) for x in range(0, width, columns)]
-    result = None
+    result: np.ndarray | None = None
     for plane in range(planes):
         first = plane * len(places)
         parts = list(zip(offsets[first:], lengths[first:], places, strict=False))
@@ -166,6 +166,8 @@ def _samples(file: BinaryIO, page: Directory, bits: int) -> np.ndarray:
                 target = result[y : y + have, x : x + columns, plane * per : (plane + 1) * per]
                 target[:] = values[row : row + target.shape[0], : target.shape[1]]
                 row += have
+    if result is None:
+        raise ValueError("no pixels")
     return result
 
 

@@ -13,7 +13,7 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -44,6 +44,7 @@ def read_apart(path: Path, what: str) -> LayerFile:
     size = size_of(path)
     seconds = SECONDS + size // _RATE
     process = _started(_START, os.path.abspath(path), str(path), what, seconds, size)
+    assert process.stdout is not None  # it is a pipe
     watchdog = threading.Timer(_PATIENCE * seconds, process.kill)
     watchdog.start()
     try:
@@ -114,7 +115,7 @@ def serve() -> None:
     try:
         found = read_here(Path(file), what)
     except InputError as error:
-        head: dict = {"error": str(error).replace(file, name)}
+        head: dict[str, Any] = {"error": str(error).replace(file, name)}
     else:
         table = [
             [layer, part, array.dtype.str, array.shape]
@@ -144,12 +145,12 @@ def _limit(seconds: int, size: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
 
-def _received(stream: BinaryIO, most: int) -> LayerFile | str:
+def _received(stream: Any, most: int) -> LayerFile | str:
     """What the process has read; EOFError or ValueError if it has not."""
     (length,) = _COUNT.unpack(_exactly(stream, _COUNT.size))
     head = json.loads(_exactly(stream, length))
     if "error" in head:
-        return head["error"]
+        return str(head["error"])
     layers: dict[str, dict[int, np.ndarray]] = {name: {} for name in head["names"]}
     for layer, part, dtype, shape in head["arrays"]:
         kind = np.dtype(dtype)

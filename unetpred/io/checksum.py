@@ -15,7 +15,7 @@ _PATTERN = re.compile(rb"\nunetpred sha256 ([0-9a-f]{64})\n")
 _LENGTH = len(_MARK % bytes(64))
 
 
-def append_checksum(path: str | os.PathLike) -> None:
+def append_checksum(path: str | os.PathLike[str]) -> None:
     """Append the check sum to a complete file, and have it on the disk."""
     path = Path(path)
     digest = _digest(path, path.stat().st_size)
@@ -25,7 +25,7 @@ def append_checksum(path: str | os.PathLike) -> None:
         os.fsync(file.fileno())
 
 
-def matches_checksum(path: str | os.PathLike) -> bool | None:
+def matches_checksum(path: str | os.PathLike[str]) -> bool | None:
     """Whether a file is as it was when `append_checksum` ended it; None if it has no check sum."""
     path = Path(path)
     size = path.stat().st_size - _LENGTH

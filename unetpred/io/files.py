@@ -18,7 +18,7 @@ from unetpred.errors import InputError, WriteError, escaped
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ENODEV}
 
 
-def check_target(path: str | os.PathLike, *endings: str) -> None:
+def check_target(path: str | os.PathLike[str], *endings: str) -> None:
     """Refuse a file that could not be written, before what it is to hold is computed.
 
     Raises
@@ -43,7 +43,7 @@ def _check_place(path: Path) -> None:
         raise InputError(f"{path}: its folder {path.parent} does not exist; create it first")
 
 
-def make_folder(path: str | os.PathLike) -> Path:
+def make_folder(path: str | os.PathLike[str]) -> Path:
     """Make a folder, if it is not there, before what goes into it is computed.
 
     Raises
@@ -62,7 +62,7 @@ def make_folder(path: str | os.PathLike) -> Path:
 
 
 @contextmanager
-def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside `path` that becomes `path` when the block ends well.
 
     The temporary name keeps the suffixes of `path`, because several writers choose their
@@ -107,7 +107,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
             temporary.unlink()
 
 
-def write_error(path: str | os.PathLike, error: OSError) -> WriteError:
+def write_error(path: str | os.PathLike[str], error: OSError) -> WriteError:
     """Put into one line that names the file why it could not be written."""
     reason = error.strerror or str(error)
     known = WriteError(f"{path}: could not be written ({reason}); make room and try again")
@@ -116,7 +116,7 @@ def write_error(path: str | os.PathLike, error: OSError) -> WriteError:
 
 
 @contextmanager
-def writing(path: str | os.PathLike) -> Iterator[None]:
+def writing(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn what a full or broken disk raises into WriteError, which names the file.
 
     Parameters
@@ -135,7 +135,7 @@ def writing(path: str | os.PathLike) -> Iterator[None]:
 
 
 @contextmanager
-def folder_beside(path: str | os.PathLike) -> Iterator[Path]:
+def folder_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary folder beside `path`, for what is written as several files.
 
     Parameters
@@ -158,7 +158,7 @@ def folder_beside(path: str | os.PathLike) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def set_damaged_aside(path: str | os.PathLike) -> Path:
+def set_damaged_aside(path: str | os.PathLike[str]) -> Path:
     """Rename a file that cannot be used, so that another may take its place, and give its name.
 
     Raises

@@ -33,17 +33,17 @@ class LayerFile(NamedTuple):
 
     layers: dict[str, dict[int, np.ndarray]]  # {layer: {0: kernel, 1: bias}}
     legacy: bool  # written by Keras 1 or 2
-    note: dict  # what `unetpred.weights.files.save_weights` wrote beside the weights
+    note: dict[str, Any]  # what `unetpred.weights.files.save_weights` wrote beside the weights
 
 
-def read_layers(path: str | os.PathLike, what: str, trusted: bool = False) -> LayerFile:
+def read_layers(path: str | os.PathLike[str], what: str, trusted: bool = False) -> LayerFile:
     """Read whichever layers with kernel and bias a file holds.
 
     Parameters
     ----------
     path : path-like
         A legacy `.h5` (Keras 1, 2) of weights or of a whole model, a Keras 3 `.weights.h5`, a
-        sharded `.weights.json`, or a `.keras`. Which of them it is, is told by the content, not
+        sharded `.weights.json`, or a `.keras`. The content tells which of them it is, not
         the ending.
     what : str
         What the file should hold, for messages.
@@ -126,7 +126,7 @@ class _Groups(NamedTuple):
     arrays: dict[str, dict[int, np.ndarray]]
     names: dict[str, str]  # of layers, where the file has them
     legacy: bool
-    note: dict
+    note: dict[str, Any]
     room: list[int]  # bytes that its arrays may still take
 
 
@@ -215,7 +215,8 @@ def _values(groups: _Groups, item: Any) -> np.ndarray:
         )
     if item.chunks is None and item.id.get_storage_size() < item.nbytes:
         raise ValueError(f"{item.name} was never written")
-    return item[()]
+    values: np.ndarray = item[()]
+    return values
 
 
 def _listed(attributes: Mapping[str, Any], name: str) -> list[str] | None:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import h5py
@@ -38,13 +38,13 @@ class _Sink(io.RawIOBase):
     def tell(self) -> int:
         return self._file.tell()
 
-    def readinto(self, buffer) -> int:
+    def readinto(self, buffer: Any) -> int:
         count = self._file.readinto(buffer) if self.error is None else 0
         view = memoryview(buffer)
         view[count:] = bytes(len(view) - count)  # what was written but is not there
         return len(view)
 
-    def write(self, data) -> int:
+    def write(self, data: Any) -> int:
         view = memoryview(data).cast("B")
         done = 0
         try:
@@ -67,7 +67,7 @@ class _Sink(io.RawIOBase):
 
 
 @contextmanager
-def new_hdf5(path: str | os.PathLike) -> Iterator[h5py.File]:
+def new_hdf5(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
     """Give a new HDF5 file to fill; it is on the disk when the block ends.
 
     Raises

@@ -46,7 +46,7 @@ def reading(name: str, problem: str = "cannot be read") -> Iterator[None]:
         raise InputError(f"{name}: {problem} ({reason_of(error)})") from None
 
 
-def check_regular(path: str | os.PathLike) -> int:
+def check_regular(path: str | os.PathLike[str]) -> int:
     """Refuse what is no regular file: reading a pipe or a device may never end.
 
     Returns

@@ -64,6 +64,11 @@ def known_vgg() -> Known:
     return Known(VGG, _shipped() / f"{VGG}.weights.json", "VGG-16, for content")
 
 
+def shipped_file(name: str) -> Path:
+    """Give the place of a file that ships beside the weights, whether it is there or not."""
+    return _shipped() / name
+
+
 def _shipped() -> Path:
     package = Path(__file__).parents[1]
     folders = (package / "shipped", package.parent / "weights")
@@ -79,7 +84,7 @@ def _cache() -> Path:
         return Path("~/.cache/unetpred")
 
 
-def find_weights(name_or_file: str | os.PathLike | None = None) -> tuple[str, Path]:
+def find_weights(name_or_file: str | os.PathLike[str] | None = None) -> tuple[str, Path]:
     """Name and file of weights given by name or by file.
 
     Parameters
@@ -114,7 +119,7 @@ def find_weights(name_or_file: str | os.PathLike | None = None) -> tuple[str, Pa
     return path.name, path
 
 
-def sha256(path: str | os.PathLike) -> str:
+def sha256(path: str | os.PathLike[str]) -> str:
     """The sha256 of a file, in hexadecimal; for sharded weights that of all parts in order."""
     from unetpred.io.hdf5 import shards
 
@@ -134,7 +139,7 @@ def size_of(path: Path) -> int:
     return sum(part.stat().st_size for part in (path, *shards(path)) if part.is_file())
 
 
-def is_known(path: str | os.PathLike, name: str | None = None) -> bool:
+def is_known(path: str | os.PathLike[str], name: str | None = None) -> bool:
     """Whether the bytes of a weights file are those of one that this package knows.
 
     Parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -43,7 +43,7 @@ class Batch(NamedTuple):
 
 
 def list_photographs(
-    folder: str | os.PathLike, without: list[str | os.PathLike] | None = None
+    folder: str | os.PathLike[str], without: Sequence[str | os.PathLike[str]] | None = None
 ) -> list[Path]:
     """Find all image files below a folder.
 
@@ -51,7 +51,7 @@ def list_photographs(
     ----------
     folder : path-like
         Searched with the folders within it.
-    without : list of path-like, optional
+    without : sequence of path-like, optional
         Folders and files within it that are left out.
 
     Returns
@@ -118,8 +118,8 @@ class Photographs:
     zoom : float
         Half of the crops are taken from a part up to this many times as large, and shrunk.
     augmentation : {"upstream", "vivid", "none"}
-        How colours are varied, see `unetpred.photographs.augmentation.colour_matrix`; but for
-        "none", half of the crops are mirrored too.
+        How colours are varied, see `unetpred.photographs.augmentation.colour_matrix`. Half of the
+        crops are mirrored too, except with "none".
     patterns : float
         Share of the crops, 0..1, that are drawn by `unetpred.photographs.patterns.random_pattern`.
     cache : int
@@ -169,13 +169,14 @@ class Photographs:
         for i in range(self.batch_size):
             rng = np.random.default_rng([self.seed, 2, step, i])
             if patterns and rng.random() < patterns:
-                file, images[i] = "a pattern", np.rint(random_pattern(rng, self.size))
+                names.append("a pattern")
+                images[i] = np.rint(random_pattern(rng, self.size))
             else:
                 file, photograph = self._photograph(step * self.batch_size + i)
                 images[i] = self._crop(photograph, rng, final)
+                names.append(str(file))
             kind = "score" if final and rng.random() < FINAL_SCORE else None
             masks[i, ..., 0] = random_mask(rng, (self.size, self.size), self.window, kind=kind)
-            names.append(str(file))
         return Batch(images, masks, names)
 
     def _photograph(self, position: int) -> tuple[Path, np.ndarray]:

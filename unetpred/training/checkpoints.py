@@ -68,7 +68,7 @@ def named_variables(
 
 
 def write_state(
-    path: str | os.PathLike, variables: Mapping[str, keras.Variable], run: Mapping[str, Any]
+    path: str | os.PathLike[str], variables: Mapping[str, keras.Variable], run: Mapping[str, Any]
 ) -> None:
     """Write a state, with a check sum. The one before it is kept as `PREVIOUS`.
 
@@ -115,7 +115,7 @@ def _keep(path: Path) -> None:
     os.replace(other, path.with_name(PREVIOUS))
 
 
-def read_run(path: str | os.PathLike) -> dict[str, Any]:
+def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read what `write_state` was given as `run`.
 
     Raises
@@ -189,7 +189,7 @@ def last_state(path: str | os.PathLike) -> Path | None:
     return path
 
 
-def load_state(path: str | os.PathLike, variables: Mapping[str, keras.Variable]) -> None:
+def load_state(path: str | os.PathLike[str], variables: Mapping[str, keras.Variable]) -> None:
     """Assign the variables of a state.
 
     Parameters

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import keras
-import numpy as np
 
-from unetpred.network.folding import fold
-from unetpred.network.model import Config
 from unetpred.training.checkpoints import values
 
 
@@ -22,20 +20,20 @@ class Shipping:
         From `build_training_network`.
     optimizer : keras.optimizers.Optimizer
         From `make_optimizer`.
-    config : Config
-        What the network was built with.
+    fold : callable
+        Gives the network that ships, folded, of the one that is trained.
     batches : callable
-        Gives batches ``[image / 64, mask]`` as in training.
+        Gives batches of inputs as in training.
     """
 
     def __init__(
         self,
         network: keras.Model,
         optimizer: keras.optimizers.Optimizer,
-        config: Config,
-        batches: Callable[[], Iterable[list[np.ndarray]]],
+        fold: Callable[[keras.Model], keras.Model],
+        batches: Callable[[], Iterable[Any]],
     ):
-        self._network, self._optimizer, self._config = network, optimizer, config
+        self._network, self._optimizer, self._fold = network, optimizer, fold
         self._batches = batches
         self._step: int | None = None
         self._model: keras.Model | None = None
@@ -50,7 +48,7 @@ class Shipping:
         """
         if self._step != step:
             with self._averaged():
-                model = fold(self._network, self._config)
+                model = self._fold(self._network)
             if self._model is None:
                 self._model = model
             else:  # what was compiled for it serves again

@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from unetpred.errors import InputError
-from unetpred.network.folding import SCALE
+from unetpred.network.architecture import SCALE
 from unetpred.network.model import Config, build_unetpred, config_of, layer_names
 from unetpred.network.partial_convolution import PConv2D
 from unetpred.network.widening import widen
@@ -23,7 +23,7 @@ def initialise(
     config: Config,
     source: str,
     vgg_weights: str | None,
-    batches: Iterable[tuple[np.ndarray, np.ndarray]],
+    batches: Iterable[Iterable[np.ndarray]],
 ) -> None:
     """Give a training network its first weights.
 
@@ -39,7 +39,7 @@ def initialise(
         network, of which mirrored copies are put side by side (`widen`); or the `state.h5` of
         another run.
     vgg_weights : str, optional
-        A file of VGG-16; ImageNet's weights are downloaded if it is needed and not given.
+        A file of VGG-16; that of `read_vgg`, trained on ImageNet, if not given.
     batches : iterable of (image / 64, mask)
         Photographs as in training, (N,H,W,3) and (N,H,W,1).
 
@@ -177,7 +177,7 @@ def carry_colours(training: keras.Model, config: Config, beside: Iterable[str] =
 
 
 def measure(
-    training: keras.Model, names: Iterable[str], batches: Iterable[tuple[np.ndarray, np.ndarray]]
+    training: keras.Model, names: Iterable[str], batches: Iterable[Iterable[np.ndarray]]
 ) -> None:
     """Measure the statistics of normalisations, and undo in gain and offset what they change.
 
@@ -191,15 +191,15 @@ def measure(
         From `build_training_network`.
     names : iterable of str
         Which normalisations.
-    batches : iterable of (image / 64, mask)
-        What to measure on.
+    batches : iterable of sequences of arrays
+        Inputs to measure on: (image / 64, mask) where holes are filled.
     """
     norms = [training.get_layer(name) for name in names]
     inputs = [ops.cast(norm.input, "float32") for norm in norms]  # each (N,H,W,C)
     axes = (0, 1, 2)
     moments = [[ops.mean(x, axes), ops.mean(ops.square(x), axes)] for x in inputs]
     probe = keras.Model(training.inputs, moments)
-    measured = [probe.predict_on_batch([image, mask]) for image, mask in batches]
+    measured = [probe.predict_on_batch(list(inputs)) for inputs in batches]
     for i, norm in enumerate(norms):
         mean, square = np.mean([[m[i][0], m[i][1]] for m in measured], axis=0, dtype="float64")
         variance = np.maximum(square - mean**2, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from unetpred.training.checkpoints import TENSORBOARD
 
 logger = logging.getLogger(__name__)
 
-COLUMNS = ("step", "loss", "lr", "structure", "l1", "content", "images_per_second", "waiting")
+MEASURES = ("structure", "l1", "content")
+PICTURE = "original, masked, filled in"
 
 
 class RunLog:
@@ -28,15 +29,26 @@ class RunLog:
         Of the run.
     step : int
         Where the run stands; what an interrupted run has written of later steps is dropped.
+    measures : sequence of str
+        The columns of what is measured on held-out images.
+    picture : str
+        What the pictures show.
     """
 
-    def __init__(self, folder: str | os.PathLike, step: int = 0):
-        self.folder = Path(folder)
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        step: int = 0,
+        measures: Sequence[str] = MEASURES,
+        picture: str = PICTURE,
+    ):
+        self.folder, self._picture = Path(folder), picture
+        self._columns = ("step", "loss", "lr", *measures, "images_per_second", "waiting")
         self._path = self.folder / "history.csv"
         rows = [row for row in read_history(self._path) if int(row["step"]) <= step]
         self._set_aside_if_damaged()
         with atomic_path(self._path) as temporary, temporary.open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
+            writer = csv.DictWriter(file, self._columns, extrasaction="ignore")
             writer.writeheader()
             writer.writerows(rows)
         self._board = _board(self.folder / TENSORBOARD, step)
@@ -51,9 +63,9 @@ class RunLog:
             )
 
     def record(self, row: Mapping[str, Any]) -> None:
-        """Append a row with some of `COLUMNS`, `step` among them."""
+        """Append a row with some of the columns, `step` among them."""
         with writing(self._path), self._path.open("a", newline="") as file:
-            csv.DictWriter(file, COLUMNS).writerow(row)
+            csv.DictWriter(file, self._columns).writerow(row)
         if self._board:
             for name, value in row.items():
                 if name != "step":
@@ -67,7 +79,7 @@ class RunLog:
         with atomic_path(self.folder / "preview.png") as temporary:
             Image.fromarray(picture).save(temporary)
         if self._board:
-            self._board.add_image("original, masked, filled in", picture, step, dataformats="HWC")
+            self._board.add_image(self._picture, picture, step, dataformats="HWC")
 
     def close(self) -> None:
         """End what is being written."""
@@ -75,7 +87,7 @@ class RunLog:
             self._board.close()
 
 
-def read_history(path: str | os.PathLike) -> list[dict[str, str]]:
+def read_history(path: str | os.PathLike[str]) -> list[dict[str, str]]:
     """Read the complete rows of a history.csv; none if there is no such file."""
     path = Path(path)
     if not path.is_file():

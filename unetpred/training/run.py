@@ -17,32 +17,18 @@ import numpy as np
 
 from unetpred.errors import InputError
 from unetpred.io.files import make_folder
-from unetpred.network.folding import build_training_network
-from unetpred.network.model import Config
 from unetpred.network.partial_convolution import dtype_policy
-from unetpred.photographs import loader
-from unetpred.photographs.dataset import Photographs
 from unetpred.runtime.interrupt import Stopped, stop_signals
 from unetpred.training import checkpoints as checkpoint
 from unetpred.training.checkpoints import STATE, Diverged
 from unetpred.training.clock import Clock
-from unetpred.training.config import PRESETS, TrainConfig, cache_bytes, learning_rate
+from unetpred.training.config import TrainConfig, learning_rate
 from unetpred.training.exported import Shipping
-from unetpred.training.first_weights import initialise
+from unetpred.training.filling import Filling
 from unetpred.training.log import RunLog
 from unetpred.training.optimizer import make_optimizer
-from unetpred.training.setup import (
-    changes,
-    divide_photographs,
-    fingerprint,
-    loss_vgg,
-    make_loss,
-    prepare,
-    rate_factors,
-    write_config,
-)
-from unetpred.training.validation import HeldOut
-from unetpred.weights.files import save_weights
+from unetpred.training.setup import changes, write_config
+from unetpred.training.task import Task
 
 __all__ = ["Diverged", "Run", "Stopped", "TrainConfig", "learning_rate"]
 
@@ -59,34 +45,28 @@ class Run:
 
     Parameters
     ----------
-    config : TrainConfig
+    config : TrainConfig or unetpred.segmentation.config.SegmentationConfig
     started : float, optional
         When the program began, by `time.monotonic`; now if not given.
+    task : callable, optional
+        Makes the `Task` of a configuration; `Filling` if not given.
 
     Raises
     ------
     InputError
-        If photographs, VGG-16 or the folder of the run are not to be had.
+        If images, VGG-16 or the folder of the run cannot be used.
     """
 
-    def __init__(self, config: TrainConfig, started: float | None = None):
+    def __init__(
+        self,
+        config: Any,
+        started: float | None = None,
+        task: Callable[[Any], Task] = Filling,
+    ):
         self.config = config
         self.folder = make_folder(config.checkpoint_dir)
-        vgg = loss_vgg(config)
-        files, crops = divide_photographs(config)
-        self.held_out = HeldOut(crops, vgg if config.loss == "hole" else None)
-        window = None if config.window == config.image_size else config.box
-        self.photographs = Photographs(
-            files,
-            config.image_size,
-            config.batch_size,
-            config.seed,
-            window,
-            augmentation=config.augmentation,
-            patterns=config.patterns,
-            cache=cache_bytes(),
-        )
-        self.steps_per_epoch = config.steps_per_epoch or max(1, len(files) // config.batch_size)
+        self.task = task(config)
+        self.steps_per_epoch = config.steps_per_epoch or max(1, self.task.size // config.batch_size)
         self.total = config.epochs * self.steps_per_epoch  # unknown to a run of given minutes
         self._clock = Clock(config.max_minutes, started)
 
@@ -96,37 +76,43 @@ class Run:
             make_deterministic()
         # Keras takes the seeds of first weights from here; its set_random_seed imports TensorFlow
         random.seed(config.seed)
-        self.architecture = Config(*PRESETS[config.preset])
         with dtype_policy("mixed_bfloat16" if config.mixed_precision else "float32"):
-            self.network = build_training_network(
-                self.architecture, config.image_size, config.image_size, config.box
-            )
+            self.network = self.task.build()
         self.optimizer = make_optimizer(
             config.lr,
             config.weight_decay,
             config.ema,
             config.optimizer,
-            factors=rate_factors(config),
+            factors=self.task.rate_factors,
         )
         self.optimizer.build(self.network.trainable_variables)
-        self._train_on = self._make_step(make_loss(config, vgg))
+        self._train_on = self._make_step(self.task.loss)
         self.step, self.best = 0, -np.inf
         self._saved: tuple[int, Path] | None = None  # step of the last good state, and its file
-        self._shipping = Shipping(self.network, self.optimizer, self.architecture, self._measuring)
+        self._shipping = Shipping(self.network, self.optimizer, self.task.ship, self._measuring)
 
-    def _make_step(self, loss: Callable) -> Callable[[np.ndarray, np.ndarray], Any]:
+    def __getattr__(self, name: str) -> Any:
+        # photographs, held_out and architecture are those of the task
+        if name in ("photographs", "held_out", "architecture"):
+            return getattr(self.task, name)
+        raise AttributeError(f"a run has no {name}")
+
+    def _make_step(self, loss: Callable[[Any, Any], Any]) -> Callable[..., Any]:
         backend, compiled = keras.backend.backend(), self.config.jit_compile
-        if backend == "torch" and compiled:
-            from unetpred.training.torch_step import CompiledStep
+        if backend == "torch":
+            from unetpred.training.torch_step import TorchStep, on_gpu
 
-            return CompiledStep(self.network, loss, self.optimizer, self._prepare)
+            if compiled or on_gpu():
+                return TorchStep(
+                    self.network, loss, self.optimizer, self.task.prepare, bool(compiled)
+                )
         if compiled is None:
             compiled = backend == "jax"
         self.network.compile(self.optimizer, loss=loss, jit_compile=compiled)
 
-        def step(images: np.ndarray, masks: np.ndarray) -> float:
+        def step(*arrays: np.ndarray) -> float:
             self.network.reset_metrics()  # older Keras 3 gives the mean of all steps so far
-            return float(self.network.train_on_batch(*self._prepare(images, masks)))
+            return float(self.network.train_on_batch(*self.task.prepare(*arrays)))
 
         return step
 
@@ -135,16 +121,12 @@ class Run:
     def begin(self) -> None:
         """Start from step 0; the files of an earlier run in the folder are moved aside."""
         checkpoint.remove_leftovers(self.folder)
-        batches = (map(keras.ops.convert_to_numpy, self._inputs(step)) for step in range(4))
-        initialise(
-            self.network,
-            self.architecture,
-            self.config.init,
-            self.config.vgg_weights,
-            batches,
-        )
+        inputs = map(self._inputs, range(4))
+        batches = (keras.tree.map_structure(keras.ops.convert_to_numpy, x) for x in inputs)
+        self.task.first_weights(self.network, batches)
         self._compare_photographs()
         self._set_aside()
+        self.task.begun(self.folder)
 
     def _set_aside(self) -> None:
         if (self.folder / STATE).exists():
@@ -156,7 +138,7 @@ class Run:
             before = checkpoint.read_run(self.config.init).get("photographs")
         except InputError:  # begun with no state of a run
             return
-        if before not in (None, self._fingerprint()):
+        if before not in (None, self.task.fingerprint()):
             logger.warning(
                 "%s: was trained on other photographs (another --seed divides them otherwise); "
                 "some that are held out here may be among them, which flatters what is measured",
@@ -193,7 +175,7 @@ class Run:
                 return False
         else:
             run = checkpoint.read_run(path)
-        differences = changes(self.config, self._fingerprint(), run)
+        differences = changes(self.config, self.task.fingerprint(), run)
         if differences:
             logger.warning("going on with %s: not what an unbroken run would give", differences)
         checkpoint.load_state(path, checkpoint.named_variables(self.network, self.optimizer))
@@ -219,7 +201,7 @@ class Run:
             "step": self.step,
             "best": self.best,
             "config": asdict(self.config),
-            "photographs": self._fingerprint(),
+            "photographs": self.task.fingerprint(),
             "seconds": self._clock.elapsed(),
         }
         variables = checkpoint.named_variables(self.network, self.optimizer)
@@ -229,26 +211,20 @@ class Run:
 
     def export(self, name: str) -> None:
         """Write the network as it ships into the folder."""
-        save_weights(self.shipped(), self.architecture, self.folder / name, step=self.step)
+        self.task.write(self.shipped(), self.folder / name, self.step)
 
     def shipped(self) -> keras.Model:
         """Give the network that ships: the average of the weights, folded."""
         return self._shipping.at(self.step)
 
-    def _measuring(self) -> Iterator[list[np.ndarray]]:
+    def _measuring(self) -> Iterator[Any]:
         """Give the batches on which the statistics of what ships are measured."""
         return map(self._inputs, range(MEASURED))
 
-    def _inputs(self, step: int) -> list[Any]:
+    def _inputs(self, step: int) -> Any:
         """Give the network's inputs of a step, as a run of this kind ends."""
-        batch = self.photographs.batch(step, final=self.config.final > 0)
-        return self._prepare(batch.images, batch.masks)[0]
-
-    def _prepare(self, images: Any, masks: Any) -> tuple[list[Any], Any]:
-        return prepare(images, masks, self.config.box)
-
-    def _fingerprint(self) -> dict:
-        return fingerprint(self.photographs.files, self.config.dataset_dir)
+        *arrays, _ = self.task.batch(step, self.config.final > 0)
+        return self.task.prepare(*arrays)[0]
 
     # -- the loop -----------------------------------------------------------------------------
 
@@ -267,7 +243,7 @@ class Run:
         Diverged
             If loss or weights are no numbers any more; the last good checkpoint is kept.
         InputError
-            If no photograph can be read.
+            If no image can be read.
         """
         if self._share() >= 1:
             logger.info("the run is finished: step %d%s", self.step, self._of())
@@ -277,22 +253,22 @@ class Run:
             self.folder / "config.json",
             self.config,
             steps=self.total,
-            photographs=len(self.photographs.files),
-            held_out=len(self.held_out.crops),
+            **self.task.notes(),
         )
-        config, losses, waited, spent = self.config, [], 0.0, 0.0
-        batches = loader.batches(self.photographs, self._wanted(), config.workers)
-        log = RunLog(self.folder, self.step)
+        config, waited, spent = self.config, 0.0, 0.0
+        losses: list[Any] = []  # floats, or what a GPU is still to compute
+        batches = self.task.batches(self._wanted())
+        log = RunLog(self.folder, self.step, self.task.columns, self.task.picture)
         with stop_signals() as stop, closing(log), closing(batches), self._bar(progress) as bar:
             if config.max_minutes and self.step == 0:
                 self._rehearse(log, stop)
             while True:
                 asked = time.perf_counter()
-                images, masks, files = next(batches)
+                *arrays, files = next(batches)
                 started = time.perf_counter()
                 rate = learning_rate(config, self.step, self._share())
                 self.optimizer.learning_rate.assign(rate)
-                losses.append(self._train_on(images, masks))
+                losses.append(self._train_on(*arrays))
                 ended = time.perf_counter()
                 waited, spent = waited + started - asked, spent + ended - asked
                 if isinstance(losses[-1], float) or self.step % 20 == 0:
@@ -309,7 +285,8 @@ class Run:
                 row: dict[str, float] = {}
                 try:
                     if measures and (done or not stop):
-                        row = self._measure(log, lambda done=done: bool(stop) and not done)
+                        # the last one is measured to its end
+                        row = self._measure(log, bool if done else lambda: bool(stop))
                     if row or done or stop or self.step % config.log_interval == 0:
                         row = {
                             "step": self.step,
@@ -358,29 +335,22 @@ class Run:
             self._clock.saving = time.monotonic() - started
 
     def _measure(self, log: RunLog, stop: Callable[[], bool]) -> dict[str, float]:
-        """Measure on held-out photographs, and keep the network if it is the best so far."""
+        """Measure on held-out images, and keep the network if it is the best so far."""
         started = time.monotonic()
         shipped = self.shipped()
         self._clock.exporting = time.monotonic() - started
-        measured = self.held_out.measure(shipped, stop)
+        measured = self.task.measure(shipped, stop)
         if measured is None:
             return {}
         self._clock.measuring = measured.seconds
-        if not np.isfinite(measured.l1):
+        if not measured.valid:
             raise Diverged("the network's output is no number")
-        logger.info(
-            "step %d: held-out structure %.4f, l1 %.2f",
-            self.step,
-            measured.structure,
-            measured.l1,
-        )
+        logger.info("step %d: %s", self.step, measured.text)
         log.picture(measured.picture, self.step)
-        quality = measured.structure if np.isfinite(measured.structure) else -1.0
-        if quality > self.best:
-            self.best = quality
+        if measured.best > self.best:
+            self.best = measured.best
             self.export(BEST)
-        row = {"structure": measured.structure, "l1": measured.l1}
-        return row if np.isnan(measured.content) else {**row, "content": measured.content}
+        return measured.row
 
     def _last_good(self, problem: str, files: list[str]) -> str:
         kept = "there was no checkpoint yet"

@@ -19,8 +19,7 @@ from unetpred.errors import InputError
 from unetpred.holes.masks import Box
 from unetpred.images.colour import to_network
 from unetpred.io.files import atomic_path
-from unetpred.network.architecture import ENCODER
-from unetpred.network.folding import SCALE
+from unetpred.network.architecture import ENCODER, SCALE
 from unetpred.network.vgg16 import CONTENT_LAYERS, LOSS_LAYERS, vgg_model
 from unetpred.photographs.dataset import central_crops, list_photographs, split
 from unetpred.training.config import TrainConfig
@@ -33,6 +32,7 @@ logger = logging.getLogger(__name__)
 # their names, since folders are moved.
 _INDIFFERENT = {"dataset_dir", "val_dir", "checkpoint_dir", "checkpoint_interval", "workers"}
 _INDIFFERENT |= {"val_limit", "val_interval", "log_interval", "init", "vgg_weights"}
+_INDIFFERENT |= {"images", "labels", "voc", "val_images", "val_labels", "classes"}  # segmentation's
 _LENGTH = {"epochs", "steps_per_epoch"}  # matters only to a rate that falls towards the end
 
 
@@ -77,7 +77,7 @@ def loss_vgg(config: TrainConfig) -> keras.Model | None:
     Raises
     ------
     InputError
-        If it is needed and cannot be had.
+        If it is needed and not available.
     """
     if not config.loss_needs_vgg:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from unetpred.io.hdf5 import LayerFile
     from unetpred.network.architecture import Config
 
+# {layer: {0: kernel, 1: bias}}
+Layers: TypeAlias = dict[str, dict[int, np.ndarray]]
 
-def describe(name_or_file: str | os.PathLike | None = None) -> dict[str, object]:
+
+def describe(name_or_file: str | os.PathLike[str] | None = None) -> dict[str, Any]:
     """What a set of weights is: file, sha256, architecture, and what was noted in it.
 
     Of "vgg16": file, sha256 over its arrays, credit and licence.
@@ -52,7 +55,7 @@ def describe(name_or_file: str | os.PathLike | None = None) -> dict[str, object]
     }
 
 
-def _read(name: str, path: Path) -> tuple[LayerFile, dict, Config]:
+def _read(name: str, path: Path) -> tuple[LayerFile, Layers, Config]:
     """A file, its layers by the network's names, and its architecture; all checked."""
     from unetpred.io.hdf5 import read_layers
 
@@ -78,7 +81,7 @@ def _check_arrays(path: Path, file: LayerFile) -> None:
 
 
 def load_model(
-    name_or_file: str | os.PathLike | None = None, mask_channels: int = 1
+    name_or_file: str | os.PathLike[str] | None = None, mask_channels: int = 1
 ) -> keras.Model:
     """The network with weights.
 
@@ -121,7 +124,7 @@ def load_model(
     return model
 
 
-def _named_by_order(layers: dict) -> dict:
+def _named_by_order(layers: Layers) -> Layers:
     """Name the layers that files know only as p_conv2d, p_conv2d_1, ...
 
     Early Keras 3 did not write layer names, and later ones lose that of the first layer of a shard.
@@ -134,7 +137,7 @@ def _named_by_order(layers: dict) -> dict:
     return {numbered.get(name, name): arrays for name, arrays in layers.items()}
 
 
-def _architecture(path: Path, layers: dict, note: dict) -> Config:
+def _architecture(path: Path, layers: Layers, note: dict[str, Any]) -> Config:
     from unetpred.network.architecture import ENCODER, Config, config_with
 
     first = layers.get("vblock1_conv_1", {}).get(0)
@@ -155,7 +158,7 @@ def _architecture(path: Path, layers: dict, note: dict) -> Config:
     return config
 
 
-def _assign(model: keras.Model, layers: dict, path: Path, upstream: bool) -> None:
+def _assign(model: keras.Model, layers: Layers, path: Path, upstream: bool) -> None:
     from unetpred.network.partial_convolution import PConv2D
 
     convolutions = [layer for layer in model.layers if isinstance(layer, PConv2D)]
@@ -187,9 +190,9 @@ def _assign(model: keras.Model, layers: dict, path: Path, upstream: bool) -> Non
 def save_weights(
     model: keras.Model,
     config: Config,
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     dtype: str = "float32",
-    **notes,
+    **notes: object,
 ) -> None:
     """Write native weights that know their architecture.
 
@@ -229,8 +232,8 @@ def save_weights(
 
 
 def convert_weights(
-    path: str | os.PathLike,
-    weights: str | os.PathLike | None = None,
+    path: str | os.PathLike[str],
+    weights: str | os.PathLike[str] | None = None,
     dtype: str = "float16",
 ) -> None:
     """Write any weights as native ones, as those that ship are.
@@ -255,7 +258,7 @@ def convert_weights(
     save_weights(load_model(weights), config, path, dtype, **notes)
 
 
-def check_weights_target(path: str | os.PathLike) -> None:
+def check_weights_target(path: str | os.PathLike[str]) -> None:
     """Refuse a file that `save_weights` could not write.
 
     Raises

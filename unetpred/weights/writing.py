@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from unetpred.io.hdf5_writing import new_hdf5
 if TYPE_CHECKING:
     import h5py
     import keras
+
+# group in the file, name, arrays
+Layer: TypeAlias = tuple[str, str, list[np.ndarray]]
 
 PART_SIZE = 15_000_000
 """Bytes of weights in a part of a sharded file; with what HDF5 adds it stays under 16 MB."""
@@ -42,7 +45,7 @@ def arrays_digest(arrays: Iterable[np.ndarray]) -> str:
     return hashlib.sha256(" ".join(sorted(digests)).encode()).hexdigest()
 
 
-def write_weights(path: Path, model: keras.Model, about: dict) -> None:
+def write_weights(path: Path, model: keras.Model, about: dict[str, Any]) -> None:
     """Write the weights of a model, whole or not at all.
 
     Parameters
@@ -68,10 +71,10 @@ def write_weights(path: Path, model: keras.Model, about: dict) -> None:
         _fill(file, layers)
 
 
-def _layers(model: keras.Model) -> list[tuple[str, str, list[np.ndarray]]]:
+def _layers(model: keras.Model) -> list[Layer]:
     """Group, name and arrays of each layer. Keras groups by class, counted."""
     counts: dict[str, int] = {}
-    layers = [("", model.name, [])]
+    layers: list[Layer] = [("", model.name, [])]
     for layer in model.layers:
         kind = _snake_case(type(layer).__name__)
         number = counts[kind] = counts.get(kind, -1) + 1
@@ -87,7 +90,7 @@ def _snake_case(name: str) -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def _fill(file: h5py.File, layers: Iterable[tuple[str, str, list[np.ndarray]]]) -> None:
+def _fill(file: h5py.File, layers: Iterable[Layer]) -> None:
     for group, name, arrays in layers:
         variables = file.create_group(f"{group}/vars".lstrip("/"))
         variables.attrs["name"] = name
@@ -95,8 +98,8 @@ def _fill(file: h5py.File, layers: Iterable[tuple[str, str, list[np.ndarray]]]) 
             variables[str(index)] = array
 
 
-def _write_parts(path: Path, layers: list, about: dict) -> None:
-    parts: list[list] = [[]]
+def _write_parts(path: Path, layers: list[Layer], about: dict[str, Any]) -> None:
+    parts: list[list[Layer]] = [[]]
     size = 0
     for layer in layers:
         own = sum(array.nbytes for array in layer[2])
@@ -117,13 +120,13 @@ def _write_parts(path: Path, layers: list, about: dict) -> None:
     index = {"metadata": {"total_size": total, "unetpred": about}, "weight_map": where}
     with folder_beside(path) as folder:
         for name, part in zip(names, parts, strict=True):
-            with new_hdf5(folder / name) as file:
-                _fill(file, part)
+            with new_hdf5(folder / name) as shard:
+                _fill(shard, part)
         (folder / path.name).write_text(json.dumps(index, indent=1))
         # no index while the parts are exchanged: an old one with new parts would be neither
         old = shards(path)
         path.unlink(missing_ok=True)
-        for part in old:
-            part.unlink(missing_ok=True)
+        for file in old:
+            file.unlink(missing_ok=True)
         for name in (*names, path.name):
             os.replace(folder / name, path.with_name(name))

@@ -1,0 +1,152 @@
+"""`unetpred segment predict`: masks, overlays, probabilities, stacks, resume."""
+
+import json
+
+import numpy as np
+import pytest
+from cells import cells, write_cells
+from PIL import Image
+
+from unetpred.images.tiff_pages import Pages
+from unetpred.segmentation import Segmenter
+
+
+@pytest.fixture
+def images(tmp_path):
+    return write_cells(tmp_path / "data", 3) / "image"
+
+
+def test_masks(images, files, segment, tmp_path):
+    out = tmp_path / "out"
+    code, lines, err = segment(
+        "predict", "--input", images, "--weights", files[2], "--output_dir", out,
+        "--overlay", "--probabilities", "npy", "--quiet",
+    )  # fmt: skip
+    assert code == 0 and not err
+    assert lines == [str(out / f"{i}_mask.png") for i in range(3)]
+    segmenter = Segmenter(files[2])
+    for index in range(3):
+        image = np.asarray(Image.open(images / f"{index}.png"))
+        with Image.open(lines[index]) as mask:
+            assert mask.mode == "P" and mask.size == image.shape[::-1]
+            np.testing.assert_array_equal(np.asarray(mask), segmenter(image))
+            shown = np.asarray(mask.convert("L"))
+        np.testing.assert_array_equal(shown, 255 * segmenter(image))
+        shares = np.load(out / f"{index}_prob.npy")
+        assert shares.dtype == np.float32
+        np.testing.assert_array_equal(shares, segmenter.probabilities(image))
+        assert Image.open(out / f"{index}_overlay.png").size == image.shape[::-1]
+    about = json.loads((out / "segment.json").read_text())
+    assert about["masks"] == {"0": "between", "1": "cell"} and about["threshold"] == 0.5
+    assert len(about["weights_sha256"]) == 64
+    assert not [path for path in out.iterdir() if path.name.startswith(".")]
+
+
+def test_three_classes_and_npz(images, files, segment, tmp_path):
+    out = tmp_path / "out"
+    code, lines, _ = segment(
+        "predict", "--input", images / "1.png", "--weights", files[3], "--output_dir", out,
+        "--probabilities", "npz", "--quiet",
+    )  # fmt: skip
+    assert code == 0 and len(lines) == 1
+    with Image.open(lines[0]) as mask:
+        values = np.asarray(mask)
+        colours = np.asarray(mask.convert("RGB"))
+    table = np.array([(0, 0, 0), (128, 0, 0), (0, 128, 0)])
+    np.testing.assert_array_equal(colours, table[values])
+    with np.load(out / "1_prob.npz") as found:
+        shares = found["probabilities"]
+    assert shares.shape == (72, 80, 3)
+    np.testing.assert_array_equal(shares.argmax(-1), values)
+
+
+def test_a_stack_gives_a_stack(files, segment, tmp_path):
+    pages = [Image.fromarray(cells(i)[0]) for i in range(3)]
+    pages[0].save(tmp_path / "s.tif", save_all=True, append_images=pages[1:])
+    out = tmp_path / "out"
+    code, lines, err = segment(
+        "predict", "--input", tmp_path / "s.tif", "--weights", files[2], "--output_dir", out,
+        "--overlay", "--probabilities", "npy", "--quiet",
+    )  # fmt: skip
+    assert (code, err) == (0, "") and lines == [str(out / "s_mask.tif")]
+    segmenter, masks = Segmenter(files[2]), Pages(lines[0])
+    assert len(masks) == len(Pages(out / "s_overlay.tif")) == 3
+    shares = np.load(out / "s_prob.npy")
+    assert shares.shape == (3, 72, 80)
+    for index, page in enumerate(pages):
+        values, palette = masks.read(index)
+        np.testing.assert_array_equal(values, segmenter(np.asarray(page)))
+        np.testing.assert_array_equal(palette[:2], [(0, 0, 0), (255, 255, 255)])
+        np.testing.assert_array_equal(shares[index] >= 0.5, values == 1)
+
+
+def test_arrays_and_small_images(files, segment, tmp_path, rng):
+    np.save(tmp_path / "a.npy", rng.integers(0, 256, (2, 90, 90, 3), dtype=np.uint8))
+    Image.fromarray(rng.integers(0, 256, (9, 7), dtype=np.uint8)).save(tmp_path / "tiny.png")
+    code, lines, err = segment(
+        "predict", "--input", tmp_path / "a.npy", tmp_path / "tiny.png", "--weights", files[2],
+        "--output_dir", tmp_path / "out", "--quiet",
+    )  # fmt: skip
+    assert (code, err) == (0, "")
+    assert [line.rsplit("/", 1)[1] for line in lines] == [
+        "a_0000_mask.png",
+        "a_0001_mask.png",
+        "tiny_mask.png",
+    ]
+    assert Image.open(lines[2]).size == (7, 9)
+
+
+def test_failures_are_named_and_the_rest_is_written(images, files, segment, tmp_path):
+    (images / "1.png").write_bytes(b"none")
+    out = tmp_path / "out"
+    common = ("--weights", files[2], "--output_dir", out, "--quiet")
+    code, lines, err = segment("predict", "--input", images, tmp_path / "missing.png", *common)
+    assert code == 1 and len(lines) == 2
+    assert "1.png: is not an image" in err and "missing.png: no such file" in err
+    code, lines, err = segment("predict", "--input", tmp_path / "missing.png", *common)
+    assert code == 2 and not lines
+    code, _, err = segment("predict", "--input", images, "--weights", "nothing", *common[2:])
+    assert code == 2 and "nothing: is not a file of weights" in err and "Traceback" not in err
+    code, _, err = segment("predict", "--input", images / "0.png", images / "0.png", *common)
+    assert code == 2 and "its mask would be that of" in err
+
+
+def test_resume(images, files, segment, tmp_path):
+    out = tmp_path / "out"
+    arguments = ("predict", "--input", images, "--output_dir", out, "--quiet", "--resume")
+    assert segment(*arguments, "--weights", files[2])[0] == 0
+    expected = {path.name: path.read_bytes() for path in out.glob("*.png")}
+    (out / "1_mask.png").unlink()
+    marked = (out / "0_mask.png").stat().st_mtime_ns
+    code, lines, _ = segment(*arguments, "--weights", files[2])
+    assert code == 0 and len(lines) == 3
+    assert {path.name: path.read_bytes() for path in out.glob("*.png")} == expected
+    assert (out / "0_mask.png").stat().st_mtime_ns == marked
+    code, _, err = segment(*arguments, "--weights", files[3])
+    assert code == 2 and "made with other settings" in err and "weights_sha256" in err
+    code, _, err = segment(*arguments, "--weights", files[2], "--threshold", "0.7")
+    assert code == 2 and "threshold 0.7 (was 0.5)" in err
+    # what is missing beside a mask is made, with it
+    assert segment(*arguments, "--weights", files[2], "--overlay")[0] == 0
+    assert len(list(out.glob("*_overlay.png"))) == 3
+
+
+def test_stopping(images, files, tmp_path, monkeypatch):
+    import os
+    import signal
+
+    from unetpred.segmentation import mask_files
+
+    write = mask_files._write
+
+    def stopping(segmenter, job, names):
+        write(segmenter, job, names)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(mask_files, "_write", stopping)
+    segmenter = Segmenter(files[2])
+    written = mask_files.write_masks(segmenter, [images], tmp_path / "out")
+    assert written.stopped == signal.SIGTERM and len(written.files) == 1
+    monkeypatch.setattr(mask_files, "_write", write)
+    written = mask_files.write_masks(segmenter, [images], tmp_path / "out", resume=True)
+    assert not written.stopped and len(written.files) == 3

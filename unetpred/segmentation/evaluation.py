@@ -1,0 +1,268 @@
+"""Evaluating: masks of a network, or of any program, against labels; tables and pictures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from unetpred import plots
+from unetpred.errors import InputError
+from unetpred.images.tiff_pages import STACK_ENDINGS
+from unetpred.io.files import atomic_path, make_folder
+from unetpred.plots.confusion import confusion as confusion_figure
+from unetpred.segmentation.checked import Checked
+from unetpred.segmentation.classes import IGNORED, Classes, read_classes
+from unetpred.segmentation.data import VOC, Dataset, Stacks, open_dataset, pair_by_stem
+from unetpred.segmentation.labels import Label, Survey, read_label
+from unetpred.segmentation.measures import confusion_matrix, measures_of, v_rand
+from unetpred.segmentation.pictures import coloured, overlay
+from unetpred.segmentation.predictor import THRESHOLD, Segmenter
+from unetpred.segmentation.scores import (
+    THRESHOLDS,
+    scores_of,
+    sweep_of,
+    text_of,
+    write_scores,
+    write_table,
+)
+
+
+class _Compared(NamedTuple):
+    """One image: what is right, what was found."""
+
+    name: str
+    truth: np.ndarray  # (H,W) numbers of classes
+    mask: np.ndarray | None  # (H,W); None where there are shares
+    shares: np.ndarray | None  # (H,W) of class 1, where there are two
+    image: np.ndarray | None
+
+
+def evaluate_files(
+    output_dir: str | os.PathLike,
+    segmenter: Segmenter | None = None,
+    images: str | None = None,
+    masks: str | None = None,
+    labels: str | None = None,
+    voc: str | None = None,
+    split: str = "val",
+    classes: str | None = None,
+    void: int | None = None,
+    threshold: float | None = None,
+    overlays: int = 8,
+    seed: int = 0,
+    provenance: Mapping[str, str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> str:
+    """Compare masks with labels, at the size of the labels.
+
+    Writes `scores.json`, `confusion.csv` and `.png`, `per_image.csv`, for two classes `sweep.csv`,
+    and pictures in `overlays/`.
+
+    Parameters
+    ----------
+    output_dir : path-like
+    segmenter : Segmenter, optional
+        Computes masks of `images`.
+    images, labels : str
+        Folders, or TIFF files of several pages; or, in their stead, `voc` and `split`.
+    masks : str, optional
+        In place of `segmenter` and `images`: masks of any program. Of two classes, grey levels
+        other than 0, 1 and 255 are taken as probabilities, 0..255.
+    classes : str, optional
+        A file of names; those of the weights, or numbers, if not given.
+    void : int, optional
+        The value of labels whose pixels do not count; that of the weights if not given.
+    threshold : float, optional
+        Of two classes; that of the segmenter, or 0.5, if not given.
+    overlays : int
+        Pictures of so many images.
+    seed : int
+        Of the bootstrap.
+    provenance : mapping of str to str, optional
+        What `scores.json` notes.
+    progress : callable, optional
+        Called with how many images are done, and how many there are.
+
+    Returns
+    -------
+    str
+        The scores in lines, to be read.
+
+    Raises
+    ------
+    InputError
+        If something is missing or does not fit together.
+    """
+    folder = make_folder(output_dir)
+    if masks is not None:
+        compared, known, count = _of_masks(masks, labels, voc, split, classes, void)
+    else:
+        compared, known, count = _of_network(segmenter, images, labels, voc, split, classes, void)
+    if threshold is None:
+        threshold = segmenter.threshold if segmenter else THRESHOLD
+    number, rows, confusions = len(known), [], []
+    sweeps = np.zeros((len(THRESHOLDS), 2, 3), np.int64)
+    swept: list[list[float]] = []
+    shown = (
+        set(np.linspace(0, count - 1, min(overlays, count)).round().astype(int)) if count else ()
+    )
+    for index, one in enumerate(compared):
+        mask, shares = one.mask, one.shares
+        if shares is not None:
+            mask = (shares >= threshold).astype(np.uint8)
+            found = [(shares >= at).astype(np.uint8) for at in THRESHOLDS]
+            sweeps += np.stack([confusion_matrix(one.truth, m, 2) for m in found])
+            swept.append([v_rand(one.truth, m) for m in found])
+        assert mask is not None
+        confusion = confusion_matrix(one.truth, mask, number)
+        confusions.append(confusion)
+        measured = measures_of(confusion)
+        row = {
+            "image": one.name,
+            "pixels": int(confusion.sum()),
+            "pixel_accuracy": measured.pixel_accuracy,
+            "mean_iou": measured.mean_iou,
+        }
+        if number == 2:
+            row["v_rand"] = v_rand(one.truth, mask)
+        rows.append(row)
+        if index in shown:
+            _picture(make_folder(folder / "overlays"), one, mask, known)
+        if progress:
+            progress(index + 1, count)
+    total = np.sum(confusions, axis=0)
+    if not total.sum():
+        raise InputError(f"{labels or voc}: no pixel of the labels counts")
+    scores = scores_of(total, known, confusions, seed)
+    if number == 2:
+        found_of = [float(str(row["v_rand"])) for row in rows]
+        values = [value for value in found_of if np.isfinite(value)]
+        scores["v_rand"] = float(np.mean(values)) if values else None
+        scores["threshold"] = threshold if swept else None
+        scores |= sweep_of(sweeps, swept)
+    scores |= {
+        "void": known.void,
+        "images": count,
+        "per_image": "per_image.csv",
+        "provenance": dict(provenance or {}),
+    }
+    write_table(folder / "per_image.csv", rows)
+    names = [*known.names, "none"]
+    table = [
+        {"label": name, **dict(zip(names, map(int, line), strict=True))}
+        for name, line in zip(known.names, total, strict=True)
+    ]
+    if not total[:, -1].any():
+        table = [{k: v for k, v in line.items() if k != "none"} for line in table]
+    write_table(folder / "confusion.csv", table)
+    if number == 2 and swept:
+        write_table(folder / "sweep.csv", scores["sweep"])
+    plots.save(confusion_figure(total, known.names), folder / "confusion.png")
+    write_scores(folder / "scores.json", scores)
+    return text_of(scores, known)
+
+
+def _of_network(
+    segmenter, images, labels, voc, split, classes, void
+) -> tuple[Iterator[_Compared], Classes, int]:
+    known = segmenter.classes
+    void = known.void if void is None else void
+    if classes:
+        names, _ = read_classes(classes)
+        if len(names) < len(known):
+            raise InputError(f"{classes}: names {len(names)} classes, the weights {len(known)}")
+    dataset: Dataset = (
+        VOC(voc, split, classes, 255 if void is None else void)
+        if voc
+        else open_dataset(images, labels, classes, void)
+    )
+    known = replace(known, void=dataset.void)
+    checked = Checked(dataset, known, cache=0)
+
+    def compared() -> Iterator[_Compared]:
+        for index in range(len(checked)):
+            pair = checked[index]
+            found = segmenter.probabilities(pair.image)
+            hard = None if known.binary else segmenter.decide(found)
+            soft = found if known.binary else None
+            yield _Compared(checked.name(index), pair.label, hard, soft, pair.image)
+
+    return compared(), known, len(checked)
+
+
+def _of_masks(masks, labels, voc, split, classes, void) -> tuple[Iterator[_Compared], Classes, int]:
+    truth, found, names = _readers(masks, labels, voc, split)
+    if voc and void is None:
+        void = 255
+    survey = Survey(classes, void)
+    for index, name in enumerate(names):
+        survey.add(truth(index), name)
+    known = survey.classes()
+    if len(known) > 2 and classes is None:
+        # a class may be in masks alone
+        for index in range(len(names)):
+            label = found(index)[0]
+            survey.add(label, found(index)[1])
+        known = survey.classes()
+
+    def compared() -> Iterator[_Compared]:
+        for index, name in enumerate(names):
+            right = known.indices(survey.values(truth(index), name), name)
+            label, mask_name = found(index)
+            if label.values.shape[:2] != right.shape:
+                raise InputError(
+                    f"{mask_name}: is {label.values.shape[1]}x{label.values.shape[0]} px (width x "
+                    f"height), its label {name} is {right.shape[1]}x{right.shape[0]}"
+                )
+            values = survey.values(label, mask_name)
+            soft = known.binary and label.palette is None and values.dtype == np.uint8
+            if soft and not set(np.unique(values)) <= {0, 1, 255, known.void}:
+                yield _Compared(name, right, None, values / np.float32(255), None)
+            else:
+                yield _Compared(name, right, known.indices(values, mask_name), None, None)
+
+    return compared(), known, len(names)
+
+
+def _readers(masks, labels, voc, split):
+    """Give (truth(i), (mask, its name)(i), names of labels)."""
+    if voc:
+        labels = [label for _, label in VOC(voc, split).pairs]
+        places = dict(pair_by_stem(Path(voc) / "SegmentationClass", masks, labels))
+        pairs = [(label, places[label]) for label in labels]
+    elif str(labels).lower().endswith(STACK_ENDINGS) and not os.path.isdir(labels):
+        both = Stacks(masks, labels)
+
+        def of_page(index: int) -> tuple[Label, str]:
+            from unetpred.segmentation.labels import label_of
+
+            return label_of(*both._images.read(index)), both.name(index)
+
+        return both.label, of_page, [both.label_name(index) for index in range(len(both))]
+    else:
+        pairs = pair_by_stem(labels, masks)
+    return (
+        lambda index: read_label(pairs[index][0]),
+        lambda index: (read_label(pairs[index][1]), str(pairs[index][1])),
+        [str(label) for label, _ in pairs],
+    )
+
+
+def _picture(folder: Path, one: _Compared, mask: np.ndarray, known: Classes) -> None:
+    from PIL import Image
+
+    parts = [coloured(one.truth, known), coloured(mask, known)]
+    if one.image is not None:
+        drawn = [overlay(one.image, label, known) for label in (one.truth, mask)]
+        parts = [one.image, *drawn]
+    wrong = np.where((one.truth != mask) & (one.truth != IGNORED), 255, 0).astype(np.uint8)
+    parts.append(np.repeat(wrong[..., None], 3, axis=-1))
+    file, _, page = one.name.partition(" page ")
+    stem = Path(file).stem + (f"_{int(page.split()[0]):04d}" if page else "")
+    with atomic_path(folder / f"{stem}.png") as temporary:
+        Image.fromarray(np.concatenate(parts, axis=1)).save(temporary)

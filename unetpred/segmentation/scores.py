@@ -1,0 +1,111 @@
+"""Scores of an evaluation: put together, as tables, as text."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from unetpred.io.files import atomic_path
+from unetpred.segmentation.classes import Classes
+from unetpred.segmentation.measures import OVERALL, PER_CLASS, constant, intervals, measures_of
+
+#: Of two classes, what is tried.
+THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
+
+
+def scores_of(total: np.ndarray, known: Classes, confusions: list, seed: int) -> dict[str, Any]:
+    """Put the scores of a confusion matrix together, with their intervals."""
+    measured = measures_of(total)
+    scores: dict[str, Any] = {name: measured[name] for name in OVERALL}
+    for name in PER_CLASS:
+        scores[name] = dict(zip(known.names, map(float, measured[name]), strict=True))
+    best, all_one = constant(total)
+    absent = [n for n, line in zip(known.names, total, strict=True) if not line.sum()]
+    return {
+        **scores,
+        "absent": absent,
+        "all_one_class": {"class": known.names[best], **{n: all_one[n] for n in OVERALL}},
+        "intervals": intervals(confusions, seed=seed),
+        "intervals_are": "95 %, bootstrap over images, 2000 resamples",
+        "classes": list(known.names),
+    }
+
+
+def sweep_of(sweeps: np.ndarray, swept: list[list[float]]) -> dict[str, Any]:
+    """Lay out what was measured at each of `THRESHOLDS`: confusion, v_rand by image."""
+    if not swept:
+        return {"sweep": []}
+    rows = []
+    for place, threshold in enumerate(THRESHOLDS):
+        measured = measures_of(sweeps[place])
+        known = [line[place] for line in swept if np.isfinite(line[place])]
+        rows.append(
+            {
+                "threshold": threshold,
+                "v_rand": float(np.mean(known)) if known else float("nan"),
+                "pixel_accuracy": measured.pixel_accuracy,
+                "iou": float(measured.iou[1]),
+                "f1": float(measured.f1[1]),
+            }
+        )
+    best = max(rows, key=lambda row: -1 if np.isnan(row["v_rand"]) else row["v_rand"])
+    return {
+        "sweep": rows,
+        "best_threshold": best["threshold"],
+        "v_rand_at_best_threshold": best["v_rand"],
+        "best_threshold_is": "chosen on these images: use it on others, do not report it of these",
+    }
+
+
+def _text_file(path: Path) -> TextIO:
+    # names of files need not be text
+    return path.open("w", newline="", encoding="utf-8", errors="surrogateescape")
+
+
+def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write rows as csv, whole or not at all."""
+    with atomic_path(path) as temporary, _text_file(temporary) as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _clean(value: Any) -> Any:
+    """Plain values; None for what is no number."""
+    if isinstance(value, dict):
+        return {str(key): _clean(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_clean(one) for one in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+def write_scores(path: Path, scores: dict[str, Any]) -> None:
+    """Write scores as JSON, whole or not at all; what is no number is null."""
+    with atomic_path(path) as temporary:
+        text = json.dumps(_clean(scores), indent=1, ensure_ascii=False) + "\n"
+        temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def text_of(scores: dict[str, Any], known: Classes) -> str:
+    """Give the scores in lines, to be read."""
+    lines = []
+    one = scores["all_one_class"]
+    for name in OVERALL:
+        low_high = scores["intervals"].get(name)
+        interval = f" [{low_high[0]:.4f}, {low_high[1]:.4f}]" if low_high else ""
+        lines.append(f"{name}\t{scores[name]:.4f}{interval}\tall {one['class']}: {one[name]:.4f}")
+    if len(known) == 2 and scores["v_rand"] is not None:
+        at = "" if scores["threshold"] is None else f"\tat threshold {scores['threshold']:g}"
+        lines.append(f"v_rand\t{scores['v_rand']:.4f}{at}")
+    for name in known.names:
+        parts = [f"{measure} {scores[measure][name]:.4f}" for measure in PER_CLASS]
+        lines.append(f"{name}\t{', '.join(parts)}")
+    if scores["absent"]:
+        lines.append(f"in no label: {', '.join(scores['absent'])}")
+    return "\n".join(lines)

@@ -1,0 +1,156 @@
+"""Weights of networks that segment: files that know their classes."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unetpred.errors import InputError
+from unetpred.io.files import atomic_path
+from unetpred.io.registry import known_vgg
+from unetpred.segmentation.classes import Classes
+
+if TYPE_CHECKING:
+    import keras
+
+TASK = "segmentation"
+#: Names of those that ship.
+SHIPPED: dict[str, str] = {}
+
+
+def find_segmenter(name_or_file: str | os.PathLike) -> Path:
+    """Give the file of weights given by name or by file.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    """
+    given = os.fspath(name_or_file)
+    if given in SHIPPED:
+        path = known_vgg().path.with_name(SHIPPED[given])
+        if not path.is_file():
+            raise InputError(f"{given}: its file {path} is not there; install unetpred again")
+        return path
+    if not Path(given).is_file():
+        names = f", nor one of the weights {', '.join(SHIPPED)}" if SHIPPED else ""
+        raise InputError(f"{given}: is not a file of weights{names}")
+    return Path(given)
+
+
+def is_segmenter(name_or_file: str | os.PathLike) -> bool:
+    """Whether a name or file is that of a network that segments."""
+    from unetpred.io.hdf5 import open_hdf5
+
+    try:
+        with open_hdf5(find_segmenter(name_or_file)) as file:
+            return json.loads(file.attrs["unetpred"]).get("task") == TASK
+    except (InputError, OSError, KeyError, TypeError, ValueError, AttributeError):
+        return False
+
+
+def load_segmenter(name_or_file: str | os.PathLike) -> tuple[keras.Model, dict[str, Any]]:
+    """Read weights.
+
+    Parameters
+    ----------
+    name_or_file : str or path-like
+        A name, or a file that `save_segmenter` wrote.
+
+    Returns
+    -------
+    model : keras.Model
+        As from `unetpred.segmentation.network.build_segmenter`.
+    about : dict
+        What was noted: `width`, `classes`, `values`, `colours`, `void`, and, where it was chosen,
+        `threshold`.
+
+    Raises
+    ------
+    InputError
+        If it is no such file, or damaged.
+    """
+    from unetpred.io.hdf5 import read_layers
+    from unetpred.network.partial_convolution import dtype_policy
+    from unetpred.segmentation.network import CONVOLUTIONS, HEAD, build_segmenter
+
+    path = find_segmenter(name_or_file)
+    file = read_layers(path, "weights of a network that segments")
+    about = file.note
+    if about.get("task") != TASK:
+        raise InputError(
+            f"{path}: are not weights of a network that segments; give those of `unetpred segment "
+            "train`"
+        )
+    try:
+        classes, width = Classes.from_dict(about), float(about["width"])
+    except (KeyError, TypeError, ValueError):
+        raise InputError(f"{path}: does not say its classes and width; get it again") from None
+    with dtype_policy("float32"):
+        model = build_segmenter(len(classes), width, "zeros")
+    for name in (*CONVOLUTIONS, HEAD):
+        layer, found = model.get_layer(name), file.layers.get(name, {})
+        arrays = [np.asarray(found[i], "float32") for i in (0, 1) if i in found]
+        shapes = [tuple(w.shape) for w in layer.weights]
+        if [array.shape for array in arrays] != shapes:
+            raise InputError(f"{path}: its layer {name} is missing or damaged; get it again")
+        if not all(np.isfinite(array).all() for array in arrays):
+            raise InputError(f"{path}: {name} holds NaN or infinity; get the file again")
+        layer.set_weights(arrays)
+    return model, about
+
+
+def save_segmenter(
+    model: keras.Model,
+    classes: Classes,
+    width: float,
+    path: str | os.PathLike,
+    dtype: str = "float32",
+    **notes,
+) -> None:
+    """Write weights, whole or not at all.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `build_segmenter`.
+    classes : Classes
+    width : float
+        What it was built with.
+    path : path-like
+        A `.weights.h5`.
+    dtype : {"float32", "float16"}
+        What is stored; computing is in float32 either way.
+    **notes
+        Plain values kept beside, such as `threshold`.
+
+    Raises
+    ------
+    InputError
+        If the file has another ending or cannot be written, or a value does not fit into float16.
+    """
+    import h5py
+
+    from unetpred.network.partial_convolution import dtype_policy
+    from unetpred.segmentation.network import build_segmenter
+
+    path = Path(path)
+    if not path.name.endswith(".weights.h5"):
+        raise InputError(f"{path}: a file that ends in .weights.h5 is right here")
+    if dtype == "float16":
+        values = model.get_weights()
+        if any(np.abs(v).max() > np.finfo("float16").max for v in values):
+            raise InputError(f"{path}: a weight does not fit into float16; store float32")
+        with dtype_policy("float16"):
+            model = build_segmenter(len(classes), width, "zeros")
+        model.set_weights(values)
+    about = {"task": TASK, "width": width, **classes.as_dict(), **notes}
+    with atomic_path(path) as temporary:
+        model.save_weights(temporary, overwrite=True)
+        # a process forked a moment ago may still hold Keras' lock on the file
+        with h5py.File(temporary, "a", locking=False) as file:
+            file.attrs["unetpred"] = json.dumps(about)
