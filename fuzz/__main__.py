@@ -16,7 +16,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from fuzz.readers import READERS
+from fuzz.readers import APART, READERS
 
 ROOT = Path(__file__).parents[1]
 
@@ -59,8 +59,8 @@ def fuzz(
         while number < end:
             worker = _Worker(reader, seed, number, end - number, folder)
             for number, sample, result in worker.results(seconds):
-                if reader == "weights" and result.startswith("FAILED c"):  # crashed, or too slow
-                    result = _by_the_door(folder, sample)
+                if reader in APART and result.startswith("FAILED c"):  # crashed, or too slow
+                    result = _by_the_door(APART[reader], folder, sample)
                 counts[result.split(":")[0].split(" ")[0]] += 1
                 others[sample] += result == "other"
                 if result.startswith("FAILED"):
@@ -73,15 +73,15 @@ def fuzz(
     return counts, failed, others
 
 
-def _by_the_door(folder: str, sample: str) -> str:
-    """Read weights as the command line does: in a process that may crash or run for ever."""
+def _by_the_door(door: str, folder: str, sample: str) -> str:
+    """Read a file as the command line does: in a process that may crash or run for ever."""
     name = f"case{Path(sample).suffix if sample.count('.') < 2 else sample[1:]}"
     code = (
         f"from fuzz.readers import weights_by_the_door as read; read({str(Path(folder) / name)!r})"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     last = done.stderr.strip().splitlines()[-1:] or [""]
-    refused = "InputError" in last[0] or done.returncode == 0
+    refused = "InputError" in last[0] or "DamagedState" in last[0] or done.returncode == 0
     return "apart" if refused else f"FAILED crash: {done.returncode} {last[0]}"
 
 

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
+_TRIES = 5
 ROOT = Path(__file__).parents[1]
 
 
@@ -39,10 +40,18 @@ def commands(data: Path, out: Path) -> dict[str, tuple[list[str], bool]]:
     evaluate += ["--output", "structure", *weights]
     sites = ["--sites", str(data / "sites.csv"), "--mask_size", "26"]
     features = ["--layers", "vblock4_*", "--save", str(out / "features.h5"), *weights]
-    mapped = ["map", str(data / "images" / "0.png"), "--stride", "32", "--output", "structure"]
+    mapped = [
+        "map",
+        "--input",
+        str(data / "images" / "0.png"),
+        "--stride",
+        "32",
+        "--output",
+        "structure",
+    ]
     return {
-        "predict": ([*predict, images, "--save", str(out / "scores.csv")], True),
-        "sites": ([*predict, images, *sites, "--save", str(out / "scores.csv")], True),
+        "predict": ([*predict, "--input", images, "--save", str(out / "scores.csv")], True),
+        "sites": ([*predict, "--input", images, *sites, "--save", str(out / "scores.csv")], True),
         "map": (
             [*mapped, "--save", str(out / "map.npz"), *weights],
             True,
@@ -106,7 +115,8 @@ def values(folder: Path) -> dict[str, object]:
     found: dict[str, object] = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_dir() or "tensorboard" in name:
+        # what a kill cuts short stays beside, under a hidden name
+        if path.is_dir() or "tensorboard" in name or path.name.startswith("."):
             continue
         found[name] = _content(path)
     return found
@@ -130,8 +140,8 @@ def _content(path: Path) -> object:
         with h5py.File(path) as file:
             file.visititems(
                 lambda name, item: (
-                    arrays.update({name: item[()].tobytes()})
-                    if isinstance(item, h5py.Dataset)
+                    arrays.update({name: np.asarray(item[()]).tolist()})
+                    if isinstance(item, h5py.Dataset) and name != "provenance"
                     else None
                 )
             )
@@ -170,19 +180,18 @@ def _kill(run: str, folder: Path, data: Path, times: int, seed: int) -> int:
     chance = random.Random(f"{seed} {run}")
     failures = kills = 0
     for number in range(times):
-        shutil.rmtree(out)
-        out.mkdir()
         again = [*words, "--resume"] if resumable else words
-        moment = chance.uniform(0, seconds)
-        kills += killed(words, moment, log)
+        for _ in range(_TRIES):  # it may have ended by then
+            shutil.rmtree(out)
+            out.mkdir()
+            moment = chance.uniform(0, seconds)
+            if killed(words, moment, log):
+                kills += 1
+                break
         if chance.random() < 0.5:
             kills += killed(again, chance.uniform(0, seconds), log)
         finished(again, log)
         found = values(out)
-        # what a kill cuts short may stay beside, under a hidden name, but in its place no half file
-        found = {
-            name: value for name, value in found.items() if not Path(name).name.startswith(".")
-        }
         if wrong := [n for n in {**whole, **found} if whole.get(n) != found.get(n)]:
             failures += 1
             print(f"  {run} {number}, killed after {moment:.2f} s: differs in {', '.join(wrong)}")

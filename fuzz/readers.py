@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 
@@ -65,6 +66,14 @@ def weights_by_the_door(path: Path) -> object:
 
 
 def read_state(path: Path) -> object:
+    """A state of training; what would be tried in a process of its own is this one here."""
+    from unetpred.training import checkpoints
+
+    with mock.patch.object(checkpoints, "opens", lambda path: True):
+        return state_by_the_door(path)
+
+
+def state_by_the_door(path: Path) -> object:
     """A state of training, and whether going on from it is refused."""
     from unetpred.training.checkpoints import STATE, last_state, read_run
 
@@ -82,14 +91,15 @@ def read_state(path: Path) -> object:
 
 def read_history(path: Path) -> object:
     """The curves of a run, as they are taken up again."""
-    from unetpred.training.log import RunLog, read_history
+    from unetpred.training import log
 
     folder = path.parent / "run"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     shutil.copy(path, folder / "history.csv")
-    RunLog(folder, 50).close()
-    return [json.dumps(read_history(folder / "history.csv"))]
+    with mock.patch.object(log, "_board", lambda *_: None):  # TensorBoard's files are only written
+        log.RunLog(folder, 50).close()
+    return [json.dumps(log.read_history(folder / "history.csv"))]
 
 
 READERS = {
@@ -101,3 +111,5 @@ READERS = {
     "state": read_state,
     "history": read_history,
 }
+#: Readers of which the package itself runs a part in a process of its own, that may fail.
+APART = {"weights": "weights_by_the_door", "state": "state_by_the_door"}

@@ -28,8 +28,7 @@ LIBRARIES = {  # imported before memory is counted
     "image": ("simplejpeg",),
     "array": ("h5py",),
     "weights": ("h5py",),
-    "state": ("h5py", "keras"),
-    "history": ("tensorboardX", "keras"),
+    "state": ("h5py",),
 }
 
 

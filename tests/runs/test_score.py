@@ -182,6 +182,9 @@ def test_masks_in_every_form(of, pictures):
     assert one["structure"][1] == pytest.approx(expected[1], abs=1e-6)
     mixed = of([pictures[0], pictures[1][:90]], mask=[masks[0], masks[1][:90]])
     assert mixed["structure"][0] == pytest.approx(expected[0], abs=1e-5)
+    holed = masks.astype("float32")
+    holed[1, 0, 0] = np.nan  # costs its own image alone
+    assert of("d", mask=holed)["structure"].isna().tolist() == [False, True, False]
     Path("m/b.png").unlink()
     found = of("d", mask="m")
     assert "d/b.png: m: has no mask of this image" in found["reason"][1]

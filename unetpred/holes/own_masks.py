@@ -44,6 +44,7 @@ class Masks:
     def __init__(self, given: Any):
         self.path = os.fspath(given) if isinstance(given, str | os.PathLike) else None
         self.name = self.path or "mask"
+        self._given = given
         self._files: dict[str, str] = {}
         self._one: np.ndarray | MaskStack | _Each | None = None
         if isinstance(given, list | tuple) and all(
@@ -121,10 +122,12 @@ class Masks:
     def _digest(self) -> str:
         digest = hashlib.sha256()
         if self.path is None:
-            one: Any = self._one
-            for mask in [one] if isinstance(one, np.ndarray) else (one[i] for i in range(len(one))):
-                digest.update(f"{mask.shape}".encode())
-                digest.update(np.ascontiguousarray(mask).data)
+            for mask in self._given if isinstance(self._one, _Each) else [self._given]:
+                if isinstance(mask, str | os.PathLike):
+                    digest.update(sha256(mask).encode())
+                    continue
+                array = np.ascontiguousarray(mask)
+                digest.update(f"{array.shape} {array.dtype}".encode() + array.tobytes())
             return digest.hexdigest()
         if not self._files:
             return sha256(self.path)

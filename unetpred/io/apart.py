@@ -28,6 +28,7 @@ _PATIENCE = 20  # times as long may pass until it ends: a disk may be slow, or t
 _MEMORY = 1 << 30  # bytes, beside what the file may hold
 _COUNT = struct.Struct("<Q")
 _START = "from unetpred.io.apart import serve; serve()"
+_PROBE = "from unetpred.io.apart import probe; probe()"
 
 
 def read_apart(path: Path, what: str) -> LayerFile:
@@ -42,24 +43,7 @@ def read_apart(path: Path, what: str) -> LayerFile:
         return read_here(path, what)
     size = size_of(path)
     seconds = SECONDS + size // _RATE
-    package = str(Path(__file__).resolve().parents[2])
-    paths = [package, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            _START,
-            os.path.abspath(path),
-            str(path),
-            what,
-            str(seconds),
-            str(size),
-        ],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OPENBLAS_NUM_THREADS": "1"},
-    )
+    process = _started(_START, os.path.abspath(path), str(path), what, seconds, size)
     assert process.stdout is not None  # it is a pipe
     watchdog = threading.Timer(_PATIENCE * seconds, process.kill)
     watchdog.start()
@@ -79,6 +63,45 @@ def read_apart(path: Path, what: str) -> LayerFile:
     if isinstance(found, str):
         raise InputError(found)
     return found
+
+
+def opens(path: str | os.PathLike[str]) -> bool:
+    """Whether all of an HDF5 file can be read, found out in a process that may fail."""
+    if not sys.executable:
+        return True
+    size = os.stat(path).st_size
+    seconds = SECONDS + size // _RATE
+    process = _started(_PROBE, os.path.abspath(path), seconds, size)
+    try:
+        return process.wait(_PATIENCE * seconds) == 0
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def probe() -> None:
+    """Read all of one file; the process that started this one looks at how it ends."""
+    import h5py
+
+    file, seconds, size = sys.argv[1:]
+    _limit(int(seconds), int(size))
+    with h5py.File(file, "r", locking=False) as opened:
+        opened.visititems(lambda name, item: None if hasattr(item, "keys") else item[()] is None)
+    os._exit(0)
+
+
+def _started(code: str, *words: object) -> subprocess.Popen[bytes]:
+    package = str(Path(__file__).resolve().parents[2])
+    paths = [package, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, words)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OPENBLAS_NUM_THREADS": "1"},
+    )
 
 
 def serve() -> None:

@@ -147,7 +147,12 @@ def warp(
     part = np.s_[top : bottom + 1, left : right + 1]
     x, y = x - left, y - top
     mirrored = cv2.BORDER_REFLECT_101 if min(right - left, bottom - top) > 0 else cv2.BORDER_REFLECT
-    near = {"interpolation": cv2.INTER_NEAREST, "borderMode": cv2.BORDER_CONSTANT}
+
+    def nearest(values: np.ndarray, beyond: int) -> np.ndarray:
+        return cv2.remap(
+            np.ascontiguousarray(values), columns, rows, cv2.INTER_NEAREST, borderValue=beyond
+        )
+
     # to the nearest pixel, halves up: OpenCV's own rounding is in steps of 1/32
     columns, rows = np.floor(x + 0.5), np.floor(y + 0.5)
     whole = (x == columns).all() and (y == rows).all()
@@ -159,12 +164,8 @@ def warp(
             cv2.INTER_NEAREST if whole else cv2.INTER_LINEAR,
             borderMode=mirrored,
         ),
-        cv2.remap(np.ascontiguousarray(label[part]), columns, rows, borderValue=IGNORED, **near),
-        None
-        if weight is None
-        else cv2.remap(
-            np.ascontiguousarray(weight[part], np.float32), columns, rows, borderValue=1, **near
-        ),
+        nearest(label[part], IGNORED),
+        None if weight is None else nearest(weight[part].astype(np.float32), 1),
     )
 
 

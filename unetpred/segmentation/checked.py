@@ -62,7 +62,8 @@ class Checked:
         if not self._indices:
             raise InputError(f"{type(dataset).__name__}: has no images")
         self._survey = Survey(dataset.classes, dataset.void)
-        self._cache, self._kept, self._lock = cache, {}, Lock()
+        self._cache, self._lock = cache, Lock()
+        self._kept: dict[int, Pair] = {}
         self._look(classes)
 
     def _look(self, classes: Classes | None) -> None:

@@ -168,14 +168,15 @@ def read_classes(
         raise InputError(
             f"{path}: cannot be read ({reason}); a file of classes is needed"
         ) from None
-    names, colours = [], []
+    names: list[str] = []
+    colours: list[tuple[int, int, int] | None] = []
     for line in map(str.strip, lines):
         if not line or line.startswith("#"):
             continue
         if re.fullmatch(r"(name|class)\s*,.*", line, re.I) and not re.search(r"\d", line):
             continue
         match = re.fullmatch(r"(.+?)[\s,;]+(\d+)[\s,;]+(\d+)[\s,;]+(\d+)", line)
-        colour = tuple(int(number) for number in match.groups()[1:]) if match else None
+        colour = (int(match[2]), int(match[3]), int(match[4])) if match else None
         if colour and max(colour) > 255:
             raise InputError(f"{path}: the line {line!r} has a colour above 255")
         names.append(match[1].strip() if match else line)
@@ -187,11 +188,12 @@ def read_classes(
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"{path}: names {name!r} more than once; each class has its own name")
-    if None in colours:
+    known = [colour for colour in colours if colour is not None]
+    if len(known) < len(names):
         return names, None
-    for colour in colours:
-        if colours.count(colour) > 1:
+    for colour in known:
+        if known.count(colour) > 1:
             raise InputError(
                 f"{path}: has the colour {colour} twice; each class has its own colour"
             )
-    return names, colours
+    return names, known

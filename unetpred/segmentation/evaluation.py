@@ -16,7 +16,7 @@ from unetpred.images.tiff_pages import STACK_ENDINGS
 from unetpred.io.files import atomic_path, make_folder
 from unetpred.plots.confusion import confusion as confusion_figure
 from unetpred.segmentation.checked import Checked
-from unetpred.segmentation.classes import IGNORED, Classes
+from unetpred.segmentation.classes import IGNORED, Classes, read_classes
 from unetpred.segmentation.data import VOC, Dataset, Stacks, open_dataset, pair_by_stem
 from unetpred.segmentation.labels import Label, Survey, read_label
 from unetpred.segmentation.measures import confusion_matrix, measures_of, v_rand
@@ -112,12 +112,13 @@ def evaluate_files(
         set(np.linspace(0, count - 1, min(overlays, count)).round().astype(int)) if count else ()
     )
     for index, one in enumerate(compared):
-        mask = one.mask
-        if mask is None:
-            mask = (one.shares >= threshold).astype(np.uint8)
-            found = [(one.shares >= at).astype(np.uint8) for at in THRESHOLDS]
+        mask, shares = one.mask, one.shares
+        if shares is not None:
+            mask = (shares >= threshold).astype(np.uint8)
+            found = [(shares >= at).astype(np.uint8) for at in THRESHOLDS]
             sweeps += np.stack([confusion_matrix(one.truth, m, 2) for m in found])
             swept.append([v_rand(one.truth, m) for m in found])
+        assert mask is not None
         confusion = confusion_matrix(one.truth, mask, number)
         confusions.append(confusion)
         measured = measures_of(confusion)
@@ -139,7 +140,8 @@ def evaluate_files(
         raise InputError(f"{labels or voc}: no pixel of the labels counts")
     scores = scores_of(total, known, confusions, seed)
     if number == 2:
-        values = [row["v_rand"] for row in rows if np.isfinite(row["v_rand"])]
+        found_of = [float(str(row["v_rand"])) for row in rows]
+        values = [value for value in found_of if np.isfinite(value)]
         scores["v_rand"] = float(np.mean(values)) if values else None
         scores["threshold"] = threshold if swept else None
         scores |= sweep_of(sweeps, swept)
@@ -171,7 +173,7 @@ def _of_network(
     known = segmenter.classes
     void = known.void if void is None else void
     if classes:
-        names = Survey(classes, void)._names
+        names, _ = read_classes(classes)
         if len(names) < len(known):
             raise InputError(f"{classes}: names {len(names)} classes, the weights {len(known)}")
     dataset: Dataset = (

@@ -27,7 +27,7 @@ def width_for(source: str) -> float:
         return WIDTH
     if is_segmenter(source):
         return load_segmenter(source)[1]["width"]
-    return float(describe(source)["width"])
+    return float(str(describe(source)["width"]))
 
 
 def first_weights(

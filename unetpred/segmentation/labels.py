@@ -53,7 +53,7 @@ def read_label(path: str | os.PathLike) -> Label:
                 palette = np.array(image.getpalette() or (), np.uint8).reshape(-1, 3)
                 return label_of(np.asarray(image), palette)
             if image.mode in ("LA", "RGBA", "RGBX", "CMYK"):
-                image = image.convert("L" if image.mode == "LA" else "RGB")
+                return label_of(np.asarray(image.convert("L" if image.mode == "LA" else "RGB")))
             if image.mode not in ("1", "L", "RGB") and not image.mode.startswith("I"):
                 raise InputError(
                     f"{path}: colour mode {image.mode} is none of labels; save it as grey levels "
@@ -99,7 +99,10 @@ class Survey:
     def __init__(self, classes: str | os.PathLike | None = None, void: int | None = None):
         if void is not None and not 0 <= void <= 255:
             raise InputError(f"void is {void}; a value of labels, 0..255, is needed")
-        self._names, self._colours = read_classes(classes) if classes else (None, None)
+        self._names: list[str] | None = None
+        self._colours: list[tuple[int, int, int]] | None = None
+        if classes:
+            self._names, self._colours = read_classes(classes)
         self._file, self.void = classes, void
         self._first: dict[int, str] = {}  # where a value was first seen
         self._palette: tuple[str, np.ndarray] | None = None
@@ -150,16 +153,16 @@ class Survey:
             self._first.setdefault(int(value), name)
         if label.palette is not None:
             self._plain = False
-            self._compare_palettes(label, name)
+            self._compare_palettes(label.values, label.palette, name)
 
-    def _compare_palettes(self, label: Label, name: str) -> None:
+    def _compare_palettes(self, values: np.ndarray, own: np.ndarray, name: str) -> None:
         if self._palette is None:
-            self._palette = name, label.palette
+            self._palette = name, own
             return
         first, palette = self._palette
-        used = np.unique(label.values)
-        common = used[used < min(len(palette), len(label.palette))]
-        if (palette[common] != label.palette[common]).any() and not self._odd:
+        used = np.unique(values)
+        common = used[used < min(len(palette), len(own))]
+        if (palette[common] != own[common]).any() and not self._odd:
             self._odd.add(name)
             logger.warning(
                 "%s: its palette is not that of %s; labels are read by index, so if a program has "
@@ -167,8 +170,8 @@ class Survey:
                 name,
                 first,
             )
-        if len(label.palette) > len(palette):
-            self._palette = first, np.concatenate([palette, label.palette[len(palette) :]])
+        if len(own) > len(palette):
+            self._palette = first, np.concatenate([palette, own[len(palette) :]])
 
     def classes(self) -> Classes:
         """Tell the classes.
@@ -182,7 +185,7 @@ class Survey:
         found = sorted(set(self._first) - {self.void})
         names = self._names
         black_white = self._plain and set(found) <= {0, 255} and 255 in found
-        if black_white and (self._file is None or len(names) == 2):
+        if black_white and (names is None or len(names) == 2):
             logger.info("labels of 0 and 255 are taken as two classes, 0 and 1")
             names = names or ["0", "1"]
             return Classes(tuple(names), (0, 255), ((0, 0, 0), (255, 255, 255)), self.void)
@@ -223,7 +226,8 @@ class Survey:
             palette = self._palette[1]
             for place, value in enumerate(values):
                 if value < len(palette):
-                    colours[place] = tuple(map(int, palette[value]))
+                    red, green, blue = map(int, palette[value])
+                    colours[place] = red, green, blue
         return tuple(colours)
 
 

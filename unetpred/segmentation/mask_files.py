@@ -278,6 +278,7 @@ class _Shares:
         self._place = atomic_path(self._path)
         temporary = self._place.__enter__()
         self._file = temporary
+        self._array: np.ndarray
         if self._path.suffix == ".npy":
             self._array = np.lib.format.open_memmap(temporary, "w+", np.float32, self._shape)
         else:
@@ -289,7 +290,7 @@ class _Shares:
             return
         if kind is None:
             if self._path.suffix == ".npy":
-                self._array.flush()
+                self._array.flush()  # type: ignore[attr-defined]
             else:
                 np.savez_compressed(self._file, probabilities=self._array)
         del self._array

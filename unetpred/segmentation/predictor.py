@@ -69,6 +69,8 @@ class Segmenter:
             self.model, self.about = load_segmenter(weights)
             self.classes = Classes.from_dict(self.about)
         else:
+            if classes is None:
+                raise TypeError("a network does not say its classes; give them")
             self.model, self.classes, self.about = weights, classes, {}
         if tile < 2 * MULTIPLE:
             raise InputError(f"tile is {tile}; at least {2 * MULTIPLE} px are needed")

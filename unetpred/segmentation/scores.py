@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from unetpred.segmentation.measures import OVERALL, PER_CLASS, constant, interva
 
 #: Of two classes, what is tried.
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
-TEXT = {"newline": "", "encoding": "utf-8", "errors": "surrogateescape"}
 
 
 def scores_of(total: np.ndarray, known: Classes, confusions: list, seed: int) -> dict[str, Any]:
@@ -62,9 +61,14 @@ def sweep_of(sweeps: np.ndarray, swept: list[list[float]]) -> dict[str, Any]:
     }
 
 
+def _text_file(path: Path) -> TextIO:
+    # names of files need not be text
+    return path.open("w", newline="", encoding="utf-8", errors="surrogateescape")
+
+
 def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write rows as csv, whole or not at all."""
-    with atomic_path(path) as temporary, temporary.open("w", **TEXT) as file:
+    with atomic_path(path) as temporary, _text_file(temporary) as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

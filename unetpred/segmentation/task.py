@@ -79,7 +79,7 @@ class Segmenting:
         self.size = len(self.images)
         # by the beginnings of variables' paths, as in the training of networks that fill in
         encoder = {f"vblock{block}_": config.encoder_rate for block, _ in enumerate(ENCODER, 1)}
-        self.rate_factors = {} if config.encoder_rate == 1 else encoder
+        self.rate_factors: dict[str, float] = {} if config.encoder_rate == 1 else encoder
         self._augmentation = Augmentation(
             config.augmentation, config.elastic, config.scale, config.contrast
         )
@@ -136,7 +136,7 @@ class Segmenting:
             names.append(self.images.name(index))
         arrays = [np.stack([crop.image for crop in crops]), np.stack([c.label for c in crops])]
         if self.config.border:
-            arrays.append(np.stack([crop.weight for crop in crops]))
+            arrays.append(np.stack([c.weight for c in crops if c.weight is not None]))
         return (*arrays, names)
 
     def _index(self, position: int) -> int:
@@ -167,7 +167,9 @@ class Segmenting:
             self._shown = model, Segmenter(model, self.classes)
         segmenter = self._shown[1]
         count = len(self.classes)
-        total, rows, seconds, valid = np.zeros((count, count + 1), np.int64), [], [], True
+        total, valid = np.zeros((count, count + 1), np.int64), True
+        rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        seconds: list[float] = []
         chosen = range(0, len(self.held_out), -(-len(self.held_out) // self.config.val_limit))
         for index in chosen:
             started = time.monotonic()
@@ -214,7 +216,7 @@ def _datasets(
     by_run = False
     if train is None:
         train = _named(config)
-        by_run = not config.voc and not Path(config.images).is_dir()
+        by_run = not config.voc and not Path(str(config.images)).is_dir()
     if held_out is None and config.val_images:
         if not config.val_labels:
             raise InputError("val_images is given without val_labels; both are needed")
@@ -227,7 +229,7 @@ def _datasets(
         return images, Checked(held_out, images.classes, cache)
     # the classes are those of all labels, also of a class that is only in what is held out
     everything = Checked(train, cache=0)
-    used, left = divide(train, config.val_split, config.seed, by_run)
+    used, left = divide(train, float(config.val_split), config.seed, by_run)
     return (
         Checked(train, everything.classes, cache, used),
         Checked(train, everything.classes, cache, left),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unetpred.errors import InputError
+from unetpred.io.apart import opens
 from unetpred.io.checksum import append_checksum, matches_checksum
 from unetpred.io.files import atomic_path, set_damaged_aside
 from unetpred.io.hdf5 import open_hdf5
@@ -127,7 +128,9 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise InputError(f"{path}: no such file; the state of a training run is needed ({STATE})")
     check_regular(path)
     try:
-        if matches_checksum(path) is not False:
+        whole = matches_checksum(path)
+        # one of an older version has none; and HDF5 may run for ever on what is damaged
+        if whole or (whole is None and opens(path)):
             with open_hdf5(path) as file:
                 run = json.loads(file.attrs["run"])
                 if "network" in file and isinstance(run["step"], int):
