@@ -162,8 +162,9 @@ def outermost(values):
 
 
 larger = skimage.data.astronaut()[32:480, 32:480]
-alone = unetpred.features(larger[None, 112:336, 112:336], blocks[:2], weights=model, channel_mean=True)
-within = unetpred.features(larger[None], blocks[:2], weights=model, channel_mean=True)
+options = {"weights": model, "channel_mean": True}
+alone = unetpred.features(larger[None, 112:336, 112:336], blocks[:2], **options)
+within = unetpred.features(larger[None], blocks[:2], **options)
 for name in blocks[:2]:
     units = alone[name].shape[1]
     same = within[name][0, units // 2 : -units // 2, units // 2 : -units // 2]
