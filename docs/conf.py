@@ -51,6 +51,7 @@ method
 differences
 recipes
 segmentation
+reliability
 faq
 weights
 citation

@@ -17,8 +17,8 @@ MAX_PIXELS = 89_478_485
 FREE_PIXELS = 24_000_000
 """Up to here a file may be compressed as much as it likes: a drawing, or a flat background."""
 BYTES_PER_PIXEL = 3  # of 8-bit RGB, decoded
-RATIO = 12
-"""Bytes that one byte of a larger file may be decoded to: photographs take 2 to 10 for one."""
+RATIO = 8
+"""Bytes that one byte of a larger file may be decoded to: 3 bits of the file for a pixel in RGB."""
 
 FREE_STACK = 1 << 28
 STACK_RATIO = 200

@@ -33,9 +33,10 @@ def forward(model: keras.Model, inputs: Sequence[np.ndarray]) -> list[np.ndarray
     Parameters
     ----------
     model : keras.Model
-        From `unetpred.network.model.build_unetpred` or `unetpred.network.model.build_hole_model`.
+        From `unetpred.network.model.build_unetpred` or `unetpred.network.model.build_hole_model`;
+        or one of images alone.
     inputs : sequence of numpy.ndarray
-        Image (N,H,W,3) and mask (N,H,W,1 or 3).
+        Image (N,H,W,3) and mask (N,H,W,1 or 3); or the image.
 
     Returns
     -------
@@ -46,9 +47,10 @@ def forward(model: keras.Model, inputs: Sequence[np.ndarray]) -> list[np.ndarray
 
     small = np.prod(inputs[0].shape[:3]) <= AT_ONCE
     if backend.backend() == "tensorflow" and small and model not in _met:
-        outputs = model([ops.convert_to_tensor(x) for x in inputs], training=False)
+        tensors = [ops.convert_to_tensor(x) for x in inputs]
+        outputs = model(tensors if len(tensors) > 1 else tensors[0], training=False)
     else:
-        outputs = model.predict_on_batch(list(inputs))
+        outputs = model.predict_on_batch(list(inputs) if len(inputs) > 1 else inputs[0])
     _met.add(model)
     listed = outputs if isinstance(outputs, list | tuple) else [outputs]
     return [ops.convert_to_numpy(y) for y in listed]

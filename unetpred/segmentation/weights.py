@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TASK = "segmentation"
 #: Names of those that ship.
-SHIPPED: dict[str, str] = {}
+SHIPPED: dict[str, str] = {"membranes": "membranes.weights.h5"}
 
 
 def find_segmenter(name_or_file: str | os.PathLike) -> Path:
