@@ -7,17 +7,15 @@ chosen, no window opens and nothing has to be closed; `save` writes one as a fil
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from textwrap import wrap
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from unetpred.errors import InputError
 from unetpred.plots.outlines import around_hole, outline_box, outline_hole
-from unetpred.plots.sheet import Sheet, as_levels, fit_to_side, layout
+from unetpred.plots.sheet import Sheet, as_levels, broken, fit_to_side, layout
 from unetpred.plots.style import (
     JOURNAL_WIDTH,
-    LETTER,
     MM,
     PAGE_HEIGHT,
     TEXT,
@@ -236,8 +234,7 @@ class _Page:
         self.rows, self.titles = rows, titles
         self.wide = max(cell.shape[1] for row in rows for cell in row.cells)
         self.dpi, self.pad, self.line = layout(len(titles), self.wide, width)
-        letters = max(1, int(self.wide / self.dpi / MM / LETTER))
-        self.texts = [[_lines(text, letters) for text in row.texts] for row in rows]
+        self.texts = [[broken(text, self.wide, self.dpi) for text in row.texts] for row in rows]
         self.below = [self.line * max(map(len, texts)) for texts in self.texts]
         self.height = self.pad + self.line + sum(self.below)
         self.height += sum(row.height + self.pad for row in rows)
@@ -262,11 +259,3 @@ class _Page:
                     sheet.text(left, top + row.height + number * self.line, self.wide, line)
             top += row.height + below + pad
         return sheet.figure
-
-
-def _lines(text: str, letters: int) -> list[str]:
-    """Break lines between words where they are longer than a column; a word keeps its length."""
-    lines = []
-    for line in text.splitlines():
-        lines += wrap(line, letters, break_long_words=False, break_on_hyphens=False) or [""]
-    return lines

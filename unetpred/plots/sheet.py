@@ -81,6 +81,37 @@ class Sheet:
         entry.set_text(_shortened(line, low))
 
 
+def broken(text: str, width: int, dpi: float) -> list[str]:
+    """Lines of a text, broken where they are wider than so many pixels.
+
+    First at double spaces, then at others; a word that is wider by itself stays whole.
+    """
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    font = get_font(findfont(FontProperties(family=FONT)))
+    font.set_size(POINTS, dpi)
+
+    def fits(line: str) -> bool:
+        font.set_text(_drawable(line))
+        return font.get_width_height()[0] / 64 <= width  # in 64ths of a pixel
+
+    lines = []
+    for line in text.splitlines():
+        if fits(line):
+            lines.append(line)
+            continue
+        for part in filter(None, line.split("  ")):  # numbers stay with their names
+            begun = ""
+            for word in part.split():
+                longer = f"{begun} {word}" if begun else word
+                if begun and not fits(longer):
+                    lines.append(begun)
+                    longer = word
+                begun = longer
+            lines.append(begun)
+    return lines
+
+
 def _shortened(line: str, kept: int) -> str:
     """Keep so many characters of a line, an ellipsis counted, by cutting in its middle."""
     if kept >= len(line):
