@@ -3,6 +3,10 @@
 Needs `docs/requirements.txt` beside the package's own requirements, and no internet. Broken
 references within the documentation are errors. Links to other sites are only checked by
 `python -m sphinx -b linkcheck docs docs/_build/linkcheck`, which needs the internet.
+
+The pages are plain Markdown, for most people read them in the repository. What the site alone needs
+is added here as they are read: the table of contents, links from names to the reference, and the
+model cards, which lie beside the weights.
 """
 
 import re
@@ -34,8 +38,26 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"unetpred {release}"
 
-myst_enable_extensions = ["dollarmath", "amsmath", "deflist"]
+myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3
+
+ROOT = Path(__file__).resolve().parent.parent
+CONTENTS = """
+```{toctree}
+:hidden:
+
+scores
+method
+differences
+recipes
+segmentation
+reliability
+faq
+weights
+citation
+api/index
+```
+"""
 
 # Types are told by the docstrings, which name shapes and ranges too
 autodoc_typehints = "none"
@@ -53,6 +75,22 @@ nitpick_ignore_regex = [(r"py:.*", r"(?!unetpred(\.|$)).*")]
 def setup(app):
     app.add_role("name", _name)
     app.connect("autodoc-skip-member", _skip)
+    app.connect("source-read", _complete)
+
+
+def _complete(app, docname, source):
+    """Add to a page of Markdown what the site has beyond the repository's page."""
+    if docname.startswith("api/"):
+        return
+    text = source[0]
+    if docname == "weights":
+        text = (ROOT / "weights" / "README.md").read_text("utf-8")
+        app.env.note_dependency(str(ROOT / "weights" / "README.md"))
+        text = re.sub(r"\]\((?!\w+:|\.\./)", "](../weights/", text).replace("](../docs/", "](")
+    text = text.replace("](../weights/README.md", "](weights.md")
+    # names of this package lead to the reference; one that is not there is an error
+    text = re.sub(r"(?<!`)`(unetpred(?:\.\w+)+)`(?!`)", r"{py:obj}`\1`", text)
+    source[0] = text + (CONTENTS if docname == "index" else "")
 
 
 def _name(role, rawtext, text, lineno, inliner, options=None, content=()):

@@ -12,6 +12,7 @@
 
 # %%
 # %matplotlib inline
+import logging
 import sys
 
 sys.path.insert(0, "..")  # the clone, where unetpred is not installed
@@ -19,14 +20,15 @@ sys.path.insert(0, "..")  # the clone, where unetpred is not installed
 from unetpred.backends.keras_import import import_keras
 
 import_keras()
+logging.getLogger("tensorflow").setLevel("ERROR")  # its advice on compiling for every size
 
 import numpy as np
 import skimage.data
 
 import unetpred
 from unetpred import plots
-from unetpred.network.layer_outputs import layer_masks
 from unetpred.holes.masks import hole_mask
+from unetpred.network.layer_outputs import layer_masks
 from unetpred.network.model import config_of
 from unetpred.network.receptive_fields import list_layers
 
@@ -93,26 +95,34 @@ plots.mask_evolution({"input": hole, **layer_masks(model, hole, closing)}, colum
 # %%
 print("layer             h    w    c  stride  receptive field")
 for layer in list_layers(config_of(model)):
-    print("{:15} {:3}  {:3}  {:3}  {:6}  {:8}".format(
-        layer.name, *layer.shape, layer.stride, layer.receptive_field))
+    print(
+        "{:15} {:3}  {:3}  {:3}  {:6}  {:8}".format(
+            layer.name, *layer.shape, layer.stride, layer.receptive_field
+        )
+    )
 
 # %% [markdown]
 # ## What the first layer looks for
 #
 # The kernels of the first layer, three by three pixels in colour; mid grey stands for 0. A unit
-# answers most where the image has the kernel's own pattern: an edge, a line, a spot or a colour.
-# In three pixels there is no room for the Gabor functions that larger kernels learn; those take
-# several layers.
+# answers most where the image has the kernel's own pattern. To the eye they are patches of colour
+# rather than edges or lines: most of their weight is in differences between red, green and blue, as
+# the number below says, and in three pixels there is no room for the Gabor functions that larger
+# kernels learn. Those take several layers.
 
 # %%
-plots.filters(np.asarray(model.get_layer("vblock1_conv_1").kernel))
+kernels = np.asarray(model.get_layer("vblock1_conv_1").kernel)  # (3,3,3,16)
+grey = kernels.mean(axis=2, keepdims=True).repeat(3, axis=2)
+of_colour = ((kernels - grey) ** 2).sum() / (kernels**2).sum()
+print(f"{of_colour:.2f} of the squared weights are differences between the colours")
+plots.filters(kernels)
 
 # %% [markdown]
 # ## What layers answer, without and with the hole
 #
 # Eight channels of the third block's last layer, those that vary most: for the whole photograph in
-# the upper row, with the hole in the lower one. Within the reach of the hole the answers change, and where the mask is still 0 there
-# is only the bias.
+# the upper row, with the hole in the lower one. Within the reach of the hole the answers change, and
+# where the mask is still 0 there is only the bias.
 
 # %%
 name = "vblock3_conv_3"
@@ -131,6 +141,11 @@ plots.activation_grid(both, range(16), title=f"{name}, without and with the hole
 # outlines of what is visible, sharper in every block. How far that reaches into the hole the masks
 # above tell: all through it at blocks 6 and 7, where the encoder's hole has closed, and 18, 6 and
 # 2 px deep at blocks 8, 9 and 10. Further inside, a block has only what came up from below.
+#
+# A border of 32 px is left out: there the maps of blocks 6 and 7 are two to four times as bright. It
+# is the border of the image, not what is seen in it: what lies beyond counts as missing, so a sum over
+# fewer cells is multiplied by up to 9 / 4, layer after layer. Where the same pixels are in the middle
+# of a larger image, nothing of this is seen, as the numbers below say.
 
 # %%
 blocks = [f"vblock{block}_conv_2" for block in (6, 7, 8, 9, 10)]
@@ -138,9 +153,25 @@ found = unetpred.features(photograph[None], blocks, mask=hole, weights=model, ch
 maps = []
 for values in found.values():
     factor = 224 // values.shape[1]
-    maps.append(values[0].repeat(factor, 0).repeat(factor, 1) / values.max())
+    shown = values[0].repeat(factor, 0).repeat(factor, 1)[32:-32, 32:-32]
+    maps.append(shown / shown.max())
+
+
+def outermost(values):
+    return np.concatenate([values[[0, -1]].ravel(), values[1:-1, [0, -1]].ravel()]).mean()
+
+
+larger = skimage.data.astronaut()[32:480, 32:480]
+options = {"weights": model, "channel_mean": True}
+alone = unetpred.features(larger[None, 112:336, 112:336], blocks[:2], **options)
+within = unetpred.features(larger[None], blocks[:2], **options)
+for name in blocks[:2]:
+    units = alone[name].shape[1]
+    same = within[name][0, units // 2 : -units // 2, units // 2 : -units // 2]
+    print(f"{name}, outermost units: {outermost(alone[name][0]):.2f} at the border of an image, "
+          f"{outermost(same):.2f} within a larger one")
 scale = "mean activation, parts of the largest"
-plots.activation_grid(np.stack(maps, -1), range(5), columns=5, labels=blocks, scale=scale)
+plots.activation_grid(np.stack(maps, -1), range(5), labels=blocks, scale=scale, vmax=1)
 
 # %% [markdown]
 # ## And what comes out
@@ -150,4 +181,4 @@ plots.activation_grid(np.stack(maps, -1), range(5), columns=5, labels=blocks, sc
 
 # %%
 result = unetpred.Predictor("lite")(photograph[None], hole)
-plots.triptych(photograph, hole, result.filled[0], f"structure {result.structure[0]:.3f}")
+plots.triptych(photograph, hole, result.filled[0], f"structure {result.structure[0]:.2f}")

@@ -7,8 +7,28 @@ needs them is first used.
 from __future__ import annotations
 
 import importlib
+from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:  # what `__getattr__` gives, for editors and type checkers
+    from unetpred import images as images
+    from unetpred import losses as losses
+    from unetpred import plots as plots
+    from unetpred import segmentation as segmentation
+    from unetpred import weights as weights
+    from unetpred.errors import InputError
+    from unetpred.fillings import simple as baselines  # noqa: F401
+    from unetpred.holes import masks as masks
+    from unetpred.holes.hole import Hole
+    from unetpred.network.model import build_unetpred
+    from unetpred.network.partial_convolution import PConv2D
+    from unetpred.runs.score import score
+    from unetpred.scoring import scores as scores
+    from unetpred.scoring.activations import features
+    from unetpred.scoring.maps import PredictabilityMap, predictability_map
+    from unetpred.scoring.predictor import Predictor
+    from unetpred.weights.files import load_model
+
+__version__ = "0.2.0.dev0"
 
 _HOMES = {
     "PConv2D": "unetpred.network.partial_convolution",
@@ -19,6 +39,8 @@ _HOMES = {
     "PredictabilityMap": "unetpred.scoring.maps",
     "predictability_map": "unetpred.scoring.maps",
     "InputError": "unetpred.errors",
+    "Hole": "unetpred.holes.hole",
+    "score": "unetpred.runs.score",
 }
 #: Rooms, and modules by the names that they had in 0.1.
 _MODULES = {
@@ -32,7 +54,11 @@ _MODULES = {
     "weights": "unetpred.weights",
 }
 
+#: Names whose modules import Keras, or whose functions do: it must come without chatter.
+_NEED_KERAS = ("PConv2D", "build_unetpred", "load_model", "losses")
+
 __all__ = [
+    "Hole",
     "InputError",
     "PConv2D",
     "PredictabilityMap",
@@ -42,15 +68,22 @@ __all__ = [
     "features",
     "load_model",
     "predictability_map",
+    "score",
 ]
 
 
-def __getattr__(name: str):
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    if name in _MODULES:
-        return importlib.import_module(_MODULES[name])
-    raise AttributeError(f"module 'unetpred' has no attribute {name!r}")
+if not TYPE_CHECKING:  # or type checkers would take a misspelt name for one of these
+
+    def __getattr__(name: str) -> Any:
+        if name in _NEED_KERAS:
+            from unetpred.backends.keras_import import import_keras
+
+            import_keras(ours=False)
+        if name in _HOMES:
+            return getattr(importlib.import_module(_HOMES[name]), name)
+        if name in _MODULES:
+            return importlib.import_module(_MODULES[name])
+        raise AttributeError(f"module 'unetpred' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

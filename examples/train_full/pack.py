@@ -4,7 +4,7 @@
 
 Each photograph is shrunk until its shorter side has so many pixels and written as WebP, all at the
 one quality at which they fit. Names and folders within are kept but for the ending, so that a seed
-holds out the same photographs there as here. `--parts` divides them into several files by turns.
+holds out the same photographs there as here. Several sizes make several files.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def main() -> int:
     """Pack what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("photographs", type=Path, help="a folder, with the folders within it")
-    parser.add_argument("output", type=Path, help="a .tar; with --parts -1.tar, -2.tar, ...")
-    parser.add_argument("--megabytes", type=float, nargs="+", default=[58], help="of each part")
+    parser.add_argument("output", type=Path, help="a .tar; several are -1.tar, -2.tar, ...")
+    parser.add_argument("--megabytes", type=float, nargs="+", default=[58], help="of each file")
     parser.add_argument("--side", type=int, default=256, help="shorter side at most, px")
     args = parser.parse_args()
     try:

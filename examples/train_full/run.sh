@@ -28,7 +28,7 @@ done
 # what is left after installing, less half a minute to export
 left=$(python3 -c "print($minutes - ($SECONDS - $began + ${RESERVE:-25}) / 60)")
 python3 "$root/train.py" --dataset_dir "$work/photographs" --checkpoint_dir "$work/run" \
-  --preset full --init vgg16_mean --encoder_rate 0.1 --vgg_weights "$material/vgg16.h5" \
+  --preset full --init random --vgg_weights "$material/vgg16.h5" --loss_weight content=0.1 \
   --max_minutes "$left" --image_size 160 --window 104 --batch_size 64 --lr 2e-3 --warmup 200 \
   --decay 0.9 --final 0.2 --ema 0.999 --augmentation vivid --patterns 0.15 --seed 4 \
   --val_limit 69 --val_interval 2000 --checkpoint_interval 4000 --log_interval 100 \

@@ -6,7 +6,7 @@ import keras
 import pytest
 
 from unetpred.backends.precision import full_float32
-from unetpred.evaluation.evaluate import _Filler
+from unetpred.evaluation.fillers import Filler
 from unetpred.holes.masks import hole_mask
 from unetpred.network.model import build_unetpred
 from unetpred.network.partial_convolution import PConv2D
@@ -64,7 +64,7 @@ def test_every_way_to_score(weights, pictures, seen):
     predictor = Predictor(weights, VGG)
     model = build_unetpred(width=0.0625)
     vgg = vgg_model(VGG, CONTENT_LAYERS)
-    filler = _Filler(model, hole_mask((96, 96), 20), [])
+    filler = Filler(model, hole_mask((96, 96), 20), [])
     ways = {
         "structure": lambda: predictor(pictures[:1]),
         "content": lambda: content(pictures[:1, :20, :20], pictures[1:2, :20, :20], vgg),

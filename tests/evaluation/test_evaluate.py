@@ -207,6 +207,10 @@ def test_summary_is_that_of_the_rows_and_of_paired_differences(run):
         if summary.against:
             others = of(evaluation.rows, summary.against).values()
             values = values - [getattr(row, summary.measure) for row in others]
+        if summary.measure == "psnr":  # over the same images for all methods
+            for method in METHODS:
+                of_all = np.array([row.psnr for row in of(evaluation.rows, method).values()])
+                values = np.where(np.isfinite(of_all), values, np.nan)
         finite = values[np.isfinite(values)]
         assert (summary.images, summary.undefined) == (len(finite), 5 - len(finite))
         assert summary.mean == pytest.approx(finite.mean())
@@ -366,7 +370,31 @@ def test_names_that_are_no_text_and_a_gallery_among_the_photographs(model, folde
     for _ in range(2):  # the second time there is a gallery.png
         rows = evaluate(model, data, data, **given).rows
         assert [row.image for row in rows] == [name, name]
-    assert b"\n\xff.png," in (data / "evaluation.csv").read_bytes()
+    assert b"\n\\udcff.png," in (data / "evaluation.csv").read_bytes()
+
+
+def test_a_gallery_of_many_has_pages_that_replace_those_of_before(model, folder, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    for index in range(9):
+        (data / f"{index}.png").write_bytes((folder / "0.png").read_bytes())
+    given = {"holes": [HOLE], "side": SIDE, "baselines": ["mean"], "resamples": 1}
+
+    def pages() -> list[str]:
+        return sorted(path.name for path in data.glob("gallery*"))
+
+    rows = evaluate(model, data, data, gallery=9, **given).rows
+    assert pages() == ["gallery.png", "gallery_2.png"]
+    heights = []
+    for name in pages():
+        with Image.open(data / name) as picture:
+            heights.append(picture.height / picture.info["dpi"][1] * 25.4)
+    assert heights[1] < heights[0] < 231
+    # no page is a photograph; a photograph of such a name is one, and stays
+    (data / "gallery_7.png").write_bytes((folder / "0.png").read_bytes())
+    again = evaluate(model, data, data, gallery=1, **given).rows
+    assert len(again) == len(rows) + 2
+    assert pages() == ["gallery.png", "gallery_7.png"]
 
 
 def rows_of(**values: np.ndarray) -> list[Row]:
@@ -460,3 +488,29 @@ def test_content_is_measured_where_vgg_can_be_had(
     if more == "absent":  # asked for, it is an error
         assert main([*words, "--weights", weights, "--quiet", "--output", "content"]) == 2
         assert "are not here" in capsys.readouterr().err
+
+
+def test_psnr_is_averaged_over_the_same_images_for_all_methods():
+    """A simple filling of a flat image is perfect, which makes its PSNR infinite."""
+    ours = np.array([30.0, 20.0, 10.0])
+    rows = [row._replace(psnr=row.structure) for row in rows_of(unetpred=ours)]
+    rows += [
+        row._replace(psnr=value)
+        for row, value in zip(rows_of(telea=ours), (np.inf, 19.0, 9.0), strict=True)
+    ]
+    found = {s.method: s for s in summarise(rows, 200) if s.measure == "psnr" and not s.against}
+    assert found[NETWORK].mean == pytest.approx(15) and found["telea"].mean == pytest.approx(14)
+    assert {(s.images, s.undefined) for s in found.values()} == {(2, 1)}
+    # of structure, which simple fillings often have none of, each method keeps its own images
+    assert next(s for s in summarise(rows, 50) if s.measure == "structure").images == 3
+
+
+def test_names_that_break_lines_leave_tables_that_pandas_reads(model, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    name = os.fsencode(tmp_path) + b"/a\nb\r\x1b,\xff.png"
+    Image.fromarray(photograph(230, 240, 1).astype("uint8")).save(tmp_path / "a.png")
+    os.rename(tmp_path / "a.png", os.fsdecode(name))
+    out = tmp_path / "out"
+    evaluate(model, [os.fsdecode(name)], out, holes=[52], baselines=["mean"], gallery=0)
+    table = pandas.read_csv(out / "evaluation.csv", comment="#")
+    assert table.image.unique().tolist() == [rf"{tmp_path}/a\nb\r\x1b,\udcff.png"]

@@ -229,17 +229,17 @@ def test_container_without_arrays(tmp_path, ending):
 
 
 def test_arrays_are_read_one_picture_at_a_time(tmp_path):
-    # 32 GiB of picture data, nearly all of it holes in the files.
-    count = 350_000
+    # 9 GiB of picture data, nearly all of it holes in the file.
+    count, written = 350_000, 9000
     path = tmp_path / "a.npy"
     header = {"descr": "|u1", "fortran_order": False, "shape": (count, H, W, 3)}
     with open(path, "wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         file.truncate(file.tell() + count * H * W * 3)
     with h5py.File(tmp_path / "a.h5", "w") as file:
-        dataset = file.create_dataset("x", (count, H, W, 3), np.uint8, chunks=(1, H, W, 3))
-        dataset[count - 1] = 9
+        dataset = file.create_dataset("x", (written, H, W, 3), np.uint8, chunks=(1, H, W, 3))
+        dataset[written - 1] = 9
     npy, hdf = list_sources([path, tmp_path / "a.h5"])
-    assert len(npy.sources) == len(hdf.sources) == count
+    assert len(npy.sources) == count and len(hdf.sources) == written
     assert npy.sources[-1].load().max() == 0
     assert hdf.sources[-1].load().min() == 9

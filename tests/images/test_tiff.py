@@ -192,8 +192,8 @@ def test_an_orientation_that_is_none_is_upright(tmp_path, rng, orientation):
 def test_a_height_that_the_file_cannot_have(tmp_path, rng):
     samples, bits = stored(rng, 8, 3)
     path = write_tiff(tmp_path / "a.tif", samples, bits, rows=1)
-    path.write_bytes(path.read_bytes().replace(tag(257, H), tag(257, 1 << 31)))
-    with pytest.raises(InputError, match=f"{H} parts, {1 << 31} are needed"):
+    path.write_bytes(path.read_bytes().replace(tag(257, H), tag(257, 1 << 20)))
+    with pytest.raises(InputError, match=f"{H} parts, {1 << 20} are needed"):
         decode_image(path)
 
 

@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from unetpred.errors import InputError
-from unetpred.plots import gallery, save, training_curves, triptych
+from unetpred.plots import gallery, gallery_pages, save, training_curves, triptych
 
 
 def spaces(figure) -> tuple[int, int]:
@@ -37,7 +37,7 @@ def texts(figure) -> list[str]:
 def test_triptych_shows_every_pixel(height, width, factor):
     image, filled = photograph(height, width), photograph(height, width, 1)
     mask = np.random.default_rng(2).integers(0, 2, (height, width))
-    figure = triptych(image, mask, filled, "a caption")
+    figure = triptych(image, mask, filled, "a caption", outline=False)
     pixels, (pad, line) = rendered(figure), spaces(figure)
     masked = image.copy()
     masked[mask == 0] = 128
@@ -145,12 +145,55 @@ def test_gallery_places_pictures_and_scores():
     assert texts(figure) == ["original", "ours", "first", "r = 0.5", "L1 9", "second"]
 
 
+def test_scores_in_narrow_columns_are_broken_between_words():
+    image = photograph(224, 224)
+    row = [(image, "photograph_with_a_name.png")] + [(image, "r 0.55  L1 20.5\ncontent 0.55")] * 5
+    figure = gallery([row], ["a"] * 6, width=85)
+    assert texts(figure)[7:11] == ["r 0.55", "L1 20.5", "content", "0.55"]
+    name = texts(figure)[6]
+    assert "…" in name and name.endswith(".png")
+    assert texts(gallery([row], ["a"] * 6))[7:9] == ["r 0.55  L1 20.5", "content 0.55"]
+
+
 def test_gallery_names_uneven_rows():
     picture = (photograph(100, 100), "")
     with pytest.raises(InputError, match="row 1 has 1 pictures for 2 titles"):
         gallery([[picture, picture], [picture]], ["a", "b"])
     with pytest.raises(InputError, match="nothing to show"):
         gallery([], ["a"])
+
+
+def test_gallery_is_split_into_pages_that_ask_for_rows_one_by_one():
+    asked = []
+
+    def rows():
+        for index in range(7):
+            asked.append(index)
+            yield [(photograph(224, 224, index), f"row {index}"), (photograph(224, 224), "")]
+
+    whole = gallery(list(rows()), ["original", "ours"])
+    asked.clear()
+    pages = gallery_pages(rows(), ["original", "ours"], height=whole.get_figheight() * 25.4 / 2)
+    first = next(pages)
+    assert asked == [0, 1, 2, 3]  # the fourth has no room any more
+    figures = [first, *pages]
+    assert [text for figure in figures for text in texts(figure) if "row" in text] == [
+        f"row {index}" for index in range(7)
+    ]
+    assert [len(figure.axes) // 2 for figure in figures] == [3, 3, 1]
+    assert all(texts(figure)[:2] == ["original", "ours"] for figure in figures)
+    pad, line = spaces(whole)
+    top, step = pad + line, 224 + line + pad
+    pixels = rendered(figures[1])
+    for place, index in enumerate((3, 4, 5)):
+        shown = pixels[top + place * step :, pad : pad + 224][:224]
+        np.testing.assert_array_equal(shown, photograph(224, 224, index))
+    # a page that is too low for a row has one
+    assert len(list(gallery_pages(rows(), ["original", "ours"], height=1))) == 7
+    with pytest.raises(InputError, match="nothing to show"):
+        list(gallery_pages(iter(()), ["a"]))
+    with pytest.raises(InputError, match="row 7 has 1 pictures"):
+        list(gallery_pages([*rows(), [(photograph(90, 90), "")]], ["original", "ours"]))
 
 
 def test_curves_hold_the_given_numbers():
@@ -168,11 +211,8 @@ def test_curves_hold_the_given_numbers():
     assert [len(axes.lines) for axes in figure.axes] == [1, 2, 3]
     assert [line.get_ydata()[0] for line in error.lines[1:]] == [27.2, 50.0]
     assert all(line.is_dashed() for line in error.lines[1:])
-    assert [entry.get_text() for entry in error.get_legend().get_texts()] == [
-        "U-Net-Pred",
-        "Telea",
-        "mean",
-    ]
+    (legend,) = figure.legends
+    assert [entry.get_text() for entry in legend.get_texts()] == ["U-Net-Pred", "Telea", "mean"]
 
 
 def test_curves_from_columns_equal_those_from_rows():
@@ -202,6 +242,53 @@ def test_curves_fit_a_journal_and_their_ticks_are_plain_numbers():
     assert {"1", "2", "5", "10", "50"} <= set(ticks) and not [tick for tick in ticks if "$" in tick]
 
 
+def test_a_run_that_begins_has_whole_steps_and_content_is_a_curve():
+    row = {"step": "0", "loss": "", "structure": "0.05", "l1": "60", "content": "1.2"}
+    figure = training_curves([row], {"biharmonic": {"content": 0.98, "structure": None}})
+    structure, error, content = figure.axes
+    assert content.get_title(loc="left").startswith("held-out content")
+    np.testing.assert_array_equal(content.lines[0].get_xydata(), [(0, 1.2)])
+    assert content.lines[1].get_ydata()[0] == 0.98 and content.lines[1].is_dashed()
+    assert [len(axes.lines) for axes in (structure, error)] == [1, 1]
+    low, high = content.get_xlim()
+    assert [step for step in content.get_xticks() if low <= step <= high] == [0]
+    rows = [row, {"step": 100, "loss": 400.0}, {"step": 200, "loss": 2.0, "structure": 0.5}]
+    figure = training_curves(rows)
+    np.testing.assert_array_equal(figure.axes[0].lines[0].get_xydata(), [(100, 400), (200, 2)])
+    np.testing.assert_array_equal(figure.axes[1].lines[0].get_xydata(), [(0, 0.05), (200, 0.5)])
+    assert len(figure.axes) == 4 and figure.axes[0].get_yscale() == "log"
+
+
+@pytest.mark.parametrize("width", [85, 180])
+def test_four_curves_and_their_legend_have_room(width):
+    history = {"step": [0, 9], "loss": [9, 1], "structure": [0, 1], "l1": [9, 1], "content": [1, 0]}
+    lines = {name: {"structure": 0.5} for name in ("Telea", "harmonic", "biharmonic")}
+    figure = training_curves(history, lines, width)
+    figure.draw_without_rendering()
+    boxes = [axes.get_tightbbox() for axes in figure.axes]
+    boxes.append(figure.legends[0].get_window_extent())
+    for index, box in enumerate(boxes):
+        assert box.x0 >= -1 and box.x1 <= figure.bbox.x1 + 1 and box.y1 <= figure.bbox.y1 + 1
+        assert not any(box.overlaps(other) for other in boxes[index + 1 :])
+
+
+def test_curves_can_be_drawn_into_given_axes():
+    from matplotlib.figure import Figure
+
+    history = {"step": [0, 9], "loss": [9, 1], "structure": [0, 1]}
+    own = Figure()
+    left, right = own.subplots(1, 2)
+    lines = {"Telea": {"structure": 0.5}}
+    assert training_curves(history, lines, curves=["structure"], ax=right) is own
+    np.testing.assert_array_equal(right.lines[0].get_ydata(), [0, 1])
+    assert not left.lines and not own.legends
+    assert [text.get_text() for text in right.get_legend().get_texts()] == ["U-Net-Pred", "Telea"]
+    with pytest.raises(InputError, match="ax: 1 axes for loss, structure; 2 are needed"):
+        training_curves(history, ax=left)
+    with pytest.raises(InputError, match="nothing of 'l1' was measured; there is 'loss', 'struct"):
+        training_curves(history, curves=["l1"])
+
+
 @pytest.mark.parametrize("history", [{}, [], {"step": [1]}, {"loss": [1.0]}, [{"step": 1}]])
 def test_history_without_curves_is_named(history):
     with pytest.raises(InputError, match="give 'step' and"):
@@ -220,6 +307,26 @@ def test_saved_picture_is_the_figure_whatever_the_settings(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["picture.png"]
     with pytest.raises(InputError, match=r"picture\.txt"):
         save(figure, tmp_path / "picture.txt")
+
+
+def test_letters_in_a_pdf_are_letters(tmp_path):
+    import re
+    import zlib
+
+    import matplotlib
+
+    save(training_curves({"step": [1, 2], "loss": [3, 2]}), tmp_path / "curves.pdf")
+    written = (tmp_path / "curves.pdf").read_bytes()
+    parts = [written]
+    for part in re.findall(rb"stream\r?\n(.*?)endstream", written, re.S):
+        try:
+            parts.append(zlib.decompress(part))
+        except zlib.error:
+            continue
+    everything = b"".join(parts)
+    assert b"/Type0" in everything or b"/CIDFontType2" in everything  # what Type 42 becomes
+    assert b"/Type3" not in everything
+    assert matplotlib.rcParams["pdf.fonttype"] == 3  # the caller's own settings stay
 
 
 def test_no_backend_is_chosen_and_nothing_heavy_is_imported():

@@ -39,7 +39,7 @@ def test_masks_close_by_two_units_a_layer():
         np.testing.assert_array_equal(shown, mask)
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles[0] == "vblock1_conv_1\n128x96\n2.6 % missing"
-    assert titles[3] == "vblock2_conv_2\n64x48\n0.52 % missing"
+    assert titles[3] == "vblock2_conv_2\n64x48\n0.5 % missing"
 
 
 def test_masks_are_drawn_in_two_colours():
@@ -77,10 +77,61 @@ def test_activations_share_a_scale_and_the_liveliest_are_chosen():
     assert [int(axes.get_title(loc="left")) for axes in figure.axes[:32]] == kept
     for shown, channel in zip(panels(figure), kept, strict=False):
         np.testing.assert_array_equal(shown, values[..., channel])
-    limits = np.quantile(values[..., kept].astype("float64"), (0.001, 0.999))
+    limits = 0, np.quantile(values[..., kept].astype("float64"), 0.999)
     for axes in figure.axes[:32]:
         np.testing.assert_allclose(axes.images[0].get_clim(), limits)
     assert rendered(figure).shape[1] == 1417
+
+
+def test_bars_begin_at_nothing_without_an_arrow_unless_told():
+    values = np.random.default_rng(0).gamma(1, 1, (12, 20, 4)) + 0.5
+    bar = activation_grid(values).axes[-1]
+    assert bar.get_xlim()[0] == 0 and bar._colorbar.extend == "max"
+    figure = activation_grid(values, vmin=1, vmax=20, cmap="magma")
+    assert figure.axes[0].images[0].get_clim() == (1, 20)
+    assert figure.axes[0].images[0].get_cmap().name == "magma"
+    assert figure.axes[-1]._colorbar.extend == "min"
+    assert activation_grid(values - 1, vmax=3).axes[0].images[0].get_clim()[0] < 0
+
+
+@pytest.mark.parametrize("width", [85, 180])
+def test_long_labels_have_room(width):
+    names = [f"vblock{number}_conv_2" for number in range(6, 11)]
+    masks = {name: hole_mask((56, 56), 8) for name in names}
+    values = np.random.default_rng(0).gamma(1, 1, (14, 14, 5))
+    grid = activation_grid(values, range(5), labels=names, width=width)
+    for figure in (mask_evolution(masks, width=width), grid):
+        figure.draw_without_rendering()
+        shown = [axes._left_title.get_window_extent() for axes in figure.axes[:5]]
+        for index, box in enumerate(shown):
+            assert box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
+            assert not any(box.overlaps(other) for other in shown[index + 1 :])
+
+
+def test_little_that_is_missing_is_not_called_nothing():
+    mask = np.ones((100, 100))
+    titles = []
+    for missing in (0, 1, 5):
+        mask.flat[:missing] = 0
+        titles.append(mask_evolution({"a": mask}).axes[0].get_title(loc="left").split("\n")[-1])
+    assert titles == ["0.0 % missing", "<0.1 % missing", "0.1 % missing"]
+
+
+def test_networks_are_drawn_into_given_axes():
+    from matplotlib.figure import Figure
+
+    own = Figure()
+    cells = own.subplots(2, 2)
+    values = np.random.default_rng(0).gamma(1, 1, (12, 20, 3))
+    assert activation_grid(values, ax=cells.flat[:3], vmax=9) is own
+    assert len(own.axes) == 4  # no bar
+    np.testing.assert_array_equal(cells[0, 1].images[0].get_array(), values[..., 1])
+    assert filters(np.ones((3, 3, 3, 2)), ax=cells[1, 1]) is own
+    assert cells[1, 1].images[0].get_array().shape == (3, 7, 3)
+    other = Figure().subplots(1, 2)
+    assert mask_evolution({"a": np.ones((4, 4)), "b": np.ones((4, 4))}, ax=other) is other[0].figure
+    with pytest.raises(InputError, match="ax: 2 axes for one per picture; 1 are needed"):
+        mask_evolution({"a": np.ones((4, 4))}, ax=other)
 
 
 def test_signed_activations_have_zero_in_the_middle():
@@ -111,6 +162,8 @@ def test_silent_layers_can_be_shown():
         (lambda: activation_grid(np.ones((4, 4, 2)), [2]), r"channels \[2\]"),
         (lambda: activation_grid(np.ones((4, 4, 2)), labels=["a"]), "labels: 1 for 2"),
         (lambda: activation_grid(np.full((4, 4, 2), np.nan)), "NaN"),
+        (lambda: activation_grid(np.ones((4, 4, 2)), vmin=3, vmax=2), "vmin 3 and vmax 2"),
+        (lambda: activation_grid(np.ones((4, 4, 2)), cmap="blueish"), "cmap 'blueish'"),
     ],
 )
 def test_what_cannot_be_shown_is_named(call, message):

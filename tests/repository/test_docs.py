@@ -3,6 +3,8 @@
 import ast
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ import unetpred
 from unetpred.commands.main import build_parser
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", ROOT / "weights/README.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), ROOT / "weights/README.md", *(ROOT / "docs").glob("*.md")])
 PROGRAMS = {
     "python pred.py": ["predict"],
     "python train.py": ["train"],
@@ -19,7 +21,7 @@ PROGRAMS = {
     "unetpred": [],
 }
 #: Options in the text that are those of other programs.
-FOREIGN = {"--keep-going"}
+FOREIGN = {"--check", "--durations", "--keep-going", "--strict"}
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -84,3 +86,22 @@ def test_links_lead_to_files(page):
     for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text("utf-8")):
         if not re.match(r"[a-z]+:", link):
             assert (page.parent / link).exists(), link
+
+
+def test_links_have_text():
+    for page in PAGES:
+        assert "[](" not in page.read_text("utf-8"), page.name
+
+
+def test_repository_pages_need_no_site():
+    """What only Sphinx understands would show as it is on the page of the repository."""
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        assert not re.search(r"(^|[\s(|])\{[\w:]+\}`|^\([\w-]+\)=$|^```\{", text, re.M), page.name
+
+
+def test_drawing_of_the_house_is_current():
+    pytest.importorskip("grimp")
+    command = [sys.executable, "docs/house.py", "--check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

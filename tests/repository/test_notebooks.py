@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from unetpred.fillings.simple import telea_fill
+from unetpred.fillings.simple import harmonic_fill
 from unetpred.network.vgg16 import CONTENT_LAYERS, vgg_model
 from unetpred.scoring.scores import content
 
@@ -69,8 +69,8 @@ def test_content_is_shown_in_all_and_by_layer(monkeypatch):
     vgg = vgg_model(given, CONTENT_LAYERS)
     mask = np.ones((224, 224))
     mask[patch[1:]] = 0
-    telea = np.stack([telea_fill(image, mask) for image in whole])
-    scores = [content(filled[patch], whole[patch], vgg) for filled in (result.filled, telea)]
+    simple = np.stack([harmonic_fill(image, mask) for image in whole])
+    scores = [content(filled[patch], whole[patch], vgg) for filled in (result.filled, simple)]
     assert len(figures) == 2 and figures[0].axes[0].get_ylabel().startswith("content")
     shown = [dots.get_offsets() for dots in figures[0].axes[0].collections]
     for dots, score in zip(shown, scores, strict=True):

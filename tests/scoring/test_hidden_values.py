@@ -1,6 +1,5 @@
 """What is hidden is never seen: other values in the hole leave every filling as it is."""
 
-from argparse import Namespace
 from pathlib import Path
 
 import keras
@@ -8,14 +7,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unetpred.evaluation.evaluate import _Filler
+from unetpred.evaluation.fillers import Filler
 from unetpred.fillings.simple import BASELINES
+from unetpred.holes.contexts import Context
+from unetpred.holes.hole import Hole
 from unetpred.holes.masks import hole_mask
-from unetpred.holes.scenes import Holes
+from unetpred.holes.scenes import Scenes
 from unetpred.network.model import build_unetpred
 from unetpred.scoring import hole_outputs
 from unetpred.scoring.activations import features
-from unetpred.scoring.maps import predictability_map
+from unetpred.scoring.maps import PlaceScore, predictability_map
 from unetpred.scoring.predictor import Predictor
 
 SIZE = 90, 101
@@ -99,18 +100,15 @@ def test_of_equal_masks_of_all_colours_is_one_mask(predictor, image):
 
 
 @pytest.mark.parametrize("shape", ["square", "disc"])
-@pytest.mark.parametrize("context", [None, "84"])
+@pytest.mark.parametrize("context", ["full", 84])
 def test_of_holes_of_the_command_line(predictor, image, shape, context):
-    given = dict.fromkeys(("mask", "pixels_per_degree", "sites", "mask_size"))
-    holes = Holes(
-        Namespace(**given, units="px", mask_shape=shape, mask_center=(30, 40), context=context)
-    )
+    scenes = Scenes(Hole(shape=shape, center=(30, 40)), context=Context(context))
     results = []
-    scene = holes.scene(image[0], 0)
+    scene = scenes.scene(image[0], 0)
     hole = np.ones(SIZE, "float32")
     scene.paste(scene.hole, hole)
     for values in (image[0], other(image, hole)[0]):
-        scene = holes.scene(values, 0)
+        scene = scenes.scene(values, 0)
         visible, hole = (m[None, ..., None] for m in (scene.visible, scene.hole))
         results.append(predictor.score(scene.pixels[None], visible, holes=hole))
     same(*results)
@@ -120,12 +118,12 @@ def test_of_holes_of_the_command_line(predictor, image, shape, context):
 def test_in_maps(predictor, image, monkeypatch, context):
     fillings = []
 
-    def spy(result, image, hole, cells, cut, filled, predictor):
+    def spy(image, hole, places, cut, filled, vgg):
         top, left = cut[0].corner
         fillings.append(filled[0, top : top + 20, left : left + 20])
-        result.reason[cells[0]] = ""
+        return [PlaceScore(0.0, 0.0, "")]
 
-    monkeypatch.setattr("unetpred.scoring.maps._score", spy)
+    monkeypatch.setattr("unetpred.scoring.maps._scores", spy)
     mask = hole_mask(SIZE, 20, center=(64, 64))
     for values in (image, other(image, mask)):
         predictability_map(values, 64, mask_size=20, context=context, predictor=predictor)
@@ -147,7 +145,7 @@ def test_in_features(weights, image):
 def test_in_evaluation(rng, channels):
     mask = hole_mask((96, 96), 30)
     crops = rng.integers(0, 256, (2, 96, 96, 3)).astype("uint8")
-    filler = _Filler(build_unetpred(width=0.0625, mask_channels=channels), mask, list(BASELINES))
+    filler = Filler(build_unetpred(width=0.0625, mask_channels=channels), mask, list(BASELINES))
     one, two = filler(crops), filler(other(crops, mask).astype("uint8"))
     for method, values in one.items():
         np.testing.assert_array_equal(values, two[method])

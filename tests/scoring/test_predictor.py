@@ -78,12 +78,17 @@ def test_holes_at_different_places_are_the_whole_output_in_each(predictor, monke
     np.testing.assert_allclose(part.structure, whole.structure, atol=1e-5)
 
 
-def test_pictures_of_several_sizes_are_refused(predictor):
-    several = [np.zeros((90, 90, 3)), np.zeros((90, 101, 3))]
-    with pytest.raises(InputError, match=r"several shapes, \(90, 90, 3\) and \(90, 101, 3\): "):
-        predictor(several)
-    with pytest.raises(InputError, match=r"\(N,H,W,3\) with N at least 1"):
-        predictor([np.zeros((90, 90))])
+def test_what_is_no_picture_is_refused(predictor):
+    fine = np.zeros((90, 90, 3))
+    for wrong, message in (
+        (np.zeros((90, 90, 2)), r"images: image 1: has shape \(90, 90, 2\)"),
+        (np.zeros((50, 90)), "at least 84x84"),
+        (fine - 9, "image 1: has values from -9"),
+    ):
+        with pytest.raises(InputError, match=message):
+            predictor([fine, wrong])
+    with pytest.raises(InputError, match=r"does not fit images of shape \(1, 90, 101, 3\)"):
+        predictor([fine, np.zeros((90, 101, 3))], hole_mask((90, 90)))
 
 
 def test_a_shared_mask_goes_in_once(predictor, passes):

@@ -1,4 +1,4 @@
-"""Keeping backends from talking: stdout is for results, stderr for what a user needs to know."""
+"""Import Keras quietly: stdout is for results, stderr for what a user needs to know."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
 
 from unetpred.errors import InputError, reason_of
 
-# What Keras and TensorFlow import where it is installed, for uses that no command has: together
-# with JAX, which TensorFlow imports for its converter, almost half of the time to import them.
+# Keras and TensorFlow import these if they are installed, and no command uses them. With JAX, which
+# TensorFlow imports for its converter, they take almost half of the time to import both.
 _UNUSED = ("matplotlib", "IPython", "pandas")
 _OPENVINO_SINCE = (3, 15)  # of Keras; before it, openvino had no maximum pooling
 
@@ -44,7 +46,8 @@ def silenced() -> Iterator[None]:
 def hidden(names: Iterable[str]) -> Iterator[None]:
     """Let packages that are not yet imported seem not to be installed."""
     added = [name for name in names if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(added))
+    modules: dict[str, Any] = sys.modules
+    modules.update(dict.fromkeys(added))
     try:
         yield
     finally:
@@ -69,8 +72,15 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def import_keras() -> None:
+def import_keras(ours: bool = True) -> None:
     """Import Keras and its backend without their chatter.
+
+    Parameters
+    ----------
+    ours : bool
+        Whether the process is a command of this package, in which Keras needs to be able to do
+        nothing else. In a process of the user's it is imported whole, and warnings stay as they
+        are.
 
     Raises
     ------
@@ -78,15 +88,28 @@ def import_keras() -> None:
         If the backend that KERAS_BACKEND or Keras' configuration names is not installed, or is
         openvino and Keras too old for it.
     """
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    if ours:
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    elif sys.modules.get("keras") is not None:
+        _check_layout(sys.modules["keras"])
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     backend = os.environ.setdefault("KERAS_BACKEND", _configured() or _installed_backend())
     if backend == "openvino" and find_spec("keras"):
         _check_openvino(version("keras"))
     unused = [*_UNUSED, "jax"] if backend == "tensorflow" else _UNUSED
-    warnings.filterwarnings("ignore", module="PIL|tifffile|tensorflow|jax|torch|keras")
+    if ours:
+        warnings.filterwarnings("ignore", module="PIL|tifffile|tensorflow|jax|torch|keras")
     try:
-        with silenced(), hidden(unused), _uncollected():
+        if "keras" in sys.modules:
             import keras
+        elif ours:
+            with silenced(), hidden(unused), _uncollected():
+                import keras
+        else:
+            with silenced(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                import keras
     except (ImportError, ValueError) as error:
         raise InputError(
             f"KERAS_BACKEND={os.environ.get('KERAS_BACKEND', '')}: cannot be used "
@@ -94,6 +117,10 @@ def import_keras() -> None:
             "openvino"
         ) from None
     keras.config.set_floatx("float32")  # keras.json may ask for less, and scores would move
+    _check_layout(keras)
+
+
+def _check_layout(keras: ModuleType) -> None:
     if keras.config.image_data_format() != "channels_last":
         raise InputError(
             'keras.json has image_data_format "channels_first"; unetpred needs "channels_last"'

@@ -1,14 +1,14 @@
 """Scoring in float32 on GPUs too.
 
-TensorFlow, JAX and PyTorch round what goes into a convolution to the 10 bits of TF32 on NVIDIA's
-GPUs, unless told otherwise. That moves a structure score by some 3e-5, more than batches and
-orders of images do. Training may have it, so it is switched off for the time of scoring alone.
+On NVIDIA's GPUs TensorFlow, JAX and PyTorch by default round what goes into a convolution to the
+10 bits of TF32. That changes a structure score by some 3e-5, more than batches and orders of images
+do. Training may use TF32, so it is switched off only while something is scored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 
 @contextmanager
@@ -20,6 +20,7 @@ def full_float32() -> Iterator[None]:
     """
     from keras import backend
 
+    without_tf32: Callable[[], AbstractContextManager[None]]
     name = backend.backend()
     if name == "tensorflow":
         from unetpred.backends.tensorflow import without_tf32

@@ -9,8 +9,15 @@ import tensorflow as tf
 
 
 def make_deterministic() -> None:
-    """Have TensorFlow's operations add up in a fixed order, where there is no GPU to slow down."""
-    if not tf.config.list_physical_devices("GPU"):
+    """Have TensorFlow's operations add up in a fixed order, where there is no GPU to slow down.
+
+    On a GPU products of float32 matrices are not taken in TF32 from here on: the optimiser's lose
+    their footing in it, and a compiled step looks at this setting when it runs, not when it is
+    made.
+    """
+    if tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.enable_tensor_float_32_execution(False)
+    else:
         tf.config.experimental.enable_op_determinism()
 
 

@@ -33,6 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_option(parser, "vgg_weights")
     add("--seed", type=int, default=0, help="of the bootstrap")
     add("--batch_size", type=int, default=8, help="images per pass")
+    add(
+        "--resume",
+        action="store_true",
+        help="go on after an interruption, from evaluation.csv.part in --output_dir",
+    )
     add_option(parser, "quiet")
 
 
@@ -41,35 +46,31 @@ def run(args: argparse.Namespace) -> int:
     from unetpred.backends.keras_import import import_keras
     from unetpred.io.registry import find_weights
     from unetpred.network.vgg16 import find_vgg
-    from unetpred.runtime.progress import progress_bar
+    from unetpred.runtime.command_line import Call
 
     find_weights(args.weights)
     if args.vgg_weights:
         find_vgg(args.vgg_weights)
     import_keras()
-    from unetpred.evaluation.evaluate import evaluate
+    from unetpred.evaluation.evaluate import Evaluator
     from unetpred.evaluation.tables import TEXT
+    from unetpred.runs.evaluation import save_evaluation
     from unetpred.runs.provenance import made_with
     from unetpred.weights.files import load_model
 
     vgg = _vgg(args)
-    with progress_bar(None, "photograph", args.quiet) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        evaluate(
-            load_model(args.weights),
-            args.data_dir,
-            args.output_dir,
-            holes=tuple(args.holes),
-            vgg=vgg,
-            seed=args.seed,
-            batch_size=args.batch_size,
-            progress=progress,
-            provenance=made_with(args.weights, args.vgg_weights, content=vgg is not None),
-        )
+    evaluator = Evaluator(
+        load_model(args.weights),
+        args.data_dir,
+        args.output_dir,
+        holes=tuple(args.holes),
+        vgg=vgg,
+        seed=args.seed,
+        batch_size=args.batch_size,
+    )
+    origin = made_with(args.weights, args.vgg_weights, content=vgg is not None)
+    progress = False if args.quiet else None
+    save_evaluation(evaluator, origin, Call.of_process(), args.resume, progress)
     with open(f"{args.output_dir}/summary.md", **TEXT) as file:
         sys.stdout.write(file.read())
     return 0

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from typing import Literal
 
-from unetpred.commands.options import add_option
+from unetpred.commands.options import add_option, hole_of, masks_of
+from unetpred.errors import InputError
 
 _DESCRIPTION = """\
 Save activations of layers, after their ReLU, one row per image.
@@ -43,12 +46,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_option(parser, "mask")
     add("--batch_size", type=int, metavar="N", help="images per pass (default: 8, fewer if large)")
     add_option(parser, "quiet")
-    # of holes there are no other kinds here
-    parser.set_defaults(pixels_per_degree=None, units="px", sites=None, context=None)
+    parser.set_defaults(units="px", pixels_per_degree=None)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run `unetpred features`; gives the exit code."""
-    from unetpred.runs.features import run
+    if args.list:
+        return _list(args)
+    for option in ("input", "layers", "save"):
+        if not getattr(args, option):
+            raise InputError(f"--{option} is needed (or --list, to see the layers)")
+    from unetpred.holes.scenes import Scenes, Uncovered
+    from unetpred.images.sources import list_sources
+    from unetpred.runs.features import Activations, save_features
+    from unetpred.runtime.command_line import Call
 
-    return run(args)
+    wanted = Activations(args.layers, args.weights, _pool(args.pool), args.channel_mean, args.dtype)
+    hole, masks = hole_of(args), masks_of(args)
+    scenes = Scenes(hole, masks) if hole or masks else Uncovered()
+    inputs = list_sources(args.input, args.key, args.recursive)
+    call, progress = Call.of_process(), False if args.quiet else None
+    failed = save_features(inputs, wanted, args.save, scenes, call, args.batch_size, progress)
+    if failed == sum(len(one.places) for one in inputs):
+        return 2
+    return 1 if failed else 0
+
+
+def _list(args: argparse.Namespace) -> int:
+    """Show layers with what they see."""
+    from unetpred.images.sources import list_sources
+    from unetpred.runs.features import list_layers_of
+
+    size = (224, 224)
+    if args.input:
+        one = list_sources(args.input, args.key, args.recursive)[0]
+        if one.error:
+            raise InputError(one.error)
+        size = one.sources[0].size
+    rows = list(list_layers_of(args.weights, args.layers or "*", size))
+    sys.stdout.write("layer\theight\twidth\tchannels\tstride_px\treceptive_field_px\n")
+    for row in rows:
+        sys.stdout.write("\t".join(map(str, row)) + "\n")
+    return 0
+
+
+def _pool(text: str | None) -> int | Literal["mean"] | None:
+    if text is None:
+        return None
+    if text == "mean":
+        return "mean"
+    if not text.isdecimal() or int(text) < 1:
+        raise InputError(f"--pool {text}: a whole number from 1, or mean, is right")
+    return int(text)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from unetpred import __version__
+from unetpred.commands.options import with_options
 from unetpred.errors import InputError
 from unetpred.runtime.interrupt import Stopped
 
@@ -25,6 +26,13 @@ class _Formatter(argparse.HelpFormatter):
         if isinstance(action.default, list):
             return f"{text} (default: {' '.join(map(str, action.default))})"
         return f"{text} (default: %(default)s)"
+
+
+class _OptionNames(logging.Formatter):
+    """Names options in what is logged."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return with_options(super().format(record))
 
 
 def main(
@@ -45,7 +53,9 @@ def main(
         0 if all went well, 1 if some inputs failed, 2 if nothing could be done.
     """
     args = (parser or build_parser()).parse_args(arguments)
-    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr, force=True)
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, force=True)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_OptionNames("%(message)s"))
     logging.getLogger("unetpred").setLevel(logging.WARNING if args.quiet else logging.INFO)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # names of files need not be text of the terminal's
@@ -57,7 +67,7 @@ def main(
         sys.stdout.flush()
         return code
     except InputError as error:
-        print(f"unetpred: {error}", file=sys.stderr)
+        print(f"unetpred: {with_options(str(error))}", file=sys.stderr)
         return UNUSABLE
     except BrokenPipeError:
         # whoever read stdout has gone, as `head` does; python would complain at exit

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from unetpred.commands.options import add_option
-from unetpred.holes.contexts import DEFAULT_CONTEXT, FULL
+from unetpred.commands.options import add_option, hole_of
+from unetpred.holes.contexts import DEFAULT_CONTEXT
 
 _DESCRIPTION = "Score holes all over an image, each on its own: a map of predictability."
 _EPILOG = """\
@@ -32,7 +32,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--stride", type=int, default=16, metavar="S", help="px between places (default: 16)")
     add(
         "--context",
-        type=_context,
         default=DEFAULT_CONTEXT,
         metavar="PX|full",
         help="what surrounds a hole: the square of so many px around it, of which what is beyond "
@@ -61,21 +60,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--batch_size", type=int, default=8, metavar="N", help="places per pass (default: 8)")
     add("--resume", action="store_true", help="go on after an interruption, from FILE.npz.part")
     add_option(parser, "quiet")
-    # the hole is at every place in turn
-    parser.set_defaults(mask=None, mask_center=None, sites=None)
-
-
-def _context(text: str) -> int | str:
-    if text == FULL:
-        return text
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither {FULL} nor whole pixels") from None
+    parser.set_defaults(mask_center=None)  # the hole is at every place in turn
 
 
 def run(args: argparse.Namespace) -> int:
     """Run `unetpred map`, and give the exit code."""
-    from unetpred.runs.map import run
+    from unetpred.holes.contexts import Context
+    from unetpred.holes.scenes import Scenes
+    from unetpred.images.sources import list_sources
+    from unetpred.runs.map import Grid, save_map
+    from unetpred.runs.score_batch import Scoring
+    from unetpred.runtime.command_line import Call
 
-    return run(args)
+    scenes = Scenes(
+        hole_of(args),
+        context=Context(args.context),
+        pixels_per_degree=args.pixels_per_degree,
+    )
+    grid = Grid(scenes, args.stride)
+    scoring = Scoring(
+        tuple(args.output), args.weights, args.vgg_weights, batch_size=args.batch_size
+    )
+    given = list_sources([args.input], args.key)[0]
+    call, progress = Call.of_process(), False if args.quiet else None
+    save_map(given, grid, scoring, args.save, call, args.index, args.resume, progress)
+    return 0

@@ -3,8 +3,42 @@
 from __future__ import annotations
 
 import argparse
+import re
+from typing import TYPE_CHECKING, Any
 
-_OPTIONS = {
+from unetpred.errors import InputError
+
+if TYPE_CHECKING:
+    from unetpred.holes.hole import Hole
+    from unetpred.holes.own_masks import Masks
+
+#: The options for what users of Python give by name.
+_CALLED = {
+    "size": "mask_size",
+    "shape": "mask_shape",
+    "center": "mask_center",
+    **{
+        name: name
+        for name in (
+            "batch_size",
+            "context",
+            "index",
+            "mask",
+            "output",
+            "pixels_per_degree",
+            "resume",
+            "save",
+            "save_images",
+            "save_network_output",
+            "save_prediction",
+            "sites",
+            "stride",
+            "units",
+        )
+    },
+}
+
+_OPTIONS: dict[str, dict[str, Any]] = {
     "input": {
         "nargs": "+",
         "action": "extend",
@@ -32,13 +66,14 @@ _OPTIONS = {
     },
     "mask": {
         "metavar": "FILE",
-        "help": "own mask, 0 = missing: an image, or .npy (H,W) or (N,H,W)",
+        "help": "own mask, 0 = missing: an image, or .npy (H,W) or (N,H,W); or a folder of them, "
+        "each of the name of its image",
     },
     "quiet": {"action": "store_true", "help": "no progress, only warnings"},
 }
 
 
-def add_option(parser: argparse.ArgumentParser, name: str, **more) -> None:
+def add_option(parser: argparse._ActionsContainer, name: str, **more: Any) -> None:
     """Add an option that other commands have too.
 
     Parameters
@@ -51,3 +86,35 @@ def add_option(parser: argparse.ArgumentParser, name: str, **more) -> None:
         What this command has otherwise, as for `argparse.ArgumentParser.add_argument`.
     """
     parser.add_argument(f"--{name}", **{**_OPTIONS[name], **more})
+
+
+def with_options(message: str) -> str:
+    """A message of the package that names options instead of what users of Python give."""
+
+    def option(found: re.Match) -> str:
+        name = _CALLED.get(found[1])
+        return f"--{name}" if name else found[0]
+
+    return re.sub(r"`(\w+)`", option, message)
+
+
+def hole_of(args: argparse.Namespace) -> Hole | None:
+    """The hole that options describe; None if none of them is given."""
+    from unetpred.holes.hole import Hole
+
+    if args.units == "deg" and args.pixels_per_degree is None:
+        raise InputError("--units deg needs --pixels_per_degree")
+    sizes, center = args.mask_size, args.mask_center
+    if not sizes and not center and args.mask_shape == "square":
+        return None
+    given = {"shape": args.mask_shape, "center": tuple(center) if center else None}
+    if not sizes:
+        return Hole(**given)  # whose size is px, whatever the units of others
+    return Hole(sizes[0] if len(sizes) == 1 else tuple(sizes), units=args.units, **given)
+
+
+def masks_of(args: argparse.Namespace) -> Masks | None:
+    """The masks that --mask names."""
+    from unetpred.holes.own_masks import Masks
+
+    return Masks(args.mask) if args.mask else None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from typing import Any
 
-from unetpred.commands.options import add_option
+from unetpred.commands.options import add_option, hole_of, masks_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,11 +55,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--sites",
         metavar="FILE.csv",
-        help="holes at many places, as receptive fields or fixations: columns x, y (px)[, size]"
-        "[, image (path, name or stem)][, index (in an array)]; one row of --save for each site "
+        help="holes at many places, as receptive fields or fixations: columns x, y (px) or x_deg, "
+        "y_deg (from the image's centre, right and up)[, size][, image (path, name or stem)]"
+        "[, index (in an array)]; one row of --save for each site "
         "and size, with contrast, luminance, spectral slope and what simple fillings reach",
     )
-    add("--save", metavar="FILE", help="table of scores, .csv or .json")
+    add(
+        "--covariates",
+        action="store_true",
+        help="with the scores, contrast, luminance, spectral slope and what simple fillings reach; "
+        "always with --sites",
+    )
+    add("--save", metavar="FILE", help="table of scores, .csv, .json or .parquet")
     add("--save_prediction", metavar="FILE", help=".npy of the filled-in images, (N,H,W,3)")
     add("--save_network_output", metavar="FILE", help=".npy of the network's whole output")
     add("--save_images", metavar="DIR", help="per image a png: original | masked | filled in")
@@ -73,6 +82,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run `unetpred predict`."""
+    from unetpred.holes.contexts import DEFAULT_CONTEXT, FULL, Context
+    from unetpred.holes.scenes import Scenes
+    from unetpred.holes.sites import Sites
+    from unetpred.images.sources import list_sources
+    from unetpred.runs.outputs import Outputs
+    from unetpred.runs.results import lines
+    from unetpred.runs.score_batch import Scoring
     from unetpred.runs.scoring import score_inputs
+    from unetpred.runtime.command_line import Call
 
-    return score_inputs(args)
+    sites = Sites(args.sites, args.units) if args.sites is not None else None
+    context: Any = args.context or (DEFAULT_CONTEXT if sites else FULL)
+    scenes = Scenes(hole_of(args), masks_of(args), sites, Context(context), args.pixels_per_degree)
+    scoring = Scoring(
+        tuple(args.output),
+        args.weights,
+        args.vgg_weights,
+        args.covariates or sites is not None,
+        args.batch_size,
+    )
+    outputs = Outputs(
+        args.save,
+        args.save_prediction,
+        args.save_network_output,
+        args.save_images,
+        beside=True,
+        resume=args.resume,
+    )
+    inputs = list_sources(args.input, args.key, args.recursive)
+    call, progress = Call.of_process(), False if args.quiet else None
+    scored = score_inputs(inputs, scoring, scenes, outputs, call, progress)
+    if scored.nothing:
+        return 2
+    output = lines(inputs, scored.rows, scoring.output, sites is not None)
+    sys.stdout.writelines(f"{line}\n" for line in output)  # last: its reader may have gone
+    return 1 if scored.failed else 0

@@ -11,33 +11,27 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unetpred import __version__, plots
-from unetpred.backends.precision import full_float32
+from unetpred import __version__
 from unetpred.errors import InputError
-from unetpred.evaluation.measures import NETWORK, Evaluation, Row, measure, summarise
+from unetpred.evaluation.fillers import Filler, measured
+from unetpred.evaluation.gallery import examples, pages_in, save_pages
+from unetpred.evaluation.measures import Evaluation, Row, summarise
 from unetpred.evaluation.tables import TEXT, markdown, write_csv
 from unetpred.fillings.simple import BASELINES
 from unetpred.holes.masks import DEFAULT_HOLE, check_mask, hole_mask
-from unetpred.images.colour import from_network, to_network
 from unetpred.io.files import atomic_path, make_folder
 from unetpred.photographs.dataset import central_crops, list_photographs
-from unetpred.plots.pictures import HOLE_GREY
-from unetpred.scoring.content import contents, pairs_per_pass
-from unetpred.scoring.scores import Content
 
 if TYPE_CHECKING:
     import keras
-    from matplotlib.figure import Figure
 
 logger = logging.getLogger(__name__)
-
-GALLERY = "gallery.png"
 
 
 def evaluate(
     model: keras.Model,
-    files_or_folder: str | os.PathLike | Sequence[str | os.PathLike],
-    output_dir: str | os.PathLike,
+    files_or_folder: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    output_dir: str | os.PathLike[str],
     holes: Sequence[int] = (26, 52, 104),
     side: int = 224,
     baselines: Sequence[str] = tuple(BASELINES),
@@ -105,153 +99,157 @@ def evaluate(
         nothing visible, a baseline is unknown, a number is out of range, or `output_dir` cannot
         be written to.
     """
-    for name, value, least in (
-        ("side", side, 1),
-        ("resamples", resamples, 1),
-        ("seed", seed, 0),
-        ("gallery", gallery, 0),
-        ("batch_size", batch_size, 1),
-    ):
-        if not isinstance(value, (int, np.integer)) or value < least:
-            raise InputError(f"{name}={value!r}: a whole number of at least {least} is needed")
-    holes = list(dict.fromkeys(holes))
-    if not holes:
-        raise InputError("no size of hole was given; give at least one, such as 52")
-    names = _named_files(files_or_folder, output_dir)
-    baselines = _available(baselines)
-    if gallery and not _importable("matplotlib"):
-        logger.warning("the gallery is left out: matplotlib is not installed")
-        gallery = 0
-    if vgg is None:
-        logger.info("content is left out: no VGG-16 was given")
-    # The network is built only for holes that fit, the folder only for what can be evaluated.
-    masks = {hole: _square(side, hole) for hole in holes}
-    folder = make_folder(output_dir)
-    fillers = {hole: _Filler(model, mask, baselines) for hole, mask in masks.items()}
-
-    files, rows, read, crops = list(names), [], [], {}
-    for position, file in enumerate(files, start=1):
-        for _, crop in central_crops([file], side):
-            # A copy, because a view of the middle would keep the whole photograph in memory.
-            crops[file] = crop.copy()
-        # Full batches even where files are skipped: every other size would be compiled anew.
-        if crops and (len(crops) == batch_size or position == len(files)):
-            rows += _measured(crops, names, fillers, vgg)
-            read += crops
-            crops = {}
-        if progress:
-            progress(position, len(files))
-    if not read:
-        raise InputError(f"{files[0]}: none of {len(files)} photograph(s) can be read")
-
-    result = Evaluation(rows, summarise(rows, resamples, seed), len(files) - len(read))
-    notes = {
-        "unetpred": __version__,
-        **(provenance or {}),
-        "photographs": f"{len(read)}, and {result.skipped} that could not be read",
-        "crop": f"the central {side}x{side} px of each; one with a shorter side is enlarged",
-        "holes": f"squares in the centre, of {', '.join(map(str, holes))} px",
-        "intervals": f"95 %, percentile bootstrap of the mean over images, {resamples} "
-        f"resamples, seed {seed}",
-    }
-    notes = {key: " ".join(str(value).split()) for key, value in notes.items()}
-    write_csv(folder / "evaluation.csv", rows, notes)
-    write_csv(folder / "summary.csv", result.summary, notes)
-    with atomic_path(folder / "summary.md") as temporary:
-        temporary.write_text(markdown(result, notes), **TEXT)
-    if gallery:
-        hole = DEFAULT_HOLE if DEFAULT_HOLE in holes else sorted(holes)[len(holes) // 2]
-        shown = [row for row in rows if row.hole == hole]
-        plots.save(_gallery(shown, read, fillers[hole], gallery), folder / GALLERY)
-    return result
+    evaluator = Evaluator(
+        model,
+        files_or_folder,
+        output_dir,
+        holes,
+        side,
+        baselines,
+        vgg,
+        resamples,
+        seed,
+        gallery,
+        batch_size,
+    )
+    rows: list[Row] = []
+    done = 0
+    for batch in evaluator.batches:
+        rows += evaluator.compute(evaluator.read(batch))
+        for _ in batch:
+            done += 1
+            if progress:
+                progress(done, len(evaluator.names))
+    return evaluator.finish(rows, provenance)
 
 
-class _Filler:
-    """Fills one hole by all methods.
+class Evaluator:
+    """An evaluation batch by batch, for whoever runs it: `evaluate`, or a long run.
 
-    Gives per method what it puts there, float32 (N,h,h,3), RGB 0..255, for crops (N,H,W,3).
+    Parameters
+    ----------
+    model, files_or_folder, output_dir, holes, side, baselines, vgg, resamples, seed, gallery
+        As for `evaluate`.
+    batch_size
+        As for `evaluate`.
+
+    Attributes
+    ----------
+    names : dict of Path to str
+        The photographs and what to call them.
+    batches : list of list of Path
+        What is measured together.
+    folder : Path
+        Where the results go.
+
+    Raises
+    ------
+    InputError
+        As `evaluate`, but for photographs, which are read later.
     """
 
-    def __init__(self, model: keras.Model, mask: np.ndarray, baselines: Sequence[str]) -> None:
-        from unetpred.network.model import build_hole_model
+    def __init__(
+        self,
+        model: keras.Model,
+        files_or_folder: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        output_dir: str | os.PathLike[str],
+        holes: Sequence[int] = (26, 52, 104),
+        side: int = 224,
+        baselines: Sequence[str] = tuple(BASELINES),
+        vgg: keras.Model | None = None,
+        resamples: int = 2000,
+        seed: int = 0,
+        gallery: int = 24,
+        batch_size: int = 8,
+    ) -> None:
+        for name, value, least in (
+            ("side", side, 1),
+            ("resamples", resamples, 1),
+            ("seed", seed, 0),
+            ("gallery", gallery, 0),
+            ("batch_size", batch_size, 1),
+        ):
+            if not isinstance(value, (int, np.integer)) or value < least:
+                raise InputError(f"{name}={value!r}: a whole number of at least {least} is needed")
+        holes = list(dict.fromkeys(holes))
+        if not holes:
+            raise InputError("no size of hole was given; give at least one, such as 52")
+        self.names = _named_files(files_or_folder, output_dir)
+        baselines = _available(baselines)
+        if gallery and not _importable("matplotlib"):
+            logger.warning("the gallery is left out: matplotlib is not installed")
+            gallery = 0
+        if vgg is None:
+            logger.info("content is left out: no VGG-16 was given")
+        # The network is built only for holes that fit, the folder only for what can be evaluated.
+        masks = {hole: _square(side, hole) for hole in holes}
+        self.folder = make_folder(output_dir)
+        self._fillers = {hole: Filler(model, mask, baselines) for hole, mask in masks.items()}
+        files = list(self.names)
+        self.batches = [files[i : i + batch_size] for i in range(0, len(files), batch_size)]
+        self._side, self._vgg, self._gallery = side, vgg, gallery
+        self._resamples, self._seed = resamples, seed
 
-        rows, columns = np.nonzero(mask == 0)
-        box = int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
-        self.mask = mask  # (H,W)
-        self.patch = slice(box[0], box[2]), slice(box[1], box[3])
-        self._baselines = baselines
-        self._network = build_hole_model(model, *mask.shape, box)
-        channels = model.inputs[1].shape[-1]
-        self._masks = np.repeat(mask[None, ..., None], channels, axis=-1)  # (1,H,W,1 or 3)
+    @property
+    def notes(self) -> dict[str, str]:
+        """What is measured, and how; in every table."""
+        side = self._side
+        return {
+            "crop": f"the central {side}x{side} px of each; one with a shorter side is enlarged",
+            "holes": f"squares in the centre, of {', '.join(map(str, self._fillers))} px",
+            "intervals": f"95 %, percentile bootstrap of the mean over images, {self._resamples} "
+            f"resamples, seed {self._seed}",
+        }
 
-    @full_float32()
-    def __call__(self, crops: np.ndarray) -> dict[str, np.ndarray]:
-        # Hidden by us as well: no network, whatever it makes of its mask, may see the answer.
-        images = to_network(crops.astype("float32")) * self.mask[..., None]
-        output = self._network.predict_on_batch([images, self._masks])  # (N,h,h,3)
-        fillings = {NETWORK: np.clip(from_network(np.asarray(output, "float32")), 0, 255)}
-        for name in self._baselines:
-            filled = [BASELINES[name](crop, self.mask)[self.patch] for crop in crops]
-            fillings[name] = np.stack(filled)
-        return fillings
+    def read(self, batch: Sequence[Path]) -> dict[Path, np.ndarray]:
+        """The middle (side,side,3) of each photograph that can be read; others are warned of."""
+        # A copy, because a view of the middle would keep the whole photograph in memory.
+        return {file: crop.copy() for file, crop in central_crops(list(batch), self._side)}
 
+    def compute(self, crops: Mapping[Path, np.ndarray]) -> list[Row]:
+        """Fill every hole by every method and measure the fillings."""
+        return measured(crops, self.names, self._fillers, self._vgg) if crops else []
 
-def _measured(
-    crops: Mapping[Path, np.ndarray],
-    names: Mapping[Path, str],
-    fillers: Mapping[int, _Filler],
-    vgg: keras.Model | None,
-) -> list[Row]:
-    """Fill every hole of a batch of crops by every method and measure the fillings."""
-    stacked = np.stack(list(crops.values()))
-    rows: dict[tuple[int, int], list[Row]] = {}
-    for hole, filler in fillers.items():
-        fillings = filler(stacked)
-        originals = stacked[:, filler.patch[0], filler.patch[1]]
-        scores = dict.fromkeys(fillings, [None] * len(crops))
-        if vgg is not None:
-            count = pairs_per_pass(*originals.shape[1:3])
-            found = contents(list(fillings.values()), originals, vgg, batch_size=count)
-            for method, score in zip(fillings, found, strict=True):
-                alone = zip(score.total, score.layers, strict=True)
-                scores[method] = [Content(*pair, score.reason) for pair in alone]
-        for index, file in enumerate(crops):
-            rows[index, hole] = [
-                measure(
-                    names[file], method, patches[index], originals[index], scores[method][index]
-                )
-                for method, patches in fillings.items()
-            ]
-    order = [(index, hole) for index in range(len(stacked)) for hole in fillers]
-    return [row for key in order for row in rows[key]]
+    def finish(self, rows: list[Row], provenance: Mapping[str, object] | None = None) -> Evaluation:
+        """Write the tables and the gallery.
 
+        Parameters
+        ----------
+        rows : list of Row
+            Of all batches, in their order.
+        provenance
+            As for `evaluate`.
 
-def _gallery(rows: Sequence[Row], files: Sequence[Path], filler: _Filler, count: int) -> Figure:
-    """Draw the fillings of one hole in evenly ranked examples; `rows` are those of the hole."""
-    methods = list(dict.fromkeys(row.method for row in rows))
-    scores = np.array([row.structure for row in rows if row.method == NETWORK])
-    order = np.argsort(-scores, kind="stable")  # NaN last
-    ranks = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
-    lines = []
-    for index in order[ranks]:
-        # Read again: keeping every crop in case it is shown would take memory without bound.
-        for _, crop in central_crops([files[index]], len(filler.mask)):
-            of_image = rows[index * len(methods) : (index + 1) * len(methods)]
-            masked = crop.copy()
-            masked[filler.patch] = HOLE_GREY
-            line = [(crop, of_image[0].image), (masked, f"hole of {rows[0].hole} px")]
-            for row, patch in zip(of_image, filler(crop[None]).values(), strict=True):
-                filled = crop.astype("float32")
-                filled[filler.patch] = patch[0]
-                line.append((filled, _caption(row)))
-            lines.append(line)
-    return plots.gallery(lines, ["original", "masked", *methods])
-
-
-def _caption(row: Row) -> str:
-    r = "r undefined" if np.isnan(row.structure) else f"r {row.structure:.2f}"
-    distance = "" if row.content is None else f"\ncontent {row.content:.3f}"
-    return f"{r}  L1 {row.l1:.1f}{distance}"
+        Raises
+        ------
+        InputError
+            If there are none.
+        """
+        files = list(self.names)
+        there = {row.image for row in rows}
+        read = [file for file in files if self.names[file] in there]
+        if not read:
+            raise InputError(f"{files[0]}: none of {len(files)} photograph(s) can be read")
+        result = Evaluation(
+            rows, summarise(rows, self._resamples, self._seed), len(files) - len(read)
+        )
+        notes = {
+            "unetpred": __version__,
+            **(provenance or {}),
+            "photographs": f"{len(read)}, and {result.skipped} that could not be read",
+            **self.notes,
+        }
+        lines = {key: " ".join(str(value).split()) for key, value in notes.items()}
+        write_csv(self.folder / "evaluation.csv", rows, lines)
+        write_csv(self.folder / "summary.csv", result.summary, lines)
+        with atomic_path(self.folder / "summary.md") as temporary:
+            temporary.write_text(markdown(result, lines), **TEXT)
+        if self._gallery:
+            sizes = list(self._fillers)
+            hole = DEFAULT_HOLE if DEFAULT_HOLE in sizes else sorted(sizes)[len(sizes) // 2]
+            shown = [row for row in rows if row.hole == hole]
+            save_pages(examples(shown, read, self._fillers[hole], self._gallery), self.folder)
+        return result
 
 
 def _square(side: int, hole: int) -> np.ndarray:
@@ -262,19 +260,19 @@ def _square(side: int, hole: int) -> np.ndarray:
 
 
 def _named_files(
-    files_or_folder: str | os.PathLike | Sequence[str | os.PathLike],
-    output_dir: str | os.PathLike,
+    files_or_folder: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    output_dir: str | os.PathLike[str],
 ) -> dict[Path, str]:
     """Give the photographs and what to call them: within a folder, by their place in it."""
     if isinstance(files_or_folder, (str, os.PathLike)):
         folder = Path(files_or_folder)
         # the gallery of an evaluation before this one is no photograph
-        files = list_photographs(folder, [Path(output_dir) / GALLERY])
+        files = list_photographs(folder, pages_in(Path(output_dir)))
         return {file: file.relative_to(folder).as_posix() for file in files}
-    files = {Path(file): str(file) for file in files_or_folder}
-    if not files:
+    named = {Path(file): str(file) for file in files_or_folder}
+    if not named:
         raise InputError("no photograph was given; give a folder or at least one file")
-    return files
+    return named
 
 
 def _available(baselines: Iterable[str]) -> list[str]:

@@ -19,6 +19,8 @@ MEASURES = {"structure": 3, "content": 3, "l1": 2, "psnr": 2, "ssim": 3}
 LAYER_MEASURES = {f"content_{layer}": 3 for layer in CONTENT_LAYERS}
 #: The measures of which the network's difference to every baseline is summarised too.
 COMPARED = ("structure", "content", "l1")
+#: The measures that are summarised over the images for which all methods have a finite one.
+SHARED = ("psnr",)
 #: Side of the window of the structural similarity, px; smaller holes have none.
 SSIM_WINDOW = 7
 
@@ -80,13 +82,13 @@ class Summary(NamedTuple):
     measure : str
         One of `MEASURES` or `LAYER_MEASURES`.
     mean, median : float
-        Over the images for which it is finite.
+        Over the images for which it is finite; PSNR, over those for which it is for all methods.
     low, high : float
         95 % bootstrap interval of the mean.
     images : int
-        Number of images for which it is finite.
+        Number of these images.
     undefined : int
-        Number of images for which it is NaN or infinite, left out of all the above.
+        Number of the other ones, left out of all the above.
     """
 
     hole: int
@@ -169,6 +171,10 @@ def summarise(rows: Sequence[Row], resamples: int = 2000, seed: int = 0) -> list
     share the draws, so that differences are paired: their interval is that of the mean of the
     differences within images, which is much narrower than those of the two means suggest.
 
+    PSNR is infinite where a filling is perfect, as a simple one may be in a flat image. Such an
+    image is left out for all methods: left out for that one alone, it would have the others
+    averaged over images that are easier for them.
+
     Parameters
     ----------
     rows : sequence of Row
@@ -199,6 +205,11 @@ def summarise(rows: Sequence[Row], resamples: int = 2000, seed: int = 0) -> list
             for method, of_method in methods.items()
             for measure in measures
         }
+        for measure in SHARED:
+            shared = [columns[method, "", measure] for method in methods]
+            known = np.isfinite(shared).all(axis=0)
+            for values in shared:
+                values[~known] = np.nan
         columns |= {
             (NETWORK, method, measure): columns[NETWORK, "", measure] - columns[method, "", measure]
             for method in methods
@@ -216,8 +227,9 @@ def summarise(rows: Sequence[Row], resamples: int = 2000, seed: int = 0) -> list
                 numbers = finite.mean(), low, high, np.median(finite)
             else:
                 numbers = (float("nan"),) * 4
-            count = len(finite), len(values) - len(finite)
-            result.append(Summary(hole, method, against, measure, *map(float, numbers), *count))
+            mean, low, high, median = map(float, numbers)
+            counts = len(finite), len(values) - len(finite)
+            result.append(Summary(hole, method, against, measure, mean, low, high, median, *counts))
     return result
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from unetpred.errors import escaped
 from unetpred.evaluation.measures import (
     COMPARED,
     LAYER_MEASURES,
@@ -23,12 +25,13 @@ _LEGEND = {
     "content": "content: distance of their VGG-16 features, 0..2, mean of five layers; lower is "
     "better",
     "l1": "L1: mean absolute difference in the hole, grey levels (0..255); lower is better",
-    "psnr": "PSNR: peak signal-to-noise ratio in the hole, dB (peak 255); higher is better",
+    "psnr": "PSNR: peak signal-to-noise ratio in the hole, dB (peak 255); higher is better; "
+    "over the images for which it is finite for every method",
     "ssim": f"SSIM: structural similarity in the hole, {SSIM_WINDOW}x{SSIM_WINDOW} px windows, "
     "at most 1; higher is better",
 }
-#: How tables are encoded: names of files need not be text.
-TEXT = {"encoding": "utf-8", "errors": "surrogateescape"}
+#: How tables are encoded. Names of files need not be text: they are `escaped`.
+TEXT: Any = {"encoding": "utf-8", "errors": "backslashreplace"}
 _HEADS = {"structure": "structure r", "l1": "L1", "psnr": "PSNR, dB", "ssim": "SSIM"}
 
 
@@ -37,9 +40,8 @@ def write_csv(
 ) -> None:
     """Write tuples with names as a table, without the columns that are None."""
     fields = [name for name in rows[0]._fields if getattr(rows[0], name) is not None]
-    text = {"newline": "", **TEXT}
-    with atomic_path(path) as temporary, temporary.open("w", **text) as file:
-        file.writelines(f"# {key}: {value}\n" for key, value in notes.items())
+    with atomic_path(path) as temporary, temporary.open("w", newline="", **TEXT) as file:
+        file.writelines(f"# {key}: {escaped(value)}\n" for key, value in notes.items())
         write_rows(file, fields, ([getattr(row, name) for name in fields] for row in rows))
 
 
@@ -50,7 +52,12 @@ def markdown(evaluation: Evaluation, notes: Mapping[str, str]) -> str:
     measures = [name for name in MEASURES if any(s.measure == name for s in summary)]
     layers = [name for name in LAYER_MEASURES if any(s.measure == name for s in summary)]
     compared = [name for name in COMPARED if name in measures]
-    lines = ["# Evaluation", "", *(f"* {key}: {value}" for key, value in notes.items()), ""]
+    lines = [
+        "# Evaluation",
+        "",
+        *(f"* {key}: {escaped(value)}" for key, value in notes.items()),
+        "",
+    ]
     lines += ["Means over images [95 % interval]; n where a measure is undefined for some images."]
     lines += ["", *(f"* {_LEGEND[measure]}" for measure in measures)]
     if "content" not in measures:

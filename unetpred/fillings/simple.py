@@ -1,9 +1,9 @@
-"""Simple fillings of a hole, to hold a network's filling against.
+"""Simple fillings of a hole, to compare a network's filling with.
 
 All take an image (H,W,3), RGB 0..255, and a mask (H,W), 1 = visible and 0 = missing (anything
 but 0 is visible), and return a float32 image (H,W,3), 0..255, in which the visible pixels are
-exactly the given ones. None is trained, so what a network scores above the best of them, on
-photographs `harmonic_fill`, it has learnt.
+exactly the given ones. None is trained. So what a network scores above the best of them, which on
+photographs is `harmonic_fill`, is what it has learnt.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ def mean_fill(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Fill every hole with the mean colour of the visible pixels.
 
     The mean is taken per channel over all visible pixels of the image, not only those beside
-    the hole. On a grey image the filling is constant, so its `structure` is undefined; on a
-    colour one it says how far the mean colour alone goes, which on a saturated surface is far.
+    the hole. On a grey image the filling is constant, so its `structure` is undefined. On a
+    colour image its score shows how much the mean colour alone achieves; on a saturated surface
+    that is a lot.
 
     Parameters
     ----------
@@ -159,8 +160,8 @@ def harmonic_fill(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
     That is Laplace's equation with the visible pixels around each hole as its boundary; at the
     image's border, where a pixel has fewer neighbours, the film is free. See
-    `unetpred.fillings.harmonic.harmonic`. The simplest of the fillings but for the mean, and on
-    photographs the best of them: what a network is to be held against.
+    `unetpred.fillings.harmonic.harmonic`. Only the mean is simpler, and on
+    photographs this filling is the best of them: compare a network with it.
 
     Parameters
     ----------

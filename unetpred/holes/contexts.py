@@ -2,10 +2,63 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 import numpy as np
+
+from unetpred.errors import InputError
 
 DEFAULT_CONTEXT = 224  # px; of the crops of the published method
 FULL = "full"  # the whole image instead of a crop
+
+
+@dataclass(frozen=True)
+class Context:
+    """What surrounds a hole: the whole image, or a square crop around the hole's centre.
+
+    Parameters
+    ----------
+    size : int or "full"
+        Side of the crop, px; what is beyond the image's border is missing. "full" is the whole
+        image.
+
+    Raises
+    ------
+    InputError
+        If it is neither, or smaller than the network takes.
+    """
+
+    size: int | Literal["full"] = "full"
+
+    def __post_init__(self) -> None:
+        # late, because the command line's parser must not import Pillow
+        from unetpred.images.arrays import MIN_SIDE
+
+        if self.size == FULL:
+            return
+        try:
+            side = int(self.size)
+            if side != float(self.size):
+                raise ValueError
+        except (TypeError, ValueError, OverflowError):
+            raise InputError(f"`context` {self.size}: whole pixels, or full, is right") from None
+        if side < MIN_SIDE:
+            raise InputError(f"`context` {side}: at least {MIN_SIDE} px are needed")
+        object.__setattr__(self, "size", side)
+
+    @property
+    def side(self) -> int | None:
+        """Of the crop, px; None for the whole image."""
+        return None if self.size == FULL else int(self.size)
+
+    def __str__(self) -> str:
+        if self.side is None:
+            return "full image"
+        return (
+            f"crop of {self.side}x{self.side} px around the hole's centre; "
+            "beyond the image's border is missing"
+        )
 
 
 def surroundings(

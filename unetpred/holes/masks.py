@@ -5,14 +5,18 @@ from __future__ import annotations
 import logging
 import operator
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.images.arrays import array_layout, read_npy
+from unetpred.images.array_files import read_npy
+from unetpred.images.arrays import array_layout
 from unetpred.images.decoding import IMAGE_ENDINGS, decode_image, drop_alpha
+from unetpred.io.limits import check_size
+from unetpred.io.reading import check_regular, reading
 
 logger = logging.getLogger(__name__)
 
@@ -121,28 +125,30 @@ def hole_boxes(mask: np.ndarray) -> list[Box]:
     rows, columns = (np.flatnonzero(missing.any(axis=axis)) for axis in (1, 0))
     if len(rows) and missing[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all():
         # one rectangle, as the default hole is; importing SciPy takes longer than the rest
-        return [tuple(int(v) for v in (rows[0], columns[0], rows[-1] + 1, columns[-1] + 1))]
+        return [(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)]
 
     from scipy import ndimage
 
     labels, _ = ndimage.label(missing, structure=np.ones((3, 3)))
-    boxes = [(r.start, c.start, r.stop, c.stop) for r, c in ndimage.find_objects(labels)]
+    boxes: list[Box] = [(r.start, c.start, r.stop, c.stop) for r, c in ndimage.find_objects(labels)]
     return sorted(boxes)
 
 
 class MaskStack:
-    """Masks in a .npy, of which each is read when it is asked for.
+    """Masks of which each is read when it is asked for.
 
     Parameters
     ----------
     path : str
-        The file.
+        What messages call them: the file.
     shape : tuple of int
         (N,H,W), of the masks.
+    opened : callable
+        Gives the array of all; called anew for every mask.
     """
 
-    def __init__(self, path: str, shape: tuple[int, int, int]):
-        self.path, self.shape = path, shape
+    def __init__(self, path: str, shape: tuple[int, int, int], opened: Callable[[], np.ndarray]):
+        self.path, self.shape, self._open = path, shape, opened
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -150,7 +156,11 @@ class MaskStack:
     def __getitem__(self, index: int) -> np.ndarray:
         """One mask, (H,W) float32, 1 visible, 0 missing. Raises InputError as `load_mask` does."""
         # mapped anew each time: what has been read of a mapping stays in memory as long as it does
-        return _visible(drop_alpha(np.array(read_npy(self.path)[index]))[0], self.name(index))
+        masks = self._open()
+        if index >= len(masks):
+            raise IndexError(index)  # where a loop over all of them ends
+        with reading(self.name(index)):
+            return _visible(drop_alpha(np.array(masks[index]))[0], self.name(index))
 
     def name(self, index: int) -> str:
         """What messages call a mask."""
@@ -180,18 +190,50 @@ def load_mask(path: str | os.PathLike) -> np.ndarray | MaskStack:
     ending = Path(path).suffix.lower()
     if os.path.exists(path) and ending not in (*IMAGE_ENDINGS, ".npy"):
         raise InputError(f"{path}: a mask is an image ({', '.join(IMAGE_ENDINGS)}) or a .npy")
-    if ending == ".npy":
-        values = read_npy(path)
-        count, size = array_layout(values.shape, path)
-        if count is not None:
-            return MaskStack(path, (count, *size))
-        return _visible(drop_alpha(values)[0], path)
-    pixels = decode_image(path).pixels
-    if len(np.unique(pixels)) > 2:
-        logger.warning(
-            "%s: has more than two values; only 0 is missing (JPEG blurs masks, PNG does not)", path
-        )
-    return _visible(pixels, path)
+    present = check_regular(path)
+    with reading(path):
+        if ending == ".npy":
+            values = read_npy(path)
+            _, size = array_layout(values.shape, path)
+            check_size(size, present, path, values.itemsize)
+            return mask_array(values, path, lambda: read_npy(path))
+        pixels = decode_image(path).pixels
+        if len(np.unique(pixels)) > 2:
+            logger.warning(
+                "%s: has more than two values; only 0 is missing (JPEG blurs masks, PNG does not)",
+                path,
+            )
+        return _visible(pixels, path)
+
+
+def mask_array(
+    values: np.ndarray, name: str, opened: Callable[[], np.ndarray] | None = None
+) -> np.ndarray | MaskStack:
+    """A mask, or masks, in an array: what is not 0 is visible.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        (H,W), (N,H,W), either with a last axis of 1, 3 or 4 channels.
+    name : str
+        What messages call it.
+    opened : callable, optional
+        Gives the array anew, where it lies in a file.
+
+    Returns
+    -------
+    numpy.ndarray or MaskStack
+        As of `load_mask`.
+
+    Raises
+    ------
+    InputError
+        If it has NaN or infinite values, or is no picture by its shape.
+    """
+    count, size = array_layout(values.shape, name)
+    if count is not None:
+        return MaskStack(name, (count, *size), opened or (lambda: values))
+    return _visible(drop_alpha(values)[0], name)
 
 
 def check_mask(mask: np.ndarray, size_hw: tuple[int, int], name: str) -> None:

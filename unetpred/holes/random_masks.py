@@ -92,7 +92,7 @@ def random_mask(
             y = np.clip(y + radius * np.sin(angle), top + radius, bottom - radius)
 
     if kind is None:
-        kind = rng.choice(list(SHARES), p=list(SHARES.values()))
+        kind = str(rng.choice(list(SHARES), p=list(SHARES.values())))
     side = int(rng.integers(small, large + 1))
     if kind == "score":
         side = min(DEFAULT_HOLE, room)

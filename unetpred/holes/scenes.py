@@ -1,34 +1,19 @@
-"""Which pixels are missing and how much around them is seen, by the command line's arguments."""
+"""Scenes: which pixels of an image are missing, and how much around them is seen."""
 
 from __future__ import annotations
 
-import argparse
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.holes.contexts import DEFAULT_CONTEXT, surroundings
-from unetpred.holes.masks import (
-    DEFAULT_HOLE,
-    MaskStack,
-    check_mask,
-    hole_box,
-    hole_mask,
-    load_mask,
-)
-from unetpred.images.arrays import MIN_SIDE
-from unetpred.io.registry import sha256
-
-
-def whole_pixel(value: float) -> int:
-    """The nearest whole pixel of a position or a size, px; halves go up.
-
-    One rule for all numbers of users. What lies within 1e-9 px below a half, as 0.7 times 45 does,
-    is taken for it.
-    """
-    return math.floor(round(value, 9) + 0.5)
+from unetpred.holes.contexts import Context, surroundings
+from unetpred.holes.hole import Hole, check_pixels_per_degree
+from unetpred.holes.masks import check_mask, hole_box, hole_mask
+from unetpred.holes.own_masks import Masks
+from unetpred.holes.sites import Sites
 
 
 @dataclass(frozen=True)
@@ -75,110 +60,97 @@ class Scene:
         ]
 
 
-class Holes:
-    """Which pixels are missing, and what surrounds them.
+@dataclass(frozen=True)
+class Scenes:
+    """Makes scenes of images: what is missing of each, and what surrounds it.
 
     Parameters
     ----------
-    args : argparse.Namespace
-        Of `unetpred predict`.
+    hole : Hole, optional
+        The hole of all images, or at all sites; the published one if not given.
+    masks : Masks, optional
+        Own masks, instead of a hole.
+    sites : Sites, optional
+        Where holes are, if they have places of their own.
+    context : Context
+        What surrounds the hole.
+    pixels_per_degree : float, optional
+        Of visual angle.
 
     Raises
     ------
     InputError
-        If arguments are out of range or contradict each other.
+        If they contradict each other.
     """
 
-    def __init__(self, args: argparse.Namespace):
-        self.args = args
-        self.own = None
-        self.sites = args.sites is not None
-        if self.sites and (args.mask or args.mask_center):
-            raise InputError("--sites says where holes are; leave --mask and --mask_center away")
-        if args.mask:
-            if args.mask_size or args.mask_center or args.mask_shape != "square":
-                raise InputError("--mask gives the whole hole; leave the other --mask_* away")
-            self.own = load_mask(args.mask)
-            if self.shared:
-                check_mask(self.own, self.own.shape, args.mask)
-        per_degree = args.pixels_per_degree
-        if per_degree is not None and not 0 < per_degree < math.inf:
-            raise InputError(f"--pixels_per_degree {per_degree}: a number above 0 is right")
-        if args.units == "deg" and per_degree is None:
-            raise InputError("--units deg needs --pixels_per_degree")
-        given = args.mask_size or []
-        if len(given) > 1 and not self.sites:
-            raise InputError(f"--mask_size: one size is right without --sites, not {len(given)}")
-        self.sizes = [self.pixels(size, "--mask_size") for size in given] or [DEFAULT_HOLE]
-        self.context = self._context()
+    hole: Hole | None = None
+    masks: Masks | None = None
+    sites: Sites | None = None
+    context: Context = field(default_factory=Context)
+    pixels_per_degree: float | None = None
 
-    def pixels(self, size: float, name: str) -> int:
-        """A size in the units of the command line, in whole px.
+    def __post_init__(self) -> None:
+        if self.sites and (self.masks or (self.hole and self.hole.center)):
+            raise InputError("`sites` says where holes are; leave `mask` and `center` away")
+        if self.masks and self.hole:
+            raise InputError("`mask` gives the whole hole; leave `size`, `shape` and `center` away")
+        check_pixels_per_degree(self.pixels_per_degree)
+        if self.sites and self.sites.units == "deg" and self.pixels_per_degree is None:
+            raise InputError("`units` deg needs `pixels_per_degree`")
+        count = len(self._hole.sizes)
+        if count > 1 and not self.sites:
+            raise InputError(f"`size`: one size is right without `sites`, not {count}")
 
-        Raises
-        ------
-        InputError
-            If it is no number above 0, or in px and not whole; `name` says which one it is.
-        """
-        if not 0 < size < math.inf:
-            raise InputError(f"{name} {size:g}: a number above 0 is right")
-        if self.args.units == "deg":
-            size = max(1, whole_pixel(size * self.args.pixels_per_degree))
-        if size != int(size):
-            raise InputError(f"{name} {size:g}: whole pixels are right")
-        return int(size)
-
-    def _context(self) -> int | None:
-        given = self.args.context
-        if given is None:
-            return DEFAULT_CONTEXT if self.sites else None
-        if given == "full":
-            return None
-        try:
-            side = int(given)
-        except ValueError:
-            raise InputError(f"--context {given}: whole pixels, or full, is right") from None
-        if side < MIN_SIDE:
-            raise InputError(f"--context {side}: at least {MIN_SIDE} px are needed")
-        return side
+    @cached_property
+    def _hole(self) -> Hole:
+        """The hole in px."""
+        return (self.hole or Hole()).in_pixels(self.pixels_per_degree)
 
     @property
-    def shared(self) -> bool:
-        """Whether all images of one size have the same mask."""
-        return not isinstance(self.own, MaskStack)
+    def sizes(self) -> tuple[int, ...]:
+        """Of the hole, px."""
+        return tuple(int(size) for size in self._hole.sizes)
+
+    @property
+    def shape(self) -> Literal["square", "disc"]:
+        """Of the hole, "square" or "disc"."""
+        return self._hole.shape
 
     def check_count(self, count: int) -> None:
         """Raise InputError for a stack of masks of another length than the number of images."""
-        if not self.shared and len(self.own) != count:
-            raise InputError(
-                f"{self.args.mask}: holds {len(self.own)} masks for {count} image(s); "
-                "one mask, or one for each, is right"
-            )
+        if self.masks:
+            self.masks.check_count(count)
 
     def scene_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """(h,w) of the scene that an image of this size gives."""
-        return size if self.context is None else (self.context, self.context)
+        side = self.context.side
+        return size if side is None else (side, side)
 
-    def check(self, size: tuple[int, int], position: int, place: Place | None = None) -> None:
-        """Raise InputError if the hole cannot be used for the image of this size and position."""
-        if self.own is not None:
-            mask = self._own(position, size)
-            self._own_center(mask)
+    def check(
+        self, size: tuple[int, int], position: int, place: Place | None = None, path: str = ""
+    ) -> None:
+        """Raise InputError if the hole cannot be used for an image; all as for `scene`."""
+        if self.masks is not None:
+            self._own_center(self.masks.of(path, position, size))
         else:
             hole_box(size, self._size(place), self._center(place))
             self._check_fits(self._size(place))
 
-    def scene(self, pixels: np.ndarray, position: int, place: Place | None = None) -> Scene:
+    def scene(
+        self, image: np.ndarray, position: int, place: Place | None = None, path: str = ""
+    ) -> Scene:
         """What the network is given of an image, and what it is scored on.
 
         Parameters
         ----------
-        pixels : numpy.ndarray, (H,W,3)
+        image : numpy.ndarray, (H,W,3)
             The whole image.
         position : int
             Among the images, for a stack of masks with one for each.
         place : Place, optional
             The hole, where the job has one of its own.
+        path : str
+            Of the image, for a folder of masks.
 
         Returns
         -------
@@ -189,38 +161,29 @@ class Holes:
         InputError
             If the hole does not fit into the image or the context, or leaves nothing visible.
         """
-        size = pixels.shape[:2]
-        if self.own is not None:
-            mask = self._own(position, size)
-            if self.context is None:
-                return Scene(pixels, mask, mask)
+        size, side = image.shape[:2], self.context.side
+        if self.masks is not None:
+            mask = self.masks.of(path, position, size)
+            if side is None:
+                return Scene(image, mask, mask)
             x, y = self._own_center(mask)
-            hole, inside = surroundings(mask[..., None], (x, y), self.context)
+            hole, inside = surroundings(mask[..., None], (x, y), side)
             hole = np.where(inside == 0, np.float32(1), hole[..., 0])
         else:
             hole_px, center = self._size(place), self._center(place)
             top, left, *_ = hole_box(size, hole_px, center)
             self._check_fits(hole_px)
             x, y = left + hole_px // 2, top + hole_px // 2
-            shape = self.args.mask_shape
-            if self.context is None:
+            shape = self._hole.shape
+            if side is None:
                 hole = hole_mask(size, hole_px, shape, center)
                 check_mask(hole, size, "the hole")
-                return Scene(pixels, hole, hole)
-            middle = (self.context // 2, self.context // 2)
-            hole = hole_mask((self.context, self.context), hole_px, shape, middle)
-        crop, inside = surroundings(pixels, (x, y), self.context)
+                return Scene(image, hole, hole)
+            hole = hole_mask((side, side), hole_px, shape, (side // 2, side // 2))
+        crop, inside = surroundings(image, (x, y), side)
         visible = hole * inside
         check_mask(visible, visible.shape, "the hole")
-        return Scene(crop, hole, visible, y - self.context // 2, x - self.context // 2)
-
-    def _own(self, position: int, size: tuple[int, int]) -> np.ndarray:
-        if self.shared:
-            check_mask(self.own, size, f"mask {self.args.mask}")
-            return self.own
-        mask = self.own[position]
-        check_mask(mask, size, self.own.name(position))
-        return mask
+        return Scene(crop, hole, visible, y - side // 2, x - side // 2)
 
     def _own_center(self, mask: np.ndarray) -> tuple[int, int]:
         """Centre (x,y) of the box around all missing pixels, checked to fit into the context."""
@@ -230,45 +193,55 @@ class Holes:
         return int(columns[0] + width // 2), int(rows[0] + height // 2)
 
     def _check_fits(self, hole: int) -> None:
-        if self.context is not None and hole > self.context:
+        side = self.context.side
+        if side is not None and hole > side:
             raise InputError(
-                f"a hole of {hole} px does not fit into --context {self.context}; "
-                "give a larger one, or full"
+                f"a hole of {hole} px does not fit into `context` {side}; give a larger one, or "
+                "full"
             )
 
     def _size(self, place: Place | None) -> int:
         return place.size if place else self.sizes[0]
 
     def _center(self, place: Place | None) -> tuple[int, int] | None:
-        if place:
-            return place.x, place.y
-        return tuple(self.args.mask_center) if self.args.mask_center else None
+        return (place.x, place.y) if place else self._hole.center
 
     def __str__(self) -> str:
-        args = self.args
-        if args.mask:
-            return f"mask {args.mask} (sha256 {sha256(args.mask)})"
+        if self.masks:
+            return str(self.masks)
         if self.sites:
-            sizes = ", ".join(str(size) for size in self.sizes)
-            what = f"{args.mask_shape} of {sizes} px, where there is no column size,"
-            scale = f", {args.pixels_per_degree:g} px per degree" if args.pixels_per_degree else ""
-            return f"{what} at the sites of {args.sites} (sha256 {sha256(args.sites)}){scale}"
-        where = "centred" if args.mask_center is None else "at ({}, {})".format(*args.mask_center)
-        return f"{self.form}, {where}"
+            per_degree = self.pixels_per_degree
+            scale = f", {per_degree:g} px per degree" if per_degree else ""
+            return f"{self._hole.form()}, where there is no column size, at {self.sites}{scale}"
+        return f"{self.form}, {self._hole.where}"
 
     @property
     def form(self) -> str:
         """Shape and size of the hole, in words."""
-        size, per_degree = self.sizes[0], self.args.pixels_per_degree
-        degrees = f" ({size / per_degree:g} deg)" if per_degree else ""
-        return f"{self.args.mask_shape} of {size} px{degrees}"
+        return self._hole.form(self.pixels_per_degree)
 
-    @property
-    def around(self) -> str:
-        """The context, in words."""
-        if self.context is None:
-            return "full image"
-        return (
-            f"crop of {self.context}x{self.context} px around the hole's centre; "
-            "beyond the image's border is missing"
-        )
+
+class Uncovered:
+    """In place of `Scenes`, where nothing is hidden."""
+
+    def check(
+        self, size: tuple[int, int], position: int, place: Place | None = None, path: str = ""
+    ) -> None:
+        """Nothing can fail to fit."""
+
+    def check_count(self, count: int) -> None:
+        """Any number of images is right."""
+
+    def scene_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The whole image."""
+        return size
+
+    def scene(
+        self, image: np.ndarray, position: int, place: Place | None = None, path: str = ""
+    ) -> Scene:
+        """The whole image, all of it visible."""
+        ones = np.ones(image.shape[:2], "float32")
+        return Scene(image, ones, ones)
+
+    def __str__(self) -> str:
+        return "none, everything is visible"

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import math
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
 from unetpred.errors import InputError
+from unetpred.io.registry import sha256
+
+if TYPE_CHECKING:
+    import pandas
 
 _MISSING = ("", "NA", "<NA>")  # R and pandas write so what is not known
 KNOWN = ("x", "y", "size", "image", "index")
+IN_DEGREES = ("x_deg", "y_deg")
 
 
 @dataclass(frozen=True)
@@ -25,15 +33,18 @@ class Site:
     x, y : float
         Column and row of the centre, px, 0-based; NaN where the row has none, or no number.
     size : float or None
-        Of the hole, in the units of the command line; None where the table has no such column.
+        Of the hole, in the units of the table; None where the table has no such column.
     image : str or None
         Path, name or stem of the image; None where the table has no such column.
     index : int or None
         Position in an array; None where the table has no such column.
-    others : dict of str to str
+    others : dict of str to object
         The other columns, which go along into the results.
     error : str
         What is no number, with what message to tell it; empty where all are.
+    in_degrees : bool
+        Whether x and y are degrees of visual angle from the image's centre, to the right and
+        upwards, as receptive fields are given.
     """
 
     where: str
@@ -42,8 +53,72 @@ class Site:
     size: float | None
     image: str | None
     index: int | None
-    others: dict[str, str]
+    others: dict[str, object]
     error: str
+    in_degrees: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Sites:
+    """A table of sites.
+
+    Parameters
+    ----------
+    table : path-like or pandas.DataFrame
+        Columns x and y, or x_deg and y_deg, and, if wanted, size, image, index; any others go
+        along.
+    units : {"px", "deg"}
+        Of a column size. Columns x and y are px always.
+    """
+
+    table: str | os.PathLike | pandas.DataFrame
+    units: Literal["px", "deg"] = "px"
+
+    @property
+    def path(self) -> str | None:
+        """The file; None for a table in memory."""
+        return os.fspath(self.table) if isinstance(self.table, str | os.PathLike) else None
+
+    @property
+    def name(self) -> str:
+        """What messages call the table."""
+        return self.path or "sites"
+
+    def read(self, reserved: Collection[str] = ()) -> list[Site]:
+        """The sites, in the order of the table.
+
+        Parameters
+        ----------
+        reserved : collection of str
+            Names of columns that the results will have.
+
+        Raises
+        ------
+        InputError
+            One line that names file and line: not a table, a column is missing, or an index is
+            none.
+        """
+        if self.path is not None:
+            return read_sites(self.path, reserved)
+        table: Any = self.table
+        header = [str(name) for name in table.columns]
+        frame = table.astype(object).where(table.notna(), math.nan)
+        rows = (
+            (f"{self.name}: row {number}", list(row))
+            for number, row in enumerate(frame.itertuples(index=False, name=None))
+        )
+        return _sites(self.name, header, rows, reserved)
+
+    @cached_property
+    def _digest(self) -> str:
+        if self.path is not None:
+            return sha256(self.path)
+        table: Any = self.table
+        return hashlib.sha256(table.to_csv(index=False).encode()).hexdigest()
+
+    def __str__(self) -> str:
+        what = self.path or "a table in memory"
+        return f"the sites of {what} (sha256 {self._digest})"
 
 
 def read_sites(path: str | os.PathLike, reserved: Collection[str] = ()) -> list[Site]:
@@ -71,57 +146,92 @@ def read_sites(path: str | os.PathLike, reserved: Collection[str] = ()) -> list[
             lines = [(n, line) for n, line in enumerate(file, 1) if line.strip(" \t\r\n,")]
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
-        raise InputError(f"--sites {path}: cannot be read ({reason})") from None
+        raise InputError(f"{path}: cannot be read ({reason})") from None
     lines = [(n, line) for n, line in lines if not line.startswith("#")]
     reader = csv.reader(line for _, line in lines)
     try:
         header = [name.strip() for name in next(reader, [])]
         rows = list(reader)
     except csv.Error as error:
-        raise InputError(f"--sites {path}: is no table ({error})") from None
-    names = [name.lower() if name.lower() in KNOWN else name for name in header]
-    if missing := [name for name in ("x", "y") if name not in names]:
+        raise InputError(f"{path}: is no table ({error})") from None
+    if len(rows) != max(len(lines) - 1, 0):
+        raise InputError(f"{path}: has a line break within quotes; take it out")
+    numbered = ((f"{path} line {n}", row) for (n, _), row in zip(lines[1:], rows, strict=True))
+    return _sites(os.fspath(path), header, numbered, reserved)
+
+
+def _sites(
+    table: str,
+    header: list[str],
+    rows: Iterable[tuple[str, Sequence[object]]],
+    reserved: Collection[str],
+) -> list[Site]:
+    """Make sites of rows, each with what messages call it."""
+    small = {name.lower() for name in header}
+    places = ("x", "y")
+    if not {"x", "y"} & small and {*IN_DEGREES} <= small:
+        places = IN_DEGREES
+    names = [name.lower() if name.lower() in (*KNOWN, *places) else name for name in header]
+    if missing := [name for name in places if name not in names]:
         raise InputError(
-            f"--sites {path}: has no column {missing[0]}; columns x, y[, size][, image], "
-            "separated by commas and named in the first line, are right"
+            f"{table}: has no column {missing[0]}; columns x, y (or x_deg, y_deg)[, size]"
+            "[, image], separated by commas and named in the first line, are right"
         )
     if double := [name for name in names if names.count(name) > 1 or name in reserved]:
         raise InputError(
-            f"--sites {path}: a column is called {double[0]!r}, as is another one of the results; "
+            f"{table}: a column is called {double[0]!r}, as is another one of the results; "
             "rename it"
         )
-    if not rows:
-        raise InputError(f"--sites {path}: has no sites below its first line")
-    if len(rows) != len(lines) - 1:
-        raise InputError(f"--sites {path}: has a line break within quotes; take it out")
-    sites = []
-    for (number, _), row in zip(lines[1:], rows, strict=True):
-        where = f"--sites {path} line {number}"
-        if len(row) != len(names):
-            raise InputError(f"{where}: has {len(row)} columns, the first line {len(names)}")
-        cells = dict(zip(names, (cell.strip() for cell in row), strict=True))
-        index = _number(cells.pop("index", None), f"{where}: index")
-        numbers, wrong = [], []
-        for name in ("x", "y", "size"):
-            try:
-                numbers.append(_number(cells.pop(name, None), f"{where}: {name}"))
-            except InputError as error:
-                numbers.append(math.nan)
-                wrong.append(str(error))
-        if index is not None and math.isnan(index):
-            index = None
-        if index is not None and not index.is_integer():
-            raise InputError(f"{where}: index {index:g}: a whole number is right")
-        image = cells.pop("image", None)
-        index = index if index is None else int(index)
-        sites.append(Site(where, *numbers, image, index, cells, "".join(wrong[:1])))
+    sites = [_site(where, names, row, places) for where, row in rows]
+    if not sites:
+        raise InputError(f"{table}: has no sites below its first line")
     return sites
 
 
-def _number(text: str | None, what: str) -> float | None:
-    if text is None:
+def _site(where: str, names: list[str], row: Sequence[object], places: tuple[str, str]) -> Site:
+    if len(row) != len(names):
+        raise InputError(f"{where}: has {len(row)} columns, the first line {len(names)}")
+    cells = {
+        name: cell.strip() if isinstance(cell, str) else cell
+        for name, cell in zip(names, row, strict=True)
+    }
+    index = _number(cells.pop("index", None), f"{where}: index")
+    others = dict(cells)
+    numbers: list[Any] = []
+    wrong = []
+    for name in (*places, "size"):
+        if name not in IN_DEGREES:  # which go along, since the results have them in px
+            others.pop(name, None)
+        try:
+            numbers.append(_number(cells.get(name), f"{where}: {name}"))
+        except InputError as error:
+            numbers.append(math.nan)
+            wrong.append(str(error))
+    if index is not None and math.isnan(index):
+        index = None
+    if index is not None and not index.is_integer():
+        raise InputError(f"{where}: index {index:g}: a whole number is right")
+    image: Any = others.pop("image", None)
+    if isinstance(image, float):  # NaN: a table in memory has no name there
+        image = ""
+    return Site(
+        where,
+        numbers[0],
+        numbers[1],
+        numbers[2],
+        image if image is None else os.fspath(image),
+        index if index is None else int(index),
+        others,
+        "".join(wrong[:1]),
+        places == IN_DEGREES,
+    )
+
+
+def _number(value: object, what: str) -> float | None:
+    """A number of a cell; NaN where it is not known, None where there is no such column."""
+    if value is None:
         return None
     try:
-        return float("nan" if text in _MISSING else text)
-    except ValueError:
-        raise InputError(f"{what} {text!r}: a number is right") from None
+        return float("nan" if value in _MISSING else value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise InputError(f"{what} {value!r}: a number is right") from None

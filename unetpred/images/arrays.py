@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-import os
-import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cached_property, lru_cache
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from unetpred.errors import InputError, reason_of
+from unetpred.errors import InputError
 from unetpred.images.decoding import drop_alpha
+from unetpred.io.limits import check_size
+from unetpred.io.reading import reading
 
 logger = logging.getLogger(__name__)
 
@@ -21,19 +21,6 @@ MIN_SIDE = 84
 """Smallest height and width, px, that the network takes."""
 
 ROUNDING = 1e-3  # what float arithmetic may overshoot 0..255 by; clipped
-
-
-@contextmanager
-def reading(name: str) -> Iterator[None]:
-    """Turn whatever reading foreign bytes raises into InputError."""
-    try:
-        yield
-    except InputError:
-        raise
-    except FileNotFoundError:
-        raise InputError(f"{name}: no such file") from None
-    except Exception as error:
-        raise InputError(f"{name}: cannot be read ({reason_of(error)})") from None
 
 
 class Warner:
@@ -112,20 +99,6 @@ def array_layout(shape: tuple[int, ...], name: str) -> tuple[int | None, tuple[i
     return (picture[0] if len(picture) == 3 else None), (picture[-2], picture[-1])
 
 
-def read_npy(path: str) -> np.ndarray:
-    """Map a .npy file into memory, never unpickling.
-
-    Raises
-    ------
-    InputError
-        If it is missing, damaged, or holds anything but plain numbers.
-    """
-    with reading(path):
-        with open(path, "rb") as file:
-            _check_numbers(_npy_header(file)[1], path)
-        return np.lib.format.open_memmap(path, mode="r")
-
-
 class Array:
     """A stack of pictures, or one, of which only shape and type are known so far.
 
@@ -139,6 +112,8 @@ class Array:
         Of its values.
     opened : callable
         Gives something whose indexing reads the values; called anew for every picture.
+    present : int, optional
+        Size of the file, bytes.
 
     Attributes
     ----------
@@ -153,12 +128,21 @@ class Array:
         If shape or type is none of pictures, or a side is below `MIN_SIDE`.
     """
 
-    def __init__(self, path: str, shape, dtype, opened: Callable[[], np.ndarray]) -> None:
+    def __init__(
+        self,
+        path: str,
+        shape: Sequence[int],
+        dtype: np.dtype,
+        opened: Callable[[], Any],
+        present: int | None = None,
+    ) -> None:
         self.path = path
-        _check_numbers(dtype, path)
+        check_numbers(dtype, path)
         self._dtype = dtype
         self.count, self.size = array_layout(tuple(shape), path)
         check_side(self.size, path)
+        if present is not None:
+            check_size(self.size, present, path, 3 * dtype.itemsize)
         self._open = opened
         self._warn = Warner()
 
@@ -207,7 +191,8 @@ class Array:
         return rgb255(pixels)
 
 
-def _check_numbers(dtype: np.dtype, name: str) -> None:
+def check_numbers(dtype: np.dtype, name: str) -> None:
+    """Raise InputError if an array's values are none of pictures."""
     if dtype.hasobject:
         raise InputError(
             f"{name}: is an array of Python objects, which is never unpickled; "
@@ -215,86 +200,3 @@ def _check_numbers(dtype: np.dtype, name: str) -> None:
         )
     if dtype.kind not in "buif":
         raise InputError(f"{name}: is an array of type {dtype}; real numbers are needed")
-
-
-def array_file(path: str, ending: str, key: str | None) -> Array:
-    """Open a file of pictures in an array.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-    ending : str
-        One of `ARRAY_ENDINGS`, in small letters.
-    key : str or None
-        Which array of a .npz or .h5; not needed if there is only one.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read, has no such array, or the array is none of pictures.
-    """
-    with reading(path):
-        if ending == ".npy":
-            array = read_npy(path)
-            return Array(path, array.shape, array.dtype, lambda: read_npy(path))
-        if ending == ".npz":
-            with zipfile.ZipFile(path) as archive:
-                names = [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
-                key = _chosen(names, key, path)
-                with archive.open(f"{key}.npy") as member:
-                    shape, dtype = _npy_header(member)
-            stamp = os.stat(path).st_mtime_ns
-            return Array(path, shape, dtype, lambda: _npz_member(path, key, stamp))
-
-        import h5py
-
-        with h5py.File(path, "r") as file:
-            names = []
-            file.visititems(
-                lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
-            )
-            key = _chosen(names, key and key.strip("/"), path)
-            return Array(path, file[key].shape, file[key].dtype, lambda: _Hdf5(path, key))
-
-
-def _chosen(names: list[str], key: str | None, path: str) -> str:
-    have = f"it has {', '.join(sorted(names))}" if names else "it has no arrays"
-    if key is None:
-        if len(names) == 1:
-            return names[0]
-        raise InputError(f"{path}: choose an array by its key; {have}")
-    if key not in names:
-        raise InputError(f"{path}: has no array {key!r}; {have}")
-    return key
-
-
-def _npy_header(file) -> tuple[tuple[int, ...], np.dtype]:
-    read = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    version = np.lib.format.read_magic(file)
-    if version not in read:
-        raise ValueError(f"npy version {version}, which plain numbers never need")
-    shape, _, dtype = read[version](file)
-    return shape, dtype
-
-
-@lru_cache(maxsize=1)  # the members of a .npz are compressed: one is kept while it is in use
-def _npz_member(path: str, key: str, stamp: int) -> np.ndarray:
-    with np.load(path, allow_pickle=False) as archive:
-        return archive[key]
-
-
-class _Hdf5:
-    """Reads single pictures of a dataset, with the file open no longer than that takes."""
-
-    def __init__(self, path: str, key: str) -> None:
-        self.path, self.key = path, key
-
-    def __getitem__(self, index) -> np.ndarray:
-        import h5py
-
-        with h5py.File(self.path, "r") as file:
-            return file[self.key][index]

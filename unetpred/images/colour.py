@@ -28,8 +28,10 @@ def to_network(rgb: Any) -> Any:
         return _by_channel(rgb, np.subtract, VGG_MEAN_BGR)
     from keras import ops
 
-    values, mean = _operands(rgb)
-    return ops.flip(values, axis=-1) - mean
+    values = _floats(rgb)
+    # number by number: an array of them would have to be taken to the GPU each time, which waits
+    channels = [values[..., 2 - i] - mean for i, mean in enumerate(VGG_MEAN_BGR)]
+    return ops.stack(channels, axis=-1)
 
 
 def mask_to_network(mask: np.ndarray) -> np.ndarray:
@@ -68,8 +70,9 @@ def from_network(bgr: Any) -> Any:
         return _by_channel(bgr, np.add, VGG_MEAN_BGR[::-1])
     from keras import ops
 
-    values, mean = _operands(bgr)
-    return ops.flip(values + mean, axis=-1)
+    values = _floats(bgr)
+    channels = [values[..., i] + mean for i, mean in enumerate(VGG_MEAN_BGR)]
+    return ops.stack(channels[::-1], axis=-1)
 
 
 def _by_channel(values: np.ndarray, change: Callable, mean: Sequence[float]) -> np.ndarray:
@@ -83,10 +86,10 @@ def _by_channel(values: np.ndarray, change: Callable, mean: Sequence[float]) -> 
     return result
 
 
-def _operands(values: Any) -> tuple[Any, Any]:
-    """Give a tensor as floats, and the mean in its kind."""
+def _floats(values: Any) -> Any:
+    """Give a tensor as floats."""
     from keras import backend, ops
 
-    if not backend.is_float_dtype(backend.standardize_dtype(values.dtype)):
-        values = ops.cast(values, "float32")
-    return values, ops.convert_to_tensor(VGG_MEAN_BGR, dtype=values.dtype)
+    if backend.is_float_dtype(backend.standardize_dtype(values.dtype)):
+        return values
+    return ops.cast(values, "float32")

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from unetpred.errors import InputError, reason_of
+from unetpred.errors import InputError
+from unetpred.images.jpeg import check_jpeg, read_frame
+from unetpred.images.png import SIGNATURE, check_png, png_header
 from unetpred.images.tiff import is_tiff, read_tiff, tiff_size
+from unetpred.io.limits import check_size, max_pixels
+from unetpred.io.reading import check_regular, reading
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 
@@ -31,6 +36,10 @@ _EIGHT_BIT = {
     "CMYK": "RGB",
     "YCbCr": "RGB",
 }
+
+
+# sizes are checked here, with a message that says what to do
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 class Decoded(NamedTuple):
@@ -74,7 +83,7 @@ def drop_alpha(pixels: np.ndarray) -> tuple[np.ndarray, bool]:
     return pixels[..., :3], bool(alpha.min() == alpha.max() and alpha.max() in white)
 
 
-def image_size(path: str | os.PathLike) -> tuple[int, int]:
+def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     """Read the height and width of an image file from its header.
 
     Parameters
@@ -95,7 +104,7 @@ def image_size(path: str | os.PathLike) -> tuple[int, int]:
     return _guarded(path, _pillow_size, _tiff_size)
 
 
-def decode_image(path: str | os.PathLike) -> Decoded:
+def decode_image(path: str | os.PathLike[str]) -> Decoded:
     """Read an image file.
 
     Of several pages or frames the first is taken. Colour profiles are not applied: pixels are
@@ -122,30 +131,26 @@ def decode_image(path: str | os.PathLike) -> Decoded:
 def _guarded(path, with_pillow, with_tiff):
     """Call a reader with the open file and its name; the one of TIFF may leave it to Pillow."""
     path = os.fspath(path)
-    try:
+    with reading(path, "damaged or unreadable image"):
+        if not check_regular(path):
+            raise InputError(f"{path}: is an empty file, not an image")
         # by an open file and not by its name, or Pillow maps pixels into memory as rows of the
         # length that a turned picture has
         with open(path, "rb") as file:
             start = file.read(4)
-            if not start:
-                raise InputError(f"{path}: is an empty file, not an image")
             found = with_tiff(file, path) if is_tiff(start) else None
             file.seek(0)
-            return with_pillow(file, path) if found is None else found
-    except InputError:
-        raise
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except UnidentifiedImageError:
-        raise InputError(
-            f"{path}: is not an image, or damaged; PNG, JPEG, TIFF, BMP and WebP can be read"
-        ) from None
-    except Exception as error:  # decoders of foreign bytes raise anything
-        raise InputError(f"{path}: damaged or unreadable image ({reason_of(error)})") from None
+            try:
+                return with_pillow(file, path) if found is None else found
+            except UnidentifiedImageError:
+                raise InputError(
+                    f"{path}: is not an image, or damaged; PNG, JPEG, TIFF, BMP and WebP can be "
+                    "read"
+                ) from None
 
 
 def _tiff_size(file: BinaryIO, path: str) -> tuple[int, int]:
-    return tiff_size(file)
+    return tiff_size(file, path)
 
 
 def _tiff_pixels(file: BinaryIO, path: str) -> Decoded | None:
@@ -154,7 +159,7 @@ def _tiff_pixels(file: BinaryIO, path: str) -> Decoded | None:
 
 
 def _pillow_size(file: BinaryIO, path: str) -> tuple[int, int]:
-    with Image.open(file, formats=_FORMATS) as image:
+    with _opened(file, path) as image:
         width, height = image.size
         if image.format == "PNG":
             # In a PNG the orientation may follow the pixels, and Pillow decodes them to look.
@@ -165,19 +170,56 @@ def _pillow_size(file: BinaryIO, path: str) -> tuple[int, int]:
         return (width, height) if turned else (height, width)
 
 
+def _opened(file: BinaryIO, path: str) -> Image.Image:
+    """Open an image with Pillow; what it says of its size is checked, nothing decoded."""
+    present, depth = os.fstat(file.fileno()).st_size, 0
+    start = file.read(len(SIGNATURE))
+    if start == SIGNATURE:
+        header = png_header(file)
+        depth = header.pixel_bytes
+        check_size((header.height, header.width), present, path, depth)
+    file.seek(0)
+    given = max_pixels()
+    if given and Image.MAX_IMAGE_PIXELS and given > Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = given  # or Pillow would refuse what was asked for
+    image = Image.open(file, formats=_FORMATS)
+    width, height = image.size
+    if not all(isinstance(side, int) for side in image.size):
+        raise ValueError("its size is damaged")
+    check_size((height, width), present, path, depth or len(image.getbands()))
+    return image
+
+
+def _check_complete(image: Image.Image, file: BinaryIO) -> None:
+    """Raise ValueError where pixels are missing that Pillow fills up in silence."""
+    place = file.tell()
+    if image.format == "PNG":
+        check_png(file)
+    elif image.format in ("JPEG", "MPO"):
+        file.seek(0)
+        data = file.read()
+        frame = read_frame(data)
+        if (frame.width, frame.height) != image.size:
+            raise ValueError("its size is damaged")
+        check_jpeg(data)
+    file.seek(place)
+
+
 def _pillow_pixels(file: BinaryIO, path: str) -> Decoded:
-    with Image.open(file, formats=_FORMATS) as image:
+    with _opened(file, path) as image:
         mode = image.mode
         # Cameras put previews behind a JPEG; those are no pages.
         pages = 1 if image.format in ("JPEG", "MPO") else getattr(image, "n_frames", 1)
         raw_modes = _deep_raw_modes(image)
-        depth = max(image.tag_v2.get(_BITS, (8,))) if image.format == "TIFF" else 8
+        tags: Any = getattr(image, "tag_v2", {})  # of a TIFF
+        depth = max(tags.get(_BITS, (8,))) if image.format == "TIFF" else 8
         if depth > 8 or (mode not in _EIGHT_BIT and image.format != "PNG"):
             raise InputError(
                 f"{path}: colour mode {mode} with {depth} bits is not supported; save it as RGB"
             )
+        _check_complete(image, file)
         image.load()
-        upright = ImageOps.exif_transpose(image)
+        upright = _turned(image)
         colour_key = "transparency" in image.info
         if raw_modes:
             pixels = _deep_pixels(path, upright, raw_modes)
@@ -204,11 +246,11 @@ def _deep_pixels(path: str, upright: Image.Image, raw_modes: list[str]) -> np.nd
     return np.asarray(upright).astype(np.uint16) << 8 | low
 
 
-def _raw_mode(tile) -> str:
+def _raw_mode(tile: Any) -> str:
     return tile[3] if isinstance(tile[3], str) else str(tile[3][0])
 
 
-def _deep_raw_modes(image: Image.Image) -> list[str]:
+def _deep_raw_modes(image: Any) -> list[str]:
     """Name the raw modes of a PNG whose colours have 16 bits, if all can be redecoded."""
     raws = [_raw_mode(tile) for tile in image.tile] if image.format == "PNG" else []
     return raws if raws and set(raws) <= {"RGB;16B", "RGBA;16B", "LA;16B"} else []
@@ -217,11 +259,17 @@ def _deep_raw_modes(image: Image.Image) -> list[str]:
 def _redecoded(path: str, raw_modes: list[str]) -> np.ndarray:
     """Decode once more as if the file's tiles had these raw modes; (H,W,3|4) uint8."""
     with Image.open(path, formats=_FORMATS) as image:
-        tiles = []
+        tiles: list[Any] = []
         for tile, raw in zip(image.tile, raw_modes, strict=True):
-            args = raw if isinstance(tile[3], str) else (raw, *tile[3][1:])
+            args = (raw, *tile[3][1:]) if isinstance(tile[3], tuple) else raw
             plain = (*tile[:3], args)
             tiles.append(type(tile)(*plain) if hasattr(tile, "_fields") else plain)
         image.tile = tiles
         image.load()
-        return np.asarray(ImageOps.exif_transpose(image))
+        return np.asarray(_turned(image))
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    """Turn an image upright, without a copy if it is."""
+    ImageOps.exif_transpose(image, in_place=True)
+    return image

@@ -7,29 +7,41 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
 from unetpred.errors import InputError
+from unetpred.images.array_files import ARRAY_ENDINGS, array_file
 from unetpred.images.arrays import (
-    ARRAY_ENDINGS,
     MIN_SIDE,
     ROUNDING,
     Array,
     Warner,
-    array_file,
     check_finite,
     check_side,
-    reading,
     rgb255,
 )
 from unetpred.images.decoding import IMAGE_ENDINGS, decode_image, image_size
+from unetpred.images.folders import image_files
+from unetpred.io.reading import check_regular, reading
 
 __all__ = ["MIN_SIDE", "Input", "Source", "array_sources", "list_sources"]
 
 
-@dataclass(frozen=True)
+Kind: TypeAlias = Literal["image", "array", "directory"]
+
+
+class _Reader(Protocol):
+    """What reads the pictures of one file or array."""
+
+    @property
+    def size(self) -> tuple[int, int]: ...
+
+    def load(self, index: Any) -> np.ndarray: ...
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """One picture that has not been read yet.
 
@@ -44,12 +56,13 @@ class Source:
 
     path: str
     index: int | None
-    _reader: _ImageFile | Array = field(repr=False, compare=False)
+    _reader: _Reader = field(repr=False, compare=False)
 
     @property
     def size(self) -> tuple[int, int]:
         """(H, W) after EXIF orientation, from the header. Raises InputError like `load`."""
-        return self._reader.size
+        with reading(self.path):
+            return self._reader.size
 
     def load(self) -> np.ndarray:
         """Read the picture.
@@ -65,7 +78,8 @@ class Source:
             One line that names the file (and the image in an array): unreadable, smaller than
             `MIN_SIDE` on a side, not finite, or out of range.
         """
-        return self._reader.load(self.index)
+        with reading(self.path):
+            return self._reader.load(self.index)
 
 
 @dataclass(frozen=True)
@@ -85,7 +99,7 @@ class Input:
     """
 
     path: str
-    kind: Literal["image", "array", "directory"] | None
+    kind: Kind | None
     sources: list[Source] = field(default_factory=list)
     error: str | None = None
 
@@ -110,7 +124,7 @@ class _Unusable:
 
 
 def list_sources(
-    paths: Iterable[str | os.PathLike], key: str | None = None, recursive: bool = False
+    paths: Iterable[str | os.PathLike[str]], key: str | None = None, recursive: bool = False
 ) -> list[Input]:
     """Find the pictures that paths stand for, reading headers of arrays only.
 
@@ -164,7 +178,7 @@ def array_sources(array: np.ndarray, name: str = "images") -> list[Source]:
 
 def _input(path: str, key: str | None, recursive: bool) -> Input:
     ending = Path(path).suffix.lower()
-    kind = None
+    kind: Kind | None = None
     try:
         if os.path.isdir(path):
             kind = "directory"
@@ -175,6 +189,8 @@ def _input(path: str, key: str | None, recursive: bool) -> Input:
             kind = "array"
         if not os.path.exists(path):
             raise InputError(f"{path}: no such file or directory")
+        if kind:
+            check_regular(path)
         if kind == "image":
             return Input(path, kind, [Source(path, None, _ImageFile(path))])
         if kind == "array":
@@ -192,26 +208,15 @@ def _sources(array: Array) -> list[Source]:
 
 
 def _directory(path: str, recursive: bool) -> list[Source]:
-    found = []
     with reading(path):
-        for folder, folders, files in os.walk(path, onerror=_raise):
-            folders[:] = [name for name in folders if recursive and not name.startswith(".")]
-            found += [
-                os.path.join(folder, name)
-                for name in files
-                if name.lower().endswith(IMAGE_ENDINGS) and not name.startswith(".")
-            ]
+        found = image_files(path, recursive)
     if not found:
         hint = "" if recursive else " (folders within it are searched only recursively)"
         raise InputError(
             f"{path}: has no images; files ending in {', '.join(IMAGE_ENDINGS)} are looked for"
             f"{hint}"
         )
-    return [Source(p, None, _ImageFile(p)) for p in sorted(found, key=lambda p: Path(p).parts)]
-
-
-def _raise(error: OSError) -> None:
-    raise error
+    return [Source(p, None, _ImageFile(p)) for p in found]
 
 
 class _ImageFile:

@@ -16,11 +16,14 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from unetpred.errors import InputError
+from unetpred.images.jpeg import check_jpeg, read_frame
 from unetpred.images.tiff_codecs import CHUNK, COMPRESSIONS, RAW, decompressed
 from unetpred.images.tiff_directory import Directory, Tag, read_directory
+from unetpred.io.limits import check_size
 
 _TURNED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _UINT, _INT, _FLOAT = 1, 2, 3  # sample formats
+JPEG = 7  # a compression
 _ASSOCIATED = 1  # kind of an extra sample: alpha that the colours are multiplied by
 
 
@@ -46,10 +49,11 @@ def is_tiff(start: bytes) -> bool:
     return start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-def tiff_size(file: BinaryIO) -> tuple[int, int]:
-    """(H, W) of the first page, upright. Raises as `read_directory`."""
+def tiff_size(file: BinaryIO, name: str) -> tuple[int, int]:
+    """(H, W) of the first page, upright. Raises as `read_tiff`."""
     page = read_directory(file)
     size = page.number(Tag.HEIGHT), page.number(Tag.WIDTH)
+    check_size(size, _length(file), name, _pixel_bytes(page))
     return size[::-1] if page.orientation >= 5 else size
 
 
@@ -82,12 +86,25 @@ def read_tiff(file: BinaryIO, name: str) -> Tiff | None:
     page = read_directory(file)
     compression, photometric = page.number(Tag.COMPRESSION, 1), page.number(Tag.PHOTOMETRIC, 1)
     if photometric > 2 or compression not in COMPRESSIONS:
+        if compression == JPEG:
+            _check_jpeg_parts(file, page)
         return None
+    size = page.number(Tag.HEIGHT), page.number(Tag.WIDTH)
+    check_size(size, _length(file), name, _pixel_bytes(page))
     samples = _samples(file, page, _checked_bits(page, name))
     colours, notes = _colours(samples, page, name)
     if page.pages > 1:
         notes.insert(0, f"holds {page.pages} pages; the first is used")
     return Tiff(np.ascontiguousarray(upright(colours, page.orientation)), notes)
+
+
+def _length(file: BinaryIO) -> int:
+    return file.seek(0, 2)
+
+
+def _pixel_bytes(page: Directory) -> int:
+    """Bytes that a pixel takes as it is decoded."""
+    return page.number(Tag.SAMPLES, 1) * max(1, max(page.numbers(Tag.BITS, (1,))) // 8)
 
 
 def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
@@ -123,12 +140,7 @@ def _samples(file: BinaryIO, page: Directory, bits: int) -> np.ndarray:
     count = page.number(Tag.SAMPLES, 1)
     planes = count if page.number(Tag.PLANAR, 1) == 2 else 1
     tiled = page.numbers(Tag.TILE_OFFSETS) != ()
-    if tiled:
-        rows, columns = page.number(Tag.TILE_HEIGHT), page.number(Tag.TILE_WIDTH)
-    else:
-        rows, columns = min(page.number(Tag.ROWS_PER_STRIP, height), height), width
-    if min(height, width, count, rows, columns) < 1:
-        raise ValueError("a size of 0")
+    rows, columns = _part_size(page)
     needed = planes * -(-height // rows) * -(-width // columns)
     offsets, lengths = page.segments(tiled)
     per = count // planes  # samples of a pixel that lie side by side
@@ -138,7 +150,7 @@ def _samples(file: BinaryIO, page: Directory, bits: int) -> np.ndarray:
     if len(offsets) < needed or len(lengths) != len(offsets):
         raise ValueError(f"{len(offsets)} parts, {needed} are needed")
     places = [(y, x) for y in range(0, height, rows) for x in range(0, width, columns)]
-    result = None
+    result: np.ndarray | None = None
     for plane in range(planes):
         first = plane * len(places)
         parts = list(zip(offsets[first:], lengths[first:], places, strict=False))
@@ -154,7 +166,52 @@ def _samples(file: BinaryIO, page: Directory, bits: int) -> np.ndarray:
                 target = result[y : y + have, x : x + columns, plane * per : (plane + 1) * per]
                 target[:] = values[row : row + target.shape[0], : target.shape[1]]
                 row += have
+    if result is None:
+        raise ValueError("no pixels")
     return result
+
+
+def _part_size(page: Directory) -> tuple[int, int]:
+    """Rows and columns of a strip or a tile."""
+    height, width = page.number(Tag.HEIGHT), page.number(Tag.WIDTH)
+    if page.numbers(Tag.TILE_OFFSETS):
+        rows, columns = page.number(Tag.TILE_HEIGHT), page.number(Tag.TILE_WIDTH)
+    else:
+        rows, columns = min(page.number(Tag.ROWS_PER_STRIP, height), height), width
+    if min(height, width, page.number(Tag.SAMPLES, 1), rows, columns) < 1:
+        raise ValueError("a size of 0")
+    # a tile may reach beyond the image, but no further than it needs
+    if rows * columns > 4 * max(height, 1024) * max(width, 1024):
+        raise ValueError(f"tiles of {columns}x{rows} px, of which no image needs one")
+    return rows, columns
+
+
+def _check_jpeg_parts(file: BinaryIO, page: Directory) -> None:
+    """Raise ValueError if pixels are missing of strips or tiles that are JPEGs themselves."""
+    rows, columns = _part_size(page)
+    height, width = page.number(Tag.HEIGHT), page.number(Tag.WIDTH)
+    tables = bytes(page.numbers(Tag.JPEG_TABLES))[:-2]  # without the marker of its end
+    tiled = page.numbers(Tag.TILE_OFFSETS) != ()
+    places = [y for y in range(0, height, rows) for _ in range(0, width, columns)]
+    parts = list(zip(*page.segments(tiled), strict=True))
+    if len(parts) < len(places):
+        raise ValueError(f"{len(parts)} parts, {len(places)} are needed")
+    for (offset, length), y in zip(parts, places, strict=False):
+        data = _part(file, offset, length)
+        if len(data) < length:
+            raise ValueError("fewer pixels than its size says")
+        data = tables + data[2:] if tables else data
+        frame = read_frame(data)
+        if frame.height < (rows if tiled else min(rows, height - y)) or frame.width < columns:
+            raise ValueError("fewer pixels than its size says")
+        check_jpeg(data)
+
+
+def _part(file: BinaryIO, offset: int, length: int) -> bytes:
+    """Bytes of a strip or tile; fewer where the file ends, and memory for no more."""
+    there = _length(file) - offset
+    file.seek(offset)
+    return file.read(max(0, min(length, there)))
 
 
 def _blocks(file, page, parts, used, row_bytes) -> Iterator[tuple[int, np.ndarray]]:
@@ -163,8 +220,7 @@ def _blocks(file, page, parts, used, row_bytes) -> Iterator[tuple[int, np.ndarra
     for start in range(0, len(parts), step):
         data = []
         for offset, length, _ in parts[start : start + step]:
-            file.seek(offset)
-            data.append(file.read(length))
+            data.append(_part(file, offset, length))
         if page.number(Tag.FILL_ORDER, 1) == 2:
             data = [one.translate(_TURNED) for one in data]
         rows = used[start : start + step]

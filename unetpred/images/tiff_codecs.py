@@ -52,7 +52,9 @@ def decompressed(data: list[bytes], compression: int, rows: list[int], row_bytes
             if not stream.eof:  # nor was the check sum looked at
                 raise ValueError("its compression is damaged")
         if len(one) < size:
-            raise ValueError("fewer pixels than its size says")
+            raise ValueError(
+                f"a strip or tile has {len(one) // row_bytes} of its {height} rows of pixels"
+            )
         plain.append(one[:size])
     return b"".join(plain)
 

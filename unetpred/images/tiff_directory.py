@@ -5,11 +5,11 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 _MOST_PAGES = 1 << 20  # of more, the chain of directories runs in a circle
 _MOST_NUMBERS = 1 << 26
-_TYPES = {1: "B", 3: "H", 4: "I", 16: "Q", 18: "Q"}  # whole numbers; no others are needed
+_TYPES = {1: "B", 7: "B", 3: "H", 4: "I", 16: "Q", 18: "Q"}  # whole numbers; no others are needed
 
 
 class Tag(IntEnum):
@@ -34,6 +34,7 @@ class Tag(IntEnum):
     TILE_LENGTHS = 325
     EXTRA = 338
     FORMAT = 339
+    JPEG_TABLES = 347
 
 
 _NEEDED = frozenset(Tag)
@@ -98,7 +99,7 @@ def read_directory(file: BinaryIO) -> Directory:
     """
     file.seek(0)
     start = file.read(4)
-    order = {b"II": "<", b"MM": ">"}.get(start[:2])
+    order = {b"II": "<", b"MM": ">"}.get(start[:2], "")
     version = struct.unpack(f"{order}H", start[2:])[0] if order and len(start) == 4 else 0
     if version not in (42, 43):
         raise ValueError("no TIFF")
@@ -108,7 +109,8 @@ def read_directory(file: BinaryIO) -> Directory:
     # of an entry, and of the count and the offset that stand before and behind all entries
     entry, count, word = ("HHQ8s", "Q", "Q") if big else ("HHI4s", "H", "I")
     (offset,) = _unpacked(file, order + word)
-    tags, pages, seen = None, 0, set()
+    tags: dict[int, tuple[Any, ...]] | None = None
+    pages, seen = 0, set()
     while offset and offset not in seen and pages < _MOST_PAGES:
         seen.add(offset)
         file.seek(offset)
@@ -129,14 +131,20 @@ def read_directory(file: BinaryIO) -> Directory:
     return Directory(order, tags, pages)
 
 
-def _unpacked(file: BinaryIO, form: str) -> tuple:
-    data = file.read(struct.calcsize(form))
-    if len(data) < struct.calcsize(form):
+def _unpacked(file: BinaryIO, form: str) -> tuple[Any, ...]:
+    size, place = struct.calcsize(form), file.tell()
+    if size > 64 and size > file.seek(0, 2) - place:  # before memory is taken for it
+        raise ValueError("the file ends early")
+    file.seek(place)
+    data = file.read(size)
+    if len(data) < size:
         raise ValueError("the file ends early")
     return struct.unpack(form, data)
 
 
-def _entry(file: BinaryIO, order: str, entry: tuple) -> tuple[int, tuple[int, ...]] | None:
+def _entry(
+    file: BinaryIO, order: str, entry: tuple[Any, ...]
+) -> tuple[int, tuple[Any, ...]] | None:
     """Tag and numbers of an entry of the directory; None if they are not needed."""
     tag, kind, count, value = entry
     if tag not in _NEEDED or kind not in _TYPES or not 0 < count < _MOST_NUMBERS:

@@ -29,7 +29,7 @@ class Pages:
         If the file is missing, damaged or no TIFF.
     """
 
-    def __init__(self, path: str | os.PathLike):
+    def __init__(self, path: str | os.PathLike[str]):
         self.path = os.fspath(path)
         with _reading(self.path), Image.open(self.path, formats=("TIFF",)) as image:
             self._count = getattr(image, "n_frames", 1)
@@ -93,7 +93,7 @@ class _reading:
         raise InputError(f"{self._name}: damaged TIFF ({reason_of(error)})") from None
 
 
-def is_stack(path: str | os.PathLike) -> bool:
+def is_stack(path: str | os.PathLike[str]) -> bool:
     """Whether a path is a TIFF file of more than one page."""
     if not str(path).lower().endswith(STACK_ENDINGS) or not os.path.isfile(path):
         return False
@@ -104,7 +104,7 @@ def is_stack(path: str | os.PathLike) -> bool:
 
 
 def write_pages(
-    path: str | os.PathLike, pages: Iterable[np.ndarray], palette: np.ndarray | None = None
+    path: str | os.PathLike[str], pages: Iterable[np.ndarray], palette: np.ndarray | None = None
 ) -> None:
     """Write a TIFF file of several pages, whole or not at all, one page in memory at a time.
 

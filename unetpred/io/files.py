@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 import shutil
 import tempfile
@@ -11,10 +12,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-from unetpred.errors import InputError
+from unetpred.errors import InputError, WriteError, escaped
+
+#: Of a disk, not of what is written: full, over a quota, too large, broken, gone.
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ENODEV}
 
 
-def check_target(path: str | os.PathLike, *endings: str) -> None:
+def check_target(path: str | os.PathLike[str], *endings: str) -> None:
     """Refuse a file that could not be written, before what it is to hold is computed.
 
     Raises
@@ -28,6 +32,8 @@ def check_target(path: str | os.PathLike, *endings: str) -> None:
     _check_place(path)
     if not os.access(path.parent, os.W_OK):
         raise InputError(f"{path}: its folder {path.parent} cannot be written to")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise InputError(f"{path}: is there and write-protected; give another name, or remove it")
 
 
 def _check_place(path: Path) -> None:
@@ -37,7 +43,7 @@ def _check_place(path: Path) -> None:
         raise InputError(f"{path}: its folder {path.parent} does not exist; create it first")
 
 
-def make_folder(path: str | os.PathLike) -> Path:
+def make_folder(path: str | os.PathLike[str]) -> Path:
     """Make a folder, if it is not there, before what goes into it is computed.
 
     Raises
@@ -56,7 +62,7 @@ def make_folder(path: str | os.PathLike) -> Path:
 
 
 @contextmanager
-def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside `path` that becomes `path` when the block ends well.
 
     The temporary name keeps the suffixes of `path`, because several writers choose their
@@ -76,17 +82,22 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     ------
     InputError
         If the folder of `path` does not exist or cannot be written to.
+    WriteError
+        If the disk is full, say.
     """
     path = Path(path)
     _check_place(path)
     try:
         handle, name = tempfile.mkstemp(path.name, f".{os.getpid()}-", path.parent)
     except OSError as error:
+        if error.errno in _DISK:
+            raise write_error(path, error) from None
         raise InputError(f"{path}: cannot be written ({error.strerror})") from None
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
+        with writing(path):
+            yield temporary
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
@@ -96,8 +107,35 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
             temporary.unlink()
 
 
+def write_error(path: str | os.PathLike[str], error: OSError) -> WriteError:
+    """Put into one line that names the file why it could not be written."""
+    reason = error.strerror or str(error)
+    known = WriteError(f"{path}: could not be written ({reason}); make room and try again")
+    known.errno = error.errno
+    return known
+
+
 @contextmanager
-def folder_beside(path: str | os.PathLike) -> Iterator[Path]:
+def writing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn what a full or broken disk raises into WriteError, which names the file.
+
+    Parameters
+    ----------
+    path : path-like
+        What is being written, or added to.
+    """
+    try:
+        yield
+    except WriteError:
+        raise
+    except OSError as error:
+        if error.errno in _DISK:
+            raise write_error(path, error) from None
+        raise
+
+
+@contextmanager
+def folder_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary folder beside `path`, for what is written as several files.
 
     Parameters
@@ -111,11 +149,28 @@ def folder_beside(path: str | os.PathLike) -> Iterator[Path]:
         Where to write. Removed when the block ends; what shall stay is renamed before.
     """
     path = Path(path)
-    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    with writing(path):
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
-        yield folder
+        with writing(path):
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def set_damaged_aside(path: str | os.PathLike[str]) -> Path:
+    """Rename a file that cannot be used, so that another may take its place, and give its name.
+
+    Raises
+    ------
+    OSError
+        If it cannot be renamed.
+    """
+    path, number = Path(path), 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    os.replace(path, aside)
+    return aside
 
 
 def write_rows(file: TextIO, names: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
@@ -127,12 +182,12 @@ def write_rows(file: TextIO, names: Iterable[str], rows: Iterable[Iterable[objec
     names : iterable of str
         Of the columns.
     rows : iterable of iterables
-        The values, in the order of `names`; None is an empty cell.
+        The values, in the order of `names`; None is an empty cell. Text is `escaped`.
     """
     plain = csv.writer(file, lineterminator="\n")
     # readers for whom # begins a comment take it for one anywhere in a line but within quotes
     quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
     for row in (names, *rows):
-        cells = list(row)
+        cells = [escaped(cell) if isinstance(cell, str) else cell for cell in row]
         writer = quoted if any("#" in cell for cell in cells if isinstance(cell, str)) else plain
         writer.writerow(cells)

@@ -6,8 +6,8 @@ import io
 import json
 import os
 import zipfile
-import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,10 +15,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from unetpred.errors import InputError, reason_of
+from unetpred.io.reading import check_regular, reading
 
 if TYPE_CHECKING:
     import h5py
 
+MOST = 4
+"""A file may hold at most this many times its own bytes: weights hardly compress."""
+FREE = 1 << 28
+"""Bytes up to which that does not matter."""
+_MOST_TEXT = 1 << 24  # bytes of an index of parts
 _LEAVES = {"kernel": 0, "kernel:0": 0, "bias": 1, "bias:0": 1}
 
 
@@ -27,20 +33,23 @@ class LayerFile(NamedTuple):
 
     layers: dict[str, dict[int, np.ndarray]]  # {layer: {0: kernel, 1: bias}}
     legacy: bool  # written by Keras 1 or 2
-    note: dict  # what `unetpred.weights.files.save_weights` wrote beside the weights
+    note: dict[str, Any]  # what `unetpred.weights.files.save_weights` wrote beside the weights
 
 
-def read_layers(path: str | os.PathLike, what: str) -> LayerFile:
+def read_layers(path: str | os.PathLike[str], what: str, trusted: bool = False) -> LayerFile:
     """Read whichever layers with kernel and bias a file holds.
 
     Parameters
     ----------
     path : path-like
         A legacy `.h5` (Keras 1, 2) of weights or of a whole model, a Keras 3 `.weights.h5`, a
-        sharded `.weights.json`, or a `.keras`. Which of them it is, is told by the content, not
+        sharded `.weights.json`, or a `.keras`. The content tells which of them it is, not
         the ending.
     what : str
         What the file should hold, for messages.
+    trusted : bool
+        Whether its bytes are known. Any others are read in a process of their own: a damaged file
+        can make HDF5 run for ever, or crash.
 
     Returns
     -------
@@ -52,40 +61,62 @@ def read_layers(path: str | os.PathLike, what: str) -> LayerFile:
     InputError
         If the file does not exist, is of another kind, or is damaged.
     """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file; give {what}")
+    for part in filter(Path.exists, (path, *shards(path))):
+        check_regular(part)
+    if trusted:
+        return read_here(path, what)
+    from unetpred.io.apart import read_apart
+
+    return read_apart(path, what)
+
+
+def read_here(path: Path, what: str) -> LayerFile:
+    """Read a file as `read_layers` does, in this process."""
     import h5py
 
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; give {what}")
-    if h5py.is_hdf5(path):
-        return _named([_read(path, path)])
-    if zipfile.is_zipfile(path):
-        try:
-            with zipfile.ZipFile(path) as archive:
-                content = io.BytesIO(archive.read("model.weights.h5"))
-        except (KeyError, zipfile.BadZipFile, zlib.error, RuntimeError):
-            pass
-        else:
-            return _named([_read(path, content)])
-    elif parts := shards(path):
-        if missing := [part.name for part in parts if not h5py.is_hdf5(part)]:
-            raise InputError(f"{path}: its part {missing[0]} is missing or damaged; get it again")
-        file = _named([_read(part, part) for part in parts])
-        note = json.loads(path.read_text()).get("metadata", {}).get("unetpred", {})
-        return file._replace(note=note)
+    with reading(str(path)):
+        if h5py.is_hdf5(path):
+            return _named([_read(path, path, path.stat().st_size)])
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive, suppress(KeyError):
+                info = archive.getinfo("model.weights.h5")
+                check_held(info.file_size, path.stat().st_size)
+                content = io.BytesIO(archive.read(info))
+                return _named([_read(path, content, info.file_size)])
+        elif parts := shards(path):
+            if missing := [part.name for part in parts if not h5py.is_hdf5(part)]:
+                raise InputError(
+                    f"{path}: its part {missing[0]} is missing or damaged; get it again"
+                )
+            file = _named([_read(part, part, part.stat().st_size) for part in parts])
+            index = json.loads(path.read_text())
+            metadata = index.get("metadata")
+            note = metadata.get("unetpred") if isinstance(metadata, dict) else None
+            return file._replace(note=note if isinstance(note, dict) else {})
     raise InputError(f"{path}: not {what} (neither HDF5 nor .keras); give a file saved by Keras")
+
+
+def check_held(declared: int, present: int) -> None:
+    """Raise ValueError if a file cannot hold as many bytes as it says."""
+    if declared > max(FREE, MOST * present):
+        raise ValueError(f"it says that it holds {declared} bytes, of {present} that are there")
 
 
 def shards(path: Path) -> list[Path]:
     """The parts that a `.weights.json` names, in order; none for any other file."""
+    if not path.is_file() or path.stat().st_size > _MOST_TEXT:
+        return []
     with path.open("rb") as file:
-        if file.read(1) != b"{":  # other files may be large
+        if file.read(1) != b"{":
             return []
     try:
         parts = json.loads(path.read_text())["weight_map"].values()
         names = {name for part in parts for name in ([part] if isinstance(part, str) else part)}
         return [path.with_name(name) for name in sorted(names)]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []
 
 
@@ -95,7 +126,8 @@ class _Groups(NamedTuple):
     arrays: dict[str, dict[int, np.ndarray]]
     names: dict[str, str]  # of layers, where the file has them
     legacy: bool
-    note: dict
+    note: dict[str, Any]
+    room: list[int]  # bytes that its arrays may still take
 
 
 def open_hdf5(source: Any) -> h5py.File:
@@ -110,8 +142,8 @@ def open_hdf5(source: Any) -> h5py.File:
         return h5py.File(source, "r")
 
 
-def _read(path: Path, source: Any) -> _Groups:
-    groups = _Groups({}, {}, False, {})
+def _read(path: Path, source: Any, present: int) -> _Groups:
+    groups = _Groups({}, {}, False, {}, [max(FREE, MOST * present)])
     listed: set[str] = set()  # groups that say themselves what they hold
     try:
         with open_hdf5(source) as file:
@@ -144,12 +176,12 @@ def _collect(groups: _Groups, listed: set[str], path: str, item: Any) -> None:
         return
     group = "/".join(folders)
     if folders[-1] == "vars" and leaf in ("0", "1"):
-        groups.arrays.setdefault(group, {})[int(leaf)] = item[()]
+        groups.arrays.setdefault(group, {})[int(leaf)] = _values(groups, item)
         # Keras 3 calls the group after the layer's class and keeps the layer's name beside it
         if "name" in item.parent.attrs:
             groups.names[group] = _text(item.parent.attrs["name"])
     elif leaf in _LEAVES:
-        groups.arrays.setdefault(group, {})[_LEAVES[leaf]] = item[()]
+        groups.arrays.setdefault(group, {})[_LEAVES[leaf]] = _values(groups, item)
         groups.names[group] = folders[-1]
 
 
@@ -166,7 +198,25 @@ def _collect_layer(groups: _Groups, path: str, layer: h5py.Group, names: list[st
         groups.names[group] = group.rpartition("/")[2]
         arrays = groups.arrays.setdefault(group, {})
         if name in layer:
-            arrays[folders[:place].count(folder) if nested else place] = layer[name][()]
+            place = folders[:place].count(folder) if nested else place
+            arrays[place] = _values(groups, layer[name])
+
+
+def _values(groups: _Groups, item: Any) -> np.ndarray:
+    """Read an array, if it can be one and is there; what it says of its size is not believed."""
+    if item.shape is None or item.dtype.kind not in "fiu":
+        raise ValueError(f"{item.name} is no array of numbers")
+    if item.is_virtual or item.external:
+        raise ValueError(f"{item.name} is in another file")
+    groups.room[0] -= item.nbytes
+    if groups.room[0] < 0:
+        raise ValueError(
+            f"{item.name} says that it is of shape {item.shape}, of which too few bytes are there"
+        )
+    if item.chunks is None and item.id.get_storage_size() < item.nbytes:
+        raise ValueError(f"{item.name} was never written")
+    values: np.ndarray = item[()]
+    return values
 
 
 def _listed(attributes: Mapping[str, Any], name: str) -> list[str] | None:

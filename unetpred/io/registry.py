@@ -19,6 +19,12 @@ UPSTREAM_URL = (
     "https://raw.githubusercontent.com/uranc/U-Net-Pred/"
     "954a6be89ae6b670958bc5a588b01de5a712bff8/weights.last.h5"
 )
+#: What `sha256` gives for the files that ship, by name.
+SHA256 = {
+    "full": "59a430ba6cf8bf49fd28b7dabb9b01dd61f68a2b98b9b0cef8629c4e5c38a381",
+    "lite": "b71d3520f2be996e8b13eb901cec36a150c2d0ad733d9c75f817ca1199d2ed49",
+    VGG: "59904275172944c09f31f64c3c15d3b601b2cb2e09e1ade514befe11b43da0c0",
+}
 UPSTREAM_BLOB = "a3f39b411cad2a56d5989385bcd96641e8e16c93"
 
 
@@ -58,6 +64,11 @@ def known_vgg() -> Known:
     return Known(VGG, _shipped() / f"{VGG}.weights.json", "VGG-16, for content")
 
 
+def shipped_file(name: str) -> Path:
+    """Give the place of a file that ships beside the weights, whether it is there or not."""
+    return _shipped() / name
+
+
 def _shipped() -> Path:
     package = Path(__file__).parents[1]
     folders = (package / "shipped", package.parent / "weights")
@@ -65,10 +76,15 @@ def _shipped() -> Path:
 
 
 def _cache() -> Path:
-    return Path(os.environ.get("UNETPRED_HOME", Path.home() / ".cache" / "unetpred"))
+    if folder := os.environ.get("UNETPRED_HOME"):
+        return Path(folder)
+    try:
+        return Path.home() / ".cache" / "unetpred"
+    except RuntimeError:  # a user without a home folder; what ships needs none
+        return Path("~/.cache/unetpred")
 
 
-def find_weights(name_or_file: str | os.PathLike | None = None) -> tuple[str, Path]:
+def find_weights(name_or_file: str | os.PathLike[str] | None = None) -> tuple[str, Path]:
     """Name and file of weights given by name or by file.
 
     Parameters
@@ -103,17 +119,56 @@ def find_weights(name_or_file: str | os.PathLike | None = None) -> tuple[str, Pa
     return path.name, path
 
 
-def sha256(path: str | os.PathLike) -> str:
+def sha256(path: str | os.PathLike[str]) -> str:
     """The sha256 of a file, in hexadecimal; for sharded weights that of all parts in order."""
     from unetpred.io.hdf5 import shards
 
     path = Path(path)
     digest = hashlib.sha256()
-    for part in (path, *shards(path)):
+    for part in filter(Path.is_file, (path, *shards(path))):
         with part.open("rb") as file:
             while block := file.read(1 << 20):  # a stack of masks may be larger than memory
                 digest.update(block)
     return digest.hexdigest()
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, with all parts where it is an index of them."""
+    from unetpred.io.hdf5 import shards
+
+    return sum(part.stat().st_size for part in (path, *shards(path)) if part.is_file())
+
+
+def is_known(path: str | os.PathLike[str], name: str | None = None) -> bool:
+    """Whether the bytes of a weights file are those of one that this package knows.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    name : str, optional
+        Of the registry, where the file was given by it.
+
+    Raises
+    ------
+    InputError
+        If it was given by a name and is not what that stands for.
+    """
+    path = Path(path)
+    if name == "upstream":
+        found, known = git_blob(path.read_bytes()), UPSTREAM_BLOB
+        what, mend = "git blob id", "remove it and run `unetpred weights fetch upstream`"
+    elif name in SHA256:
+        found, known = sha256(path), SHA256[name]
+        what, mend = "sha256", "install unetpred again"
+    else:
+        return sha256(path) in SHA256.values()
+    if found != known:
+        raise InputError(
+            f"{path}: is damaged or was changed: its {what} is {found}, that of {name} is {known}; "
+            f"{mend}"
+        )
+    return True
 
 
 def fetch_upstream(url: str = UPSTREAM_URL) -> Path:
@@ -133,6 +188,8 @@ def fetch_upstream(url: str = UPSTREAM_URL) -> Path:
     import urllib.request
 
     target = known_weights()["upstream"].path
+    if str(target).startswith("~"):
+        raise InputError("upstream: there is no home folder to keep it in; set UNETPRED_HOME")
     if target.is_file() and git_blob(target.read_bytes()) == UPSTREAM_BLOB:
         return target
     try:

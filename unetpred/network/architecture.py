@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
 
+Tensor: TypeAlias = Any  # an array of the backend, or a symbolic one of Keras, which has no types
 ENCODER = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # filters, convolutions: VGG-16
 DECODER = ((512, 6), (512, 7), (256, 8), (128, 9), (64, 10))  # filters, number of the block
 SCALE = 64.0  # image values are divided by this inside the training network
@@ -27,7 +29,7 @@ class Config:
     variant: str = "paper"
     width: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.variant not in VARIANTS:
             raise ValueError(f"variant must be one of {VARIANTS}, got {self.variant!r}")
         if not 0 < self.width < math.inf:
@@ -41,13 +43,13 @@ class Config:
     @property
     def multiple(self) -> int:
         """What both sides are padded to a multiple of, inside the network."""
-        return 2**self.levels
+        return 1 << self.levels
 
     def filters(self, full: int) -> int:
         """Filters of a layer that has `full` of them at width 1."""
         return max(1, round(full * self.width))
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, object]:
         """The configuration as plain values."""
         return asdict(self)
 

@@ -1,9 +1,9 @@
-"""The network as it is trained, and the fold that turns it into the one that ships.
+"""The network in training, and folding it into the network that ships.
 
 Training needs three things that the published network does not have: batch normalisation after
 every partial convolution, image values of about unit size, and an output layer that starts as the
-identity on the visible pixels. Each of them is an affine map next to a convolution, so all of them
-vanish into kernels and biases afterwards, and what ships is the published network.
+identity on the visible pixels. Each of them is an affine map next to a convolution. So all of them
+disappear into kernels and biases afterwards, and what ships is the published network.
 """
 
 from __future__ import annotations

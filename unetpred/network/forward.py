@@ -21,7 +21,7 @@ AT_ONCE = 1 << 19
 #: outputs with one: at width 1 all images, at a quarter those from about 370 px a side.
 _APART = 1 << 38
 
-_met: WeakSet = WeakSet()
+_met: WeakSet[keras.Model] = WeakSet()
 
 
 def forward(model: keras.Model, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -90,5 +90,5 @@ def pays_apart(network: keras.Model, shape: tuple[int, int]) -> bool:
     from keras import backend
 
     name = backend.backend()
-    work = shape[0] * shape[1] * network.count_params()
+    work: int = shape[0] * shape[1] * network.count_params()
     return name == "torch" or (name == "tensorflow" and work >= _APART)

@@ -88,7 +88,7 @@ def layer_masks(
     """
     from unetpred.network.model import config_of
 
-    given = visible_masks(mask, 1)  # (1,H,W)
+    given = _visible(mask, 1)  # (1,H,W)
     names = choose_layers(layers, config_of(model).variant)
     nothing = np.zeros((*given.shape, 3), "float32")
     outputs = layer_model(model, names, "mask").predict_on_batch([nothing, given[..., None]])
@@ -116,8 +116,10 @@ def visible_masks(mask: np.ndarray | None, count: int) -> np.ndarray | None:
     InputError
         If the shape is another one, or a value is not finite.
     """
-    if mask is None:
-        return None
+    return None if mask is None else _visible(mask, count)
+
+
+def _visible(mask: np.ndarray, count: int) -> np.ndarray:
     mask = np.asarray(mask)
     if mask.ndim == 2:
         mask = mask[None]
@@ -125,4 +127,4 @@ def visible_masks(mask: np.ndarray | None, count: int) -> np.ndarray | None:
         raise InputError(f"mask of shape {mask.shape}: (H,W) or ({count},H,W) is right")
     if mask.dtype.kind == "f" and not np.isfinite(mask).all():
         raise InputError("mask holds NaN or infinity; 0 = missing and anything else = visible")
-    return (mask != 0).astype("float32")
+    return np.asarray(mask != 0, "float32")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeAlias
 
 import keras
 from keras import ops
@@ -13,16 +14,20 @@ from unetpred.network.architecture import (
     ENCODER,
     VARIANTS,
     Config,
+    Tensor,
     config_with,
     layer_names,
 )
 from unetpred.network.padding import CropLike, PadToMultiple, margins
 from unetpred.network.partial_convolution import PConv2D
-from unetpred.network.windows import NO_NEED, Window, needed, sources
+from unetpred.network.windows import Window, needed, sources
 
 __all__ = [
+    "DECODER",
+    "ENCODER",
     "VARIANTS",
     "Config",
+    "Window",
     "aligned_field",
     "build_hole_model",
     "build_unetpred",
@@ -34,12 +39,23 @@ __all__ = [
     "window_outputs",
 ]
 
-Pairs = list  # [x1, m1, x2, m2, ...]: features (N,h,w,C) each with its mask (N or 1,h,w,1)
-Convolve = Callable[..., list]
+# [x1, m1, x2, m2, ...]: features (N,h,w,C) each with its mask (N or 1,h,w,1)
+Pairs: TypeAlias = list[Tensor]
+
+
+class Convolve(Protocol):
+    """Convolves pairs with the layer of a name, in the whole image or in one window."""
+
+    def __call__(
+        self, name: str, pairs: Pairs, filters: int | None, window: Window | None = None
+    ) -> Pairs: ...
 
 
 def make_convolve(
-    config: Config, layers: dict, normalise: bool = False, kernel_initializer: str = "he_normal"
+    config: Config,
+    layers: dict[str, Any],
+    normalise: bool = False,
+    kernel_initializer: str = "he_normal",
 ) -> Convolve:
     """A function that convolves pairs with the layer of a given name.
 
@@ -47,18 +63,20 @@ def make_convolve(
     dictionary shares the weights of the first.
     """
 
-    def layer(name: str, make: Callable):
+    def layer(name: str, make: Callable[[str], Any]) -> Any:
         if name not in layers:
             layers[name] = make(name)
         return layers[name]
 
-    def convolve(name, pairs: Pairs, filters: int | None, window: Window | None = None) -> list:
+    def convolve(
+        name: str, pairs: Pairs, filters: int | None, window: Window | None = None
+    ) -> Pairs:
         # filters is None for the output layer: three channels, linear, never normalised
         hidden = filters is not None
         conv = layer(
             name,
             lambda name: PConv2D(
-                config.filters(filters) if hidden else 3,
+                3 if filters is None else config.filters(filters),
                 use_bias=not (hidden and normalise),
                 activation="relu" if hidden and not normalise else None,
                 kernel_initializer=kernel_initializer,
@@ -89,7 +107,9 @@ def _normalisation(name: str) -> keras.layers.Layer:
     return keras.layers.BatchNormalization(name=name)
 
 
-def encode(image, mask, convolve: Convolve, config: Config) -> tuple[list, Pairs]:
+def encode(
+    image: Tensor, mask: Tensor, convolve: Convolve, config: Config
+) -> tuple[list[Pairs], Pairs]:
     """The encoder: the skips of every block, and the features below the last pooling."""
     pair, skips = [image, mask], []
     for block, (filters, count) in enumerate(ENCODER, start=1):
@@ -102,8 +122,13 @@ def encode(image, mask, convolve: Convolve, config: Config) -> tuple[list, Pairs
 
 
 def decode(
-    image, mask, skips: list, bottom: Pairs, convolve: Convolve, window: Window | None = None
-):
+    image: Tensor,
+    mask: Tensor,
+    skips: list[Pairs],
+    bottom: Pairs,
+    convolve: Convolve,
+    window: Window | None = None,
+) -> Tensor:
     """The decoder and the output layer, over the whole image or over one window of it.
 
     Parameters
@@ -126,20 +151,22 @@ def decode(
         bottom = [needs[-1].source.cut(p, needs[-1].source.whole()) for p in bottom]
     # the released variant has no block 6, so its decoder starts with the second entry
     for level, (filters, block) in zip(reversed(range(levels)), DECODER[-levels:], strict=True):
-        upsampled, skip, need = [upsample(p) for p in bottom], skips[level], NO_NEED
+        upsampled, skip = [upsample(p) for p in bottom], skips[level]
+        first = second = None
         if window is not None:
-            need, grown = needs[level], needs[level].first.grown()
-            upsampled = [grown.cut(p, need.source.doubled()) for p in upsampled]
+            source, first, second = needs[level]
+            grown = first.grown()
+            upsampled = [grown.cut(p, source.doubled()) for p in upsampled]
             skip = [grown.cut(p, grown.whole()) for p in skip]
-        bottom = convolve(f"vblock{block}_conv_1", upsampled + skip, filters, need.first)
-        bottom = convolve(f"vblock{block}_conv_2", bottom, filters, need.second)
+        bottom = convolve(f"vblock{block}_conv_1", upsampled + skip, filters, first)
+        bottom = convolve(f"vblock{block}_conv_2", bottom, filters, second)
     if window is not None:
         image, mask = (window.grown().cut(x, window.whole()) for x in (image, mask))
     y, _ = convolve("block10", [*bottom, image, mask], None, window)
     return y
 
 
-def upsample(x):
+def upsample(x: Tensor) -> Tensor:
     """Nearest-neighbour upsampling by two: (N,h,w,C) -> (N,2h,2w,C)."""
     return keras.layers.UpSampling2D(2)(x)
 
@@ -186,7 +213,7 @@ def build_unetpred(
     ValueError
         For a variant, width or number of mask channels that does not exist.
     InputError
-        If VGG-16 weights were asked for and cannot be had.
+        If VGG-16 weights were asked for and are not available.
 
     References
     ----------
@@ -212,10 +239,11 @@ def build_unetpred(
         raise ValueError(f"VGG-16 weights fit only width=1, got width={width}")
     image = keras.Input((None, None, 3), name="image")
     mask = keras.Input((None, None, mask_channels), name="mask")
-    padded = PadToMultiple(config.multiple, name="pad_to_multiple")([image, mask])
+    pad = PadToMultiple(config.multiple, name="pad_to_multiple")
+    image_padded, mask_padded = pad([image, mask])
     convolve = make_convolve(config, {}, kernel_initializer=kernel_initializer)
-    skips, bottom = encode(*padded, convolve, config)
-    output = decode(*padded, skips, bottom, convolve)
+    skips, bottom = encode(image_padded, mask_padded, convolve, config)
+    output = decode(image_padded, mask_padded, skips, bottom, convolve)
     output = CropLike(name="output")([output, image])
     model = keras.Model([image, mask], output, name=name)
     if vgg_weights is not None:
@@ -274,7 +302,9 @@ def build_hole_model(
     return keras.Model([image, mask], outputs if len(boxes) > 1 else outputs[0])
 
 
-def window_outputs(model: keras.Model, image, mask, boxes: Sequence[Box]) -> list:
+def window_outputs(
+    model: keras.Model, image: Tensor, mask: Tensor, boxes: Sequence[Box]
+) -> list[Tensor]:
     """Windows of a network's output, computed from what they depend on alone, layer by layer.
 
     Parameters
@@ -301,10 +331,11 @@ def window_outputs(model: keras.Model, image, mask, boxes: Sequence[Box]) -> lis
     ]
     outputs = {}
     for region, inside in _regions(windows, config):
-        parts = [region.cut(x, region.whole()) for x in inputs]
-        skips, bottom = encode(*parts, convolve, config)
+        pixels, seen = (region.cut(x, region.whole()) for x in inputs)
+        skips, bottom = encode(pixels, seen, convolve, config)
         for window in inside:
-            outputs[window] = decode(*parts, skips, bottom, convolve, window.within(region))
+            part = window.within(region)
+            outputs[window] = decode(pixels, seen, skips, bottom, convolve, part)
     return [outputs[window] for window in windows]
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import keras
 from keras import ops
+
+from unetpred.network.architecture import Tensor
 
 PACKAGE = "unetpred"
 
@@ -24,7 +27,7 @@ def _padding(padding: str) -> str:
     return padding
 
 
-def _check_pairs(shapes: Sequence | None) -> None:
+def _check_pairs(shapes: Sequence[Any] | None) -> None:
     """Raise unless these are the shapes of features and mask in turn."""
     shapes = shapes or []  # Keras gives None for no inputs, and a lone tensor's shape bare
     if shapes and not isinstance(shapes[0], list | tuple):
@@ -105,12 +108,12 @@ class PConv2D(keras.layers.Layer):
         strides: int | tuple[int, int] = 1,
         padding: str = "same",
         dilation_rate: int | tuple[int, int] = 1,
-        activation=None,
+        activation: Any = None,
         use_bias: bool = True,
-        kernel_initializer="he_normal",
-        bias_initializer="zeros",
-        **kwargs,
-    ):
+        kernel_initializer: Any = "he_normal",
+        bias_initializer: Any = "zeros",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if keras.config.image_data_format() == "channels_first":
             raise ValueError(
@@ -134,7 +137,7 @@ class PConv2D(keras.layers.Layer):
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
 
-    def build(self, inputs_shape):
+    def build(self, inputs_shape: Sequence[Any]) -> None:
         _check_pairs(inputs_shape)
         self.channels = sum(shape[-1] for shape in inputs_shape[0::2])
         self.kernel = self.add_weight(
@@ -148,7 +151,7 @@ class PConv2D(keras.layers.Layer):
             )
         self.built = True
 
-    def call(self, inputs, padding=None):
+    def call(self, inputs: Sequence[Tensor], padding: str | None = None) -> list[Tensor]:
         padding = self.padding if padding is None else _padding(padding)
         self._check_inputs(inputs)
         features, masks = inputs[0::2], inputs[1::2]
@@ -163,7 +166,9 @@ class PConv2D(keras.layers.Layer):
             y = y + ops.cast(self.bias, y.dtype)
         return [self.activation(y), new_mask]
 
-    def compute_output_spec(self, inputs, padding=None):
+    def compute_output_spec(
+        self, inputs: Sequence[Tensor], padding: str | None = None
+    ) -> list[Tensor]:
         # Keras would trace the call: shapes alone make a network build in a tenth of the time
         padding = self.padding if padding is None else _padding(padding)
         self._check_inputs(inputs)
@@ -174,9 +179,9 @@ class PConv2D(keras.layers.Layer):
         mask_shape = (1 if shared else y.shape[0], *y.shape[1:3], 1)
         return [y, keras.KerasTensor(mask_shape, "float32")]
 
-    def _check_inputs(self, inputs):
+    def _check_inputs(self, inputs: Tensor | Sequence[Tensor]) -> None:
         # again after build: a mask of another size would broadcast, and no backend would object
-        listed = inputs if isinstance(inputs, list | tuple) else [inputs]
+        listed: Sequence[Tensor] = inputs if isinstance(inputs, list | tuple) else [inputs]
         shapes = [tuple(x.shape) for x in listed]
         _check_pairs(shapes)
         channels = sum(shape[-1] for shape in shapes[0::2])
@@ -185,7 +190,7 @@ class PConv2D(keras.layers.Layer):
                 f"PConv2D got features of {channels} channels, but was built for {self.channels}"
             )
 
-    def _convolve(self, x, kernel, padding):
+    def _convolve(self, x: Tensor, kernel: Tensor, padding: str) -> Tensor:
         return ops.conv(
             x,
             ops.cast(kernel, x.dtype),
@@ -195,18 +200,21 @@ class PConv2D(keras.layers.Layer):
             data_format="channels_last",
         )
 
-    def _mask_branch(self, features, masks, padding):
+    def _mask_branch(
+        self, features: Sequence[Tensor], masks: Sequence[Tensor], padding: str
+    ) -> tuple[Tensor, Tensor]:
         # float32 throughout and no epsilon: in half precision an empty window would give inf * 0
-        total = 0.0
+        total: Tensor = 0.0
         for x, m in zip(features, masks, strict=True):
             m = ops.cast(m, "float32")
             ones = ops.ones((*self.kernel_size, m.shape[-1], 1), dtype="float32")
             total = total + self._convolve(m, ones, padding) * (x.shape[-1] // m.shape[-1])
         window = float(self.kernel_size[0] * self.kernel_size[1] * self.channels)
         new_mask = ops.cast(total > 0.5, "float32")
-        return new_mask * window / ops.maximum(total, 1.0), new_mask
+        # of empty windows 1, not a maximum: that would take a number to the GPU, which waits for it
+        return new_mask * window / (total + (1 - new_mask)), new_mask
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,

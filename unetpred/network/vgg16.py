@@ -48,7 +48,7 @@ def vgg_shapes() -> dict[str, tuple[int, int, int, int]]:
     return shapes
 
 
-def find_vgg(path: str | os.PathLike) -> Path:
+def find_vgg(path: str | os.PathLike[str]) -> Path:
     """Refuse a file of VGG-16 that is not there, before Keras is imported for it.
 
     Raises
@@ -63,14 +63,16 @@ def find_vgg(path: str | os.PathLike) -> Path:
     return path
 
 
-def read_vgg(path: str | os.PathLike | None = None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def read_vgg(
+    path: str | os.PathLike[str] | None = None,
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Read the kernels and biases of VGG-16's 13 convolutions.
 
     Parameters
     ----------
     path : path-like, optional
         Weights of VGG-16: a legacy (Keras 1, 2) or whole-model `.h5`, a Keras 3 `.weights.h5`,
-        a sharded `.weights.json` or a `.keras`. Which of them it is, is told by the content, not
+        a sharded `.weights.json` or a `.keras`. The content tells which of them it is, not
         by the ending. Layers beyond the 13 convolutions are ignored. Without a path ImageNet's
         are taken: those in the repository where they are there, else those that Keras downloads,
         once. Either way their hash is checked.
@@ -126,7 +128,7 @@ def arrays_sha256(weights: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> str:
     return digest.hexdigest()
 
 
-def vgg_origin(path: str | os.PathLike | None = None) -> str:
+def vgg_origin(path: str | os.PathLike[str] | None = None) -> str:
     """Say which VGG-16 is used, for provenance: ImageNet's by its name, any other by its file.
 
     Parameters
@@ -141,7 +143,7 @@ def vgg_origin(path: str | os.PathLike | None = None) -> str:
     """
     # without a path nothing else is ever used, see `read_vgg`
     found = VGG_SHA256 if path is None else arrays_sha256(read_vgg(path))
-    name = f"{VGG}, ImageNet's" if found == VGG_SHA256 else os.fspath(path)
+    name = f"{VGG}, ImageNet's" if path is None or found == VGG_SHA256 else os.fspath(path)
     return f"{name} (sha256 over its arrays {found})"
 
 
@@ -154,7 +156,7 @@ def describe_vgg() -> dict[str, object]:
         If the file is there but damaged.
     """
     shipped = known_vgg()
-    about = {
+    about: dict[str, object] = {
         "name": VGG,
         "file": shipped.path if shipped.here else "none here; Keras downloads it when it is needed",
         "sha256 over its arrays": VGG_SHA256,
@@ -172,7 +174,7 @@ def describe_vgg() -> dict[str, object]:
 
 
 def vgg_model(
-    path: str | os.PathLike | None = None, layers: Sequence[str] = CONTENT_LAYERS
+    path: str | os.PathLike[str] | None = None, layers: Sequence[str] = CONTENT_LAYERS
 ) -> keras.Model:
     """Build VGG-16 up to the deepest of the layers wanted.
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
+import numpy as np
 
 from unetpred.network.model import Config, build_unetpred
 from unetpred.network.partial_convolution import PConv2D
 
 #: The symmetries of a square, for kernels (h,w,C,F); every pair that differs by a half turn first.
-SYMMETRIES = (
+SYMMETRIES: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
     lambda x: x,
     lambda x: x[::-1, ::-1],
     lambda x: x.swapaxes(0, 1),
@@ -23,15 +26,15 @@ SYMMETRIES = (
 def widen(model: keras.Model, config: Config) -> keras.Model:
     """Put copies of a network side by side, each with its kernels turned or mirrored.
 
-    A copy fills the image as `model` fills the turned or mirrored one, since pooling and
-    upsampling have the symmetries of a square; the output is the mean of the copies' fillings,
-    whose errors are partly independent. No copy reads another one: those weights are zero, and
-    free to be trained. (Copies that are the same, as in Net2WiderNet [1]_, would give the output
-    of `model` and no more.)
+    A copy fills the image as `model` fills the turned or mirrored image, because pooling and
+    upsampling have the symmetries of a square. The output is the mean of the copies' fillings,
+    whose errors are partly independent. No copy reads another one: those weights begin at zero,
+    and training may change them. (Equal copies, as in Net2WiderNet [1]_, would only give the
+    output of `model`.)
 
-    The mask ratio of hidden layers does not change, since all features of a layer have one mask.
-    That of the last one does, where three channels of the image stand beside the features: its
-    weights are scaled so that the filling is the same where it sees nothing of the image.
+    The mask ratio of hidden layers does not change, because all features of a layer have one mask.
+    That of the last layer does, which also reads three channels of the image: its weights are
+    scaled so that the filling is the same where it sees nothing of the image.
 
     Parameters
     ----------
@@ -44,9 +47,9 @@ def widen(model: keras.Model, config: Config) -> keras.Model:
     -------
     keras.Model
         As from `build_unetpred`. For images whose sides are multiples of 32 (16 for "released")
-        the output is the mean described, up to rounding, in holes but for the pixels that touch
-        what is visible, where it is near. For others the padding, which may be uneven, is mirrored
-        with the copy.
+        the output in holes is that mean, up to rounding; it differs a little only in pixels that
+        touch what is visible. For other sizes the padding, which may be uneven, is mirrored with
+        the copy.
 
     Raises
     ------
@@ -94,4 +97,4 @@ def _copies(old: int, new: int) -> int:
 def _ratio(last: PConv2D) -> float:
     """The mask ratio of the last layer where all of the image is missing, and no feature."""
     features, _, image, _ = last.input
-    return (features.shape[-1] + image.shape[-1]) / features.shape[-1]
+    return float((features.shape[-1] + image.shape[-1]) / features.shape[-1])

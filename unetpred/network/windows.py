@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from typing import NamedTuple
 
+from unetpred.network.architecture import Tensor
+
 
 @dataclass(frozen=True)
 class Window:
@@ -86,7 +88,7 @@ class Window:
         """The window that is the whole grid."""
         return Window(0, 0, self.height, self.width, self.height, self.width)
 
-    def cut(self, x, have: Window):
+    def cut(self, x: Tensor, have: Window) -> Tensor:
         """This window out of an array (N,h,w,C) that covers the window `have`."""
         if self == have:
             return x
@@ -110,12 +112,9 @@ class Window:
 class Need(NamedTuple):
     """What one decoder block must compute for a window of the output."""
 
-    source: Window | None  # of the features below, before upsampling
-    first: Window | None  # of the first convolution's output
-    second: Window | None  # of the second convolution's output
-
-
-NO_NEED = Need(None, None, None)
+    source: Window  # of the features below, before upsampling
+    first: Window  # of the first convolution's output
+    second: Window  # of the second convolution's output
 
 
 def needed(window: Window, levels: int) -> list[Need]:

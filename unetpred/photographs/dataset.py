@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +17,9 @@ from unetpred.errors import InputError
 from unetpred.holes.random_masks import random_mask
 from unetpred.images.arrays import Warner
 from unetpred.images.decoding import IMAGE_ENDINGS, decode_image
+from unetpred.images.folders import image_files
 from unetpred.images.sources import levels
+from unetpred.io.reading import reading
 from unetpred.photographs.augmentation import colour_matrix
 from unetpred.photographs.patterns import random_pattern
 from unetpred.photographs.pixel_store import PixelStore
@@ -41,7 +43,7 @@ class Batch(NamedTuple):
 
 
 def list_photographs(
-    folder: str | os.PathLike, without: list[str | os.PathLike] | None = None
+    folder: str | os.PathLike[str], without: Sequence[str | os.PathLike[str]] | None = None
 ) -> list[Path]:
     """Find all image files below a folder.
 
@@ -49,13 +51,13 @@ def list_photographs(
     ----------
     folder : path-like
         Searched with the folders within it.
-    without : list of path-like, optional
+    without : sequence of path-like, optional
         Folders and files within it that are left out.
 
     Returns
     -------
     list of pathlib.Path
-        Sorted. Names that start with "." are left out.
+        Sorted, as `unetpred.images.folders.image_files` finds them.
 
     Raises
     ------
@@ -66,14 +68,11 @@ def list_photographs(
     if not folder.is_dir():
         raise InputError(f"{folder}: is not a folder; give one that holds photographs")
     left_out = [Path(other).resolve() for other in without or []]
-    files = sorted(
+    files = [
         path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_ENDINGS
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and not any(path.resolve().is_relative_to(other) for other in left_out)
-        and path.is_file()
-    )
+        for path in map(Path, image_files(folder))
+        if not any(path.resolve().is_relative_to(other) for other in left_out)
+    ]
     if not files:
         raise InputError(
             f"{folder}: neither it nor its folders hold photographs ({', '.join(IMAGE_ENDINGS)})"
@@ -119,8 +118,8 @@ class Photographs:
     zoom : float
         Half of the crops are taken from a part up to this many times as large, and shrunk.
     augmentation : {"upstream", "vivid", "none"}
-        How colours are varied, see `unetpred.photographs.augmentation.colour_matrix`; but for
-        "none", half of the crops are mirrored too.
+        How colours are varied, see `unetpred.photographs.augmentation.colour_matrix`. Half of the
+        crops are mirrored too, except with "none".
     patterns : float
         Share of the crops, 0..1, that are drawn by `unetpred.photographs.patterns.random_pattern`.
     cache : int
@@ -170,13 +169,14 @@ class Photographs:
         for i in range(self.batch_size):
             rng = np.random.default_rng([self.seed, 2, step, i])
             if patterns and rng.random() < patterns:
-                file, images[i] = "a pattern", np.rint(random_pattern(rng, self.size))
+                names.append("a pattern")
+                images[i] = np.rint(random_pattern(rng, self.size))
             else:
                 file, photograph = self._photograph(step * self.batch_size + i)
                 images[i] = self._crop(photograph, rng, final)
+                names.append(str(file))
             kind = "score" if final and rng.random() < FINAL_SCORE else None
             masks[i, ..., 0] = random_mask(rng, (self.size, self.size), self.window, kind=kind)
-            names.append(str(file))
         return Batch(images, masks, names)
 
     def _photograph(self, position: int) -> tuple[Path, np.ndarray]:
@@ -251,7 +251,8 @@ def read_photograph(file: Path) -> np.ndarray:
         If the file is no image, is cut short, has a side below `SMALLEST` px, or values that are
         not finite or out of the range of its type.
     """
-    pixels, notes = decode_image(file)
+    with reading(str(file)):
+        pixels, notes = decode_image(file)
     for note in notes:
         _warn(f"{file}: {note}")
     if min(pixels.shape[:2]) < SMALLEST:

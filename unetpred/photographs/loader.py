@@ -14,13 +14,14 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import closing, suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import IO, Any
 
 from unetpred.errors import InputError
+from unetpred.io.limits import max_pixels, set_max_pixels
 from unetpred.photographs.dataset import Batch, Photographs
 from unetpred.photographs.pixel_store import PixelStore
 from unetpred.runtime.prefetch import prefetch
@@ -32,7 +33,7 @@ _LENGTH = struct.Struct("<Q")
 
 def batches(
     photographs: Photographs, wanted: Iterable[tuple[int, bool]], workers: int
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """Make batches in order, the next ones while the caller works with this one.
 
     Parameters
@@ -47,7 +48,7 @@ def batches(
     Raises
     ------
     InputError
-        If none of the photographs can be read, or a process ends for want of memory, say.
+        If none of the photographs can be read, or a process ends, perhaps because memory is short.
     """
     if workers == 1 or os.name == "nt":
         yield from prefetch(lambda item: photographs.batch(*item), wanted, workers, each=2)
@@ -66,20 +67,22 @@ class _Pool:
         self._store = PixelStore(len(photographs.files), photographs.cache)
         self._told: set[str] = set()
         self._lock = threading.Lock()
-        self._free: queue.SimpleQueue[subprocess.Popen] = queue.SimpleQueue()
-        self._all: list[subprocess.Popen] = []
+        self._free: queue.SimpleQueue[subprocess.Popen[bytes]] = queue.SimpleQueue()
+        self._all: list[subprocess.Popen[bytes]] = []
         settings = {f.name: getattr(photographs, f.name) for f in fields(photographs)}
         for _ in range(workers):
             process = _start(self._store.descriptor)
             self._all.append(process)
-            _send(process.stdin, ({**settings, "store": None}, self._store.descriptor))
+            about = {**settings, "store": None}, self._store.descriptor, max_pixels()
+            _send(_pipes(process)[0], about)
             self._free.put(process)
 
     def make(self, item: tuple[int, bool]) -> Batch:
         process = self._free.get()
         try:
-            _send(process.stdin, item)
-            kind, value, told = _receive(process.stdout)
+            to, back = _pipes(process)
+            _send(to, item)
+            kind, value, told = _receive(back)
         except (EOFError, OSError):
             raise InputError(
                 f"a process that reads photographs ended (code {process.poll()}); give fewer "
@@ -94,19 +97,25 @@ class _Pool:
                     logger.log(level, "%s", message)
         if kind == "error":
             raise InputError(value)
-        return value
+        batch: Batch = value
+        return batch
 
     def close(self) -> None:
         for process in self._all:
             with suppress(OSError):
-                process.stdin.close()
+                _pipes(process)[0].close()
             process.kill()
         for process in self._all:
             process.wait()
-            process.stdout.close()
+            _pipes(process)[1].close()
 
 
-def _start(descriptor: int) -> subprocess.Popen:
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
+    assert process.stdin is not None and process.stdout is not None  # `_start` made both
+    return process.stdin, process.stdout
+
+
+def _start(descriptor: int) -> subprocess.Popen[bytes]:
     package = str(Path(__file__).resolve().parents[2])
     paths = [package, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return subprocess.Popen(
@@ -132,7 +141,8 @@ def serve() -> None:
     logging.getLogger("unetpred").addHandler(told)
     logging.getLogger("unetpred").propagate = False
     with suppress(EOFError, BrokenPipeError):
-        settings, descriptor = _receive(source)
+        settings, descriptor, limit = _receive(source)
+        set_max_pixels(limit)
         store = PixelStore(len(settings["files"]), settings["cache"], descriptor)
         photographs = Photographs(**{**settings, "store": store})
         while True:

@@ -32,7 +32,7 @@ def random_pattern(
     side : int
         Of the pattern, px.
     kind : {"grating", "bars", "edge"}, optional
-        If it shall not be drawn.
+        Drawn at random if not given.
 
     Returns
     -------

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.plots.pictures import FONT, INK, JOURNAL_WIDTH, MM, figure_class
+from unetpred.plots.style import FONT, INK, JOURNAL_WIDTH, MM, figure_class
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,7 +52,7 @@ def confusion(counts: np.ndarray, names: Sequence[str], width: float = JOURNAL_W
     figure = make(figsize=(width * MM, width * MM), dpi=200, layout="constrained")
     axes = figure.add_subplot()
     axes.imshow(shares, cmap="viridis", vmin=0, vmax=100)
-    text = {"fontsize": 7, "family": FONT}
+    text: dict[str, Any] = {"fontsize": 7, "family": FONT}
     for (row, column), share in np.ndenumerate(shares):
         if share >= 0.5 or row == column:
             colour = INK if share > 60 else "white"

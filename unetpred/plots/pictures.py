@@ -6,33 +6,32 @@ chosen, no window opens and nothing has to be closed; `save` writes one as a fil
 
 from __future__ import annotations
 
-import math
-import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from textwrap import wrap
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.io.files import atomic_path
+from unetpred.plots.outlines import around_hole, outline_box, outline_hole
+from unetpred.plots.sheet import Sheet, as_levels, fit_to_side, layout
+from unetpred.plots.style import (
+    JOURNAL_WIDTH,
+    LETTER,
+    MM,
+    PAGE_HEIGHT,
+    TEXT,
+    figure_of,
+    frame,
+    given_axes,
+)
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Two columns of most journals, mm; one is 85 mm.
-JOURNAL_WIDTH = 180.0
-MM = 1 / 25.4  # inches
-
-PAD = 0.05  # inches
-LINE = 0.15
-LEAST_DPI = 144  # below, text of `POINTS` is hard to read on a screen
-FONT = "DejaVu Sans"  # comes with matplotlib, so that every machine breaks lines alike
-POINTS = 7
-INK = "#222222"
 HOLE_GREY = 128
-
-#: Okabe and Ito's colours, which stay apart for colour-blind readers.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+TITLES = ("original", "masked", "filled in")
 
 
 def triptych(
@@ -41,11 +40,16 @@ def triptych(
     filled: np.ndarray,
     caption: str = "",
     width: float = JOURNAL_WIDTH,
+    *,
+    outline: bool = True,
+    zoom: bool | None = None,
+    context: tuple[int, int, int, int] | None = None,
+    ax: Iterable[Axes] | None = None,
 ) -> Figure:
     """Show an image, what is left of it, and how it was filled in, side by side.
 
     Small images are enlarged a whole number of times, those above 1024 px a side reduced by
-    block means.
+    block means. A small hole is shown enlarged too, with what is around it, in a second row.
 
     Parameters
     ----------
@@ -58,6 +62,17 @@ def triptych(
         both the beginning of a path and the scores after it stay.
     width : float
         Of the figure, mm; text is of 7 points in it. Pictures keep their pixels, whatever it is.
+    outline : bool
+        Whether a line marks the hole where it was filled in. It lies around the hole and covers
+        nothing of the filling.
+    zoom : bool, optional
+        Whether the second row is there; if not given, where hole is below a quarter of the image
+        in height and width.
+    context : tuple of int, optional
+        (top, left, bottom, right), px: what the network saw, rows top..bottom-1 and columns
+        left..right-1, drawn dashed on the original; it may reach beyond the image.
+    ax : iterable of three matplotlib.axes.Axes, optional
+        Draw into these, without caption and second row, and not pixel on pixel.
 
     Returns
     -------
@@ -66,7 +81,7 @@ def triptych(
     Raises
     ------
     InputError
-        If the shapes do not fit.
+        If the shapes do not fit, or there are not three axes.
     """
     original, result = as_levels(image, "image"), as_levels(filled, "filled")
     hole = np.asarray(mask) == 0
@@ -74,23 +89,53 @@ def triptych(
         if shape != original.shape[:2]:
             raise InputError(f"{name}: shape {shape} does not fit image {original.shape[:2]}")
     masked = np.where(hole[..., None], np.uint8(HOLE_GREY), original)
-    side = max(original.shape[:2])
-    panels = [fit_to_side(panel, max(448, min(side, 1024))) for panel in (original, masked, result)]
+    side = max(448, min(max(hole.shape), 1024))
+    panels = [fit_to_side(panel, side) for panel in (original, masked, result)]
     tall, wide = panels[0].shape[:2]
+    region = None if zoom is False else around_hole(hole, (tall, wide), bool(zoom))
+    parts = [region.of(panel) for panel in (original, masked, result)] if region else []
+    if outline and hole.any():
+        shown = fit_to_side(np.where(hole[..., None], np.uint8(255), np.zeros_like(original)), side)
+        panels[2] = outline_hole(panels[2], shown[..., 0] > 0)
+        if region:
+            parts[2] = outline_hole(parts[2], region.of(hole))
+    if context is not None:
+        scale = tall / hole.shape[0], wide / hole.shape[1]
+        box = (edge * scale[index % 2] for index, edge in enumerate(context))
+        panels[0] = outline_box(panels[0], tuple(box))
+    if ax is not None:
+        return _into(given_axes(ax, 3, "original, masked and filled in"), panels)
+
     lines = caption.splitlines()
-    dpi, pad, line_height = _layout(3, wide, width)
+    dpi, pad, line_height = layout(3, wide, width)
+    # the second row is as high as its pictures, which may be a little below a panel
+    second = pad + line_height + parts[0].shape[0] if region else 0
     below = pad // 2 + line_height * len(lines) if lines else 0
-    sheet = _Sheet(4 * pad + 3 * wide, 2 * pad + line_height + tall + below, dpi)
-    for column, (panel, title) in enumerate(
-        zip(panels, ("original", "masked", "filled in"), strict=True)
-    ):
+    sheet = Sheet(4 * pad + 3 * wide, 2 * pad + line_height + tall + second + below, dpi)
+    for column, (panel, title) in enumerate(zip(panels, TITLES, strict=True)):
         left = pad + column * (wide + pad)
         sheet.text(left, pad, wide, title)
         sheet.picture(left, pad + line_height, panel)
+    top = pad + line_height + tall
+    if region:
+        high, across = region.size
+        words = f"around the hole: {across}x{high} of {hole.shape[1]}x{hole.shape[0]} px"
+        sheet.text(pad, top + pad, sheet.width - 2 * pad, words)
+        for column, part in enumerate(parts):
+            sheet.picture(pad + column * (wide + pad), top + pad + line_height, part)
     for row, line in enumerate(lines):
-        top = pad + line_height + tall + pad // 2 + row * line_height
-        sheet.text(pad, top, sheet.width - 2 * pad, line)
+        under = top + second + pad // 2 + row * line_height
+        sheet.text(pad, under, sheet.width - 2 * pad, line)
     return sheet.figure
+
+
+def _into(axes: Sequence[Axes], panels: Sequence[np.ndarray]) -> Figure:
+    """Draw a triptych's panels into axes of somebody else's figure."""
+    for one, panel, title in zip(axes, panels, TITLES, strict=True):
+        one.imshow(panel, interpolation="nearest")
+        one.set_title(title, loc="left", **TEXT)
+        frame(one)
+    return figure_of(axes[0])
 
 
 def gallery(
@@ -113,183 +158,115 @@ def gallery(
         times, larger ones reduced by block means.
     width : float
         Of the figure at most, mm: narrower where pictures would be enlarged until their pixels
-        show. Text is of 7 points in it, and lines too long for a column lose their middle.
+        show. Text is of 7 points in it. Lines too long for a column are broken between words,
+        and words too long for it lose their middle.
 
     Returns
     -------
     matplotlib.figure.Figure
+        As high as its rows; `gallery_pages` splits them into pages.
 
     Raises
     ------
     InputError
         If there is no row, or a row has not as many pictures as there are titles.
     """
-    if not rows or not titles:
-        raise InputError("gallery: nothing to show; give at least one row and one title")
-    for index, row in enumerate(rows):
-        if len(row) != len(titles):
-            raise InputError(
-                f"gallery: row {index} has {len(row)} pictures for {len(titles)} titles"
-            )
-    cells = [[fit_to_side(as_levels(image, "image"), side) for image, _ in row] for row in rows]
-    wide = max(cell.shape[1] for row in cells for cell in row)
-    heights = [max(cell.shape[0] for cell in row) for row in cells]
-    dpi, pad, line_height = _layout(len(titles), wide, width)
-    below = [line_height * max(len(text.splitlines()) for _, text in row) for row in rows]
-    sheet = _Sheet(
-        pad + len(titles) * (wide + pad),
-        pad + line_height + sum(heights) + sum(below) + pad * len(rows),
-        dpi,
-    )
-    for column, title in enumerate(titles):
-        sheet.text(pad + column * (wide + pad), pad, wide, title, weight="bold")
-    top = pad + line_height
-    for row, pictures, height, text_height in zip(rows, cells, heights, below, strict=True):
-        for column, ((_, text), cell) in enumerate(zip(row, pictures, strict=True)):
-            left = pad + column * (wide + pad)
-            inset = (wide - cell.shape[1]) // 2, (height - cell.shape[0]) // 2
-            sheet.picture(left + inset[0], top + inset[1], cell)
-            for number, line in enumerate(text.splitlines()):
-                sheet.text(left, top + height + number * line_height, wide, line)
-        top += height + text_height + pad
-    return sheet.figure
+    (figure,) = gallery_pages(rows, titles, side, width, height=float("inf"))
+    return figure
 
 
-def save(figure: Figure, path: str | os.PathLike) -> None:
-    """Write a figure, whole or not at all, in the format its ending names.
+def gallery_pages(
+    rows: Iterable[Sequence[tuple[np.ndarray, str]]],
+    titles: Sequence[str],
+    side: int = 224,
+    width: float = JOURNAL_WIDTH,
+    height: float = PAGE_HEIGHT,
+) -> Iterator[Figure]:
+    """Give galleries, each with as many rows as a page has room for.
 
     Parameters
     ----------
-    figure : matplotlib.figure.Figure
-        Written pixel for pixel, whatever matplotlib's settings crop or scale.
-    path : path-like
-        `.png`, or another ending that matplotlib knows.
+    rows : iterable of rows
+        As for `gallery`. They are asked for one by one, and those of one page are kept, so
+        a generator of many needs little memory.
+    titles, side, width
+        As for `gallery`; every page has its titles.
+    height : float
+        Of a page, mm. A row that is higher has a page by itself, which is higher.
+
+    Yields
+    ------
+    matplotlib.figure.Figure
 
     Raises
     ------
     InputError
-        If the folder is missing or not writable, or the ending is unknown.
+        As `gallery`, when it is at that row.
     """
-    from matplotlib import rc_context
-
-    ending = os.path.splitext(path)[1].lstrip(".").lower()
-    if ending not in figure.canvas.get_supported_filetypes():
-        raise InputError(f"{path}: pictures of this kind cannot be written; give a .png")
-    with rc_context({"savefig.bbox": None}), atomic_path(path) as temporary:
-        figure.savefig(temporary, format=ending, dpi=figure.dpi)
-
-
-def _layout(columns: int, wide: int, width: float) -> tuple[int, int, int]:
-    """The dpi at which columns of `wide` pixels make a figure of `width` mm, pad, and line (px)."""
-    inches = width * MM - (columns + 1) * PAD
-    if not inches > 0:
-        raise InputError(f"width {width}: {columns} pictures beside each other need more mm")
-    dpi = max(LEAST_DPI, math.ceil(columns * wide / inches))
-    return dpi, int(PAD * dpi), round(LINE * dpi)
-
-
-class _Sheet:
-    """A figure of so many pixels on which pictures and lines of text have their place.
-
-    Places are in pixels from the top left, as in images: only so does a pixel of a photograph
-    cover whole pixels of the figure, and a seam that is seen is one of the filling.
-    """
-
-    def __init__(self, width: int, height: int, dpi: int) -> None:
-        make = figure_class()
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-        self.width, self.height = width, height
-        # A hundredth more than whole: Agg cuts off the fraction, and 7.04 * 100 is below 704.
-        inches = (width + 0.01) / dpi, (height + 0.01) / dpi
-        self.figure = make(figsize=inches, dpi=dpi, facecolor="white")
-        self._renderer = FigureCanvasAgg(self.figure).get_renderer()
-
-    def picture(self, left: int, top: int, levels: np.ndarray) -> None:
-        """Put an image (H,W,3), uint8, one pixel on one pixel."""
-        height, width = levels.shape[:2]
-        box = (
-            left / (self.width + 0.03),
-            1 - (top + height) / (self.height + 0.03),
-            width / (self.width + 0.03),
-            height / (self.height + 0.03),
-        )
-        axes = self.figure.add_axes(box)
-        axes.set_axis_off()
-        axes.imshow(levels, interpolation="nearest", aspect="auto")
-
-    def text(self, left: int, top: int, width: int, line: str, weight: str = "normal") -> None:
-        """Write one line into a strip `LINE` high, shortened in the middle to fit `width`."""
-        entry = self.figure.text(
-            left / self.width,
-            1 - (top + LINE * self.figure.dpi / 2) / self.height,
-            "",
-            family=FONT,
-            size=POINTS,
-            weight=weight,
-            color=INK,
-            va="center_baseline",
-            parse_math=False,
-        )
-        line = _drawable(line)
-
-        def fits(kept: int) -> bool:
-            entry.set_text(_shortened(line, kept))
-            return entry.get_window_extent(self._renderer).width <= width
-
-        low, high = 1, len(line)
-        while low < high:
-            middle = (low + high + 1) // 2
-            low, high = (middle, high) if fits(middle) else (low, middle - 1)
-        entry.set_text(_shortened(line, low))
+    page: list[_Row] = []
+    for index, row in enumerate(rows if titles else ()):
+        if len(row) != len(titles):
+            raise InputError(
+                f"gallery: row {index} has {len(row)} pictures for {len(titles)} titles"
+            )
+        cells = [fit_to_side(as_levels(image, "image"), side) for image, _ in row]
+        made = _Row(cells, [text for _, text in row])
+        if page and _Page([*page, made], titles, width).millimetres > height:
+            yield _Page(page, titles, width).drawn()
+            page = []
+        page.append(made)
+    if not page:
+        raise InputError("gallery: nothing to show; give at least one row and one title")
+    yield _Page(page, titles, width).drawn()
 
 
-def figure_class() -> type:
-    """Import matplotlib's Figure, or say how to get it."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise InputError(
-            "pictures need matplotlib, which is not installed: pip install matplotlib"
-        ) from None
-    return Figure
+class _Row(NamedTuple):
+    cells: list[np.ndarray]  # (h,w,3) uint8, in pixels of the figure
+    texts: list[str]
+
+    @property
+    def height(self) -> int:
+        return int(max(cell.shape[0] for cell in self.cells))
 
 
-def _shortened(line: str, kept: int) -> str:
-    """Keep so many characters of a line, an ellipsis counted, by cutting in its middle."""
-    if kept >= len(line):
-        return line
-    # The end is worth more: there are a file's own name and the scores.
-    head = (kept - 1) // 3
-    return f"{line[:head]}…{line[len(line) - (kept - 1 - head) :]}"
+class _Page:
+    """Rows of a gallery below each other."""
+
+    def __init__(self, rows: Sequence[_Row], titles: Sequence[str], width: float) -> None:
+        self.rows, self.titles = rows, titles
+        self.wide = max(cell.shape[1] for row in rows for cell in row.cells)
+        self.dpi, self.pad, self.line = layout(len(titles), self.wide, width)
+        letters = max(1, int(self.wide / self.dpi / MM / LETTER))
+        self.texts = [[_lines(text, letters) for text in row.texts] for row in rows]
+        self.below = [self.line * max(map(len, texts)) for texts in self.texts]
+        self.height = self.pad + self.line + sum(self.below)
+        self.height += sum(row.height + self.pad for row in rows)
+
+    @property
+    def millimetres(self) -> float:
+        return self.height / self.dpi / MM
+
+    def drawn(self) -> Figure:
+        """Draw it."""
+        pad, step = self.pad, self.wide + self.pad
+        sheet = Sheet(pad + len(self.titles) * step, self.height, self.dpi)
+        for column, title in enumerate(self.titles):
+            sheet.text(pad + column * step, pad, self.wide, title, weight="bold")
+        top = pad + self.line
+        for row, texts, below in zip(self.rows, self.texts, self.below, strict=True):
+            for column, (cell, text) in enumerate(zip(row.cells, texts, strict=True)):
+                left = pad + column * step
+                across, down = self.wide - cell.shape[1], row.height - cell.shape[0]
+                sheet.picture(left + across // 2, top + down // 2, cell)
+                for number, line in enumerate(text):
+                    sheet.text(left, top + row.height + number * self.line, self.wide, line)
+            top += row.height + below + pad
+        return sheet.figure
 
 
-def _drawable(line: str) -> str:
-    """Put a box where the font has no sign, which would be drawn so with a warning."""
-    from matplotlib.font_manager import FontProperties, findfont, get_font
-
-    signs = get_font(findfont(FontProperties(family=FONT))).get_charmap()
-    return "".join(sign if ord(sign) in signs else "□" for sign in line)
-
-
-def as_levels(image: np.ndarray, name: str) -> np.ndarray:
-    """Give an image (H,W,3) in whole levels, uint8."""
-    image = np.asarray(image)
-    if image.ndim != 3 or image.shape[2] != 3:
-        raise InputError(f"{name}: shape {image.shape} cannot be shown; give (H,W,3)")
-    if image.dtype == np.uint8:
-        return image
-    return np.clip(np.rint(np.nan_to_num(image)), 0, 255).astype("uint8")
-
-
-def fit_to_side(levels: np.ndarray, side: int) -> np.ndarray:
-    """Enlarge or reduce by a whole factor so that the larger side is at most `side`."""
-    height, width = levels.shape[:2]
-    larger = max(height, width)
-    if larger <= side:
-        return levels.repeat(side // larger, axis=0).repeat(side // larger, axis=1)
-    factor = -(-larger // side)
-    height, width = max(1, height // factor), max(1, width // factor)
-    blocks = levels[: height * factor, : width * factor]
-    blocks = blocks.reshape(height, -1, width, blocks.shape[1] // width, 3)
-    return np.rint(blocks.mean(axis=(1, 3))).astype("uint8")
+def _lines(text: str, letters: int) -> list[str]:
+    """Break lines between words where they are longer than a column; a word keeps its length."""
+    lines = []
+    for line in text.splitlines():
+        lines += wrap(line, letters, break_long_words=False, break_on_hyphens=False) or [""]
+    return lines

@@ -1,4 +1,5 @@
 """Long runs over many inputs: planned, read ahead, kept as they go, taken up again, written.
 
-Uses `scoring`, `plots` and `runtime`.
+`long_run` is the one way to run long: batches, work that makes rows of them, a sink that keeps
+them. Uses `results`, `scoring`, `plots` and `runtime`.
 """

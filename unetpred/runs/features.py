@@ -1,169 +1,227 @@
-"""Running `unetpred features`: activations of whatever is named, into a file."""
+"""Activations of whatever is given, into a file."""
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
-import sys
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from unetpred.backends.keras_import import import_keras
 from unetpred.errors import InputError
-from unetpred.holes.scenes import Holes, Place, Scene
-from unetpred.images.sources import list_sources
+from unetpred.holes.scenes import Scenes, Uncovered
+from unetpred.images.sources import Input
 from unetpred.io.files import check_target
 from unetpred.io.registry import find_weights
-from unetpred.runs.feature_files import ENDINGS, FeatureFile
-from unetpred.runs.jobs import Failures, Job, Reader, batches
+from unetpred.results.feature_files import ENDINGS, FeatureFile
+from unetpred.runs.jobs import (
+    Failures,
+    Job,
+    Outcome,
+    Pictures,
+    batches,
+    check_batch_size,
+    misfit,
+)
+from unetpred.runs.long_run import Work, run_batches
 from unetpred.runs.provenance import provenance
-from unetpred.runtime.interrupt import Stopped, stop_signals
-from unetpred.runtime.prefetch import prefetch
-from unetpred.runtime.progress import progress_bar
+from unetpred.runtime.command_line import Call
+from unetpred.runtime.progress import Progress
 
 logger = logging.getLogger(__name__)
 
 
-class NoHoles:
-    """In place of `Holes`, where nothing is hidden."""
+class Activations(NamedTuple):
+    """What is computed: as for `unetpred.features`."""
 
-    def check(self, size: tuple[int, int], position: int, place: Place | None = None) -> None:
-        """Nothing can fail to fit."""
-
-    def check_count(self, count: int) -> None:
-        """Any number of images is right."""
-
-    def scene_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """The whole image."""
-        return size
-
-    def scene(self, pixels: np.ndarray, position: int, place: Place | None = None) -> Scene:
-        """The whole image, all of it visible."""
-        ones = np.ones(pixels.shape[:2], "float32")
-        return Scene(pixels, ones, ones)
-
-    def __str__(self) -> str:
-        return "none, everything is visible"
+    layers: Sequence[str]
+    weights: str | None = None
+    pool: int | Literal["mean"] | None = None
+    channel_mean: bool = False
+    dtype: Literal["float32", "float16"] = "float32"
 
 
-def run(args: argparse.Namespace) -> int:
-    """Run `unetpred features`.
+def list_layers_of(
+    weights: str | None, layers: str | Sequence[str] = "*", size: tuple[int, int] = (224, 224)
+) -> Iterator[tuple]:
+    """Layers with their shapes for images of a size.
 
-    Returns
-    -------
-    int
-        0 if all images went well, 1 if some failed, 2 if nothing could be done.
-
-    Raises
+    Yields
     ------
-    Stopped
-        If Ctrl-C or SIGTERM ended it before its time.
+    (layer, height, width, channels, stride_px, receptive_field_px)
     """
-    if args.list:
-        return _list(args)
-    for option in ("input", "layers", "save"):
-        if not getattr(args, option):
-            raise InputError(f"--{option} is needed (or --list, to see the layers)")
-    return _extract(args)
-
-
-def _list(args: argparse.Namespace) -> int:
-    size = (224, 224)
-    if args.input:
-        one = list_sources(args.input, args.key, args.recursive)[0]
-        if one.error:
-            raise InputError(one.error)
-        size = one.sources[0].size
     import_keras()
     from unetpred.network.layer_outputs import choose_layers
     from unetpred.network.model import Config
     from unetpred.network.receptive_fields import list_layers
     from unetpred.weights.files import describe
 
-    about = describe(args.weights)
+    about = describe(weights)
     config = Config(about["variant"], about["width"])
-    chosen = choose_layers(args.layers or "*", config.variant)
-    layers = [layer for layer in list_layers(config, size) if layer.name in chosen]
-    sys.stdout.write("layer\theight\twidth\tchannels\tstride_px\treceptive_field_px\n")
-    for layer in layers:
-        columns = (layer.name, *layer.shape, layer.stride, layer.receptive_field)
-        sys.stdout.write("\t".join(map(str, columns)) + "\n")
-    return 0
+    chosen = choose_layers(layers, config.variant)
+    for layer in list_layers(config, size):
+        if layer.name in chosen:
+            yield layer.name, *layer.shape, layer.stride, layer.receptive_field
 
 
-def _extract(args: argparse.Namespace) -> int:
-    if args.batch_size is not None and args.batch_size < 1:
-        raise InputError(f"--batch_size {args.batch_size}: at least 1 is right")
-    pool = _pool(args.pool)
-    hidden = args.mask or args.mask_size or args.mask_center or args.mask_shape != "square"
-    holes = Holes(args) if hidden else NoHoles()
-    inputs = list_sources(args.input, args.key, args.recursive)
+def save_features(
+    inputs: list[Input],
+    wanted: Activations,
+    save: str,
+    scenes: Scenes | Uncovered,
+    call: Call,
+    batch_size: int | None = None,
+    progress: Progress = None,
+) -> int:
+    """Write activations of all inputs into one file.
+
+    Parameters
+    ----------
+    inputs : list of Input
+        Images.
+    wanted : Activations
+        What is computed.
+    save : str
+        The file.
+    scenes : Scenes or Uncovered
+        What is missing.
+    call : Call
+        What asked for it.
+    batch_size : int, optional
+        Images per pass.
+    progress : bool or callable, optional
+        As for `unetpred.runtime.progress.reporting`.
+
+    Returns
+    -------
+    int
+        How many images failed; their rows are NaN, with the reason.
+
+    Raises
+    ------
+    InputError
+        If arguments cannot be used, or no image.
+    Stopped
+        If Ctrl-C or SIGTERM ended it before its time.
+    """
+    check_batch_size(batch_size)
     # what cannot be used has its place too: masks are counted by it, and it has a row
     sources = [source for one in inputs for source in one.places]
-    if all(one.error for one in inputs):
-        for one in inputs:
-            logger.error("unetpred: %s", one.error)
-        return 2
-    holes.check_count(len(sources))
-    check_target(args.save, *ENDINGS)
-    if os.path.realpath(args.save) in {os.path.realpath(source.path) for source in sources}:
-        raise InputError(f"{args.save}: is an input as well; give another name")
-    jobs = [Job(source, position, {}) for position, source in enumerate(sources)]
     fail = Failures()
-    planned = batches(jobs, holes, args.batch_size, fail)
+    if all(one.error for one in inputs):
+        for one in inputs[:-1]:
+            fail.say(str(one.error))
+        raise InputError(inputs[-1].error)
+    scenes.check_count(len(sources))
+    check_target(save, *ENDINGS)
+    if os.path.realpath(save) in {os.path.realpath(source.path) for source in sources}:
+        raise InputError(f"{save}: is an input as well; give another name")
+    jobs = [Job(source, position, {}) for position, source in enumerate(sources)]
+    planned = batches(jobs, scenes, batch_size, fail)
     if not planned:
-        return 2
+        return len(jobs)
     sizes = {batch[0].source.size for batch in planned}
-    find_weights(args.weights)
+    find_weights(wanted.weights)
 
-    import_keras()
-    from unetpred.scoring.activations import Extractor, check_one_size
+    import_keras(call.is_process)
+    from unetpred.scoring.activations import check_one_size
 
-    check_one_size(sizes, pool)
-    extractor = Extractor(args.layers, args.weights, pool, args.channel_mean, args.dtype)
-    with (
-        stop_signals() as caught,
-        FeatureFile(args.save, len(jobs)) as file,
-        progress_bar(len(jobs), "image", args.quiet) as bar,
-    ):
-        for loaded in prefetch(Reader(holes, fail), planned):
-            if loaded.jobs:
-                pixels, visible = (
-                    np.stack([getattr(scene, name) for scene in loaded.scenes])
-                    for name in ("pixels", "visible")
-                )  # (N,H,W,3), (N,H,W)
-                file.put([job.position for job in loaded.jobs], extractor(pixels, visible))
-            bar.update(len(loaded.jobs))
-            if caught:  # here, so that the unfinished file goes
-                raise Stopped(f"interrupted; {args.save} is not written", caught[0])
+    check_one_size(sizes, wanted.pool)
+    work = FeatureWork(wanted, scenes)
+    with FeatureFile(save, len(jobs)) as file:
+        run_batches(planned, work, _Sink(file, fail, save), len(jobs), "image", progress)
         if all(job.error for job in jobs):
             raise InputError("no image could be used")
         file.finish(
             [source.path for source in sources],
             [source.index for source in sources],
             [job.error or "" for job in jobs],
-            _origin(args, holes, extractor, sizes),
+            _origin(wanted, scenes, work.extractor, sizes, call),
         )
-    done = sum(not job.error for job in jobs)
-    logger.info("features of %d image(s) are in %s", done, args.save)
-    return 1 if any(job.error for job in jobs) else 0
+    failed = sum(bool(job.error) for job in jobs)
+    logger.info("features of %d image(s) are in %s", len(jobs) - failed, save)
+    return failed
 
 
-def _pool(text: str | None) -> int | str | None:
-    if text in (None, "mean"):
-        return text
-    if not text.isdecimal() or int(text) < 1:
-        raise InputError(f"--pool {text}: a whole number from 1, or mean, is right")
-    return int(text)
+class _Sink:
+    """Rows of a file that is whole or not there at all."""
+
+    def __init__(self, file: FeatureFile, fail: Failures, path: str):
+        self._file, self._fail, self._path = file, fail, path
+
+    def put(self, batch: list[Job], rows: list[Outcome]) -> None:
+        for job, outcome in zip(batch, rows, strict=True):
+            self._fail.keep(job, outcome)
+        there = [(j.position, o.arrays) for j, o in zip(batch, rows, strict=True) if o.arrays]
+        if there:
+            names = there[0][1]
+            arrays = {name: np.stack([one[name] for _, one in there]) for name in names}
+            self._file.put([position for position, _ in there], arrays)
+
+    def stopped(self, finished: int, total: int) -> str:
+        return f"interrupted; {self._path} is not written"
 
 
-def _origin(args: argparse.Namespace, holes, extractor, sizes) -> dict:
+class _Read(NamedTuple):
+    outcomes: list[Outcome]
+    there: list[int]  # which of them have a picture
+    pixels: list[np.ndarray]
+    visible: list[np.ndarray]
+
+
+class FeatureWork(Work[list[Job], _Read, list[Outcome]]):
+    """Activations of a batch of images of one size.
+
+    Parameters
+    ----------
+    wanted : Activations
+        What is computed.
+    scenes : Scenes or Uncovered
+        What is missing.
+    """
+
+    def __init__(self, wanted: Activations, scenes: Scenes | Uncovered):
+        from unetpred.scoring.activations import Extractor
+
+        self._scenes, self._pictures = scenes, Pictures()
+        self.extractor = Extractor(*wanted)
+
+    def read(self, batch: list[Job]) -> _Read:
+        """Read the pictures."""
+        read = _Read([Outcome() for _ in batch], [], [], [])
+        for row, job in enumerate(batch):
+            try:
+                pixels = self._pictures(job.source)
+            except InputError as error:
+                read.outcomes[row] = Outcome(error=str(error))
+                continue
+            try:
+                scene = self._scenes.scene(pixels, job.position, path=job.source.path)
+            except InputError as error:
+                read.outcomes[row] = misfit(job, error)
+                continue
+            read.there.append(row)
+            read.pixels.append(scene.pixels)
+            read.visible.append(scene.visible)
+        return read
+
+    def compute(self, read: _Read) -> list[Outcome]:
+        """Activations by layer, in the `arrays` of each outcome."""
+        if read.there:
+            found = self.extractor(np.stack(read.pixels), np.stack(read.visible))
+            for i, row in enumerate(read.there):
+                read.outcomes[row].arrays = {name: values[i] for name, values in found.items()}
+        return read.outcomes
+
+
+def _origin(wanted: Activations, scenes, extractor, sizes, call: Call) -> dict:
     from unetpred.network.receptive_fields import list_layers
 
-    about = provenance(args.weights, str(holes), ())
+    about: dict = provenance(wanted.weights, str(scenes), (), command=call.command)
     about["note"] = "activations after ReLU (block10: linear); they depend on the weights"
-    about["pool"], about["channel_mean"] = args.pool, args.channel_mean
+    about["pool"], about["channel_mean"] = wanted.pool, wanted.channel_mean
     about["layers"] = {
         layer.name: {
             "stride_px": layer.stride,

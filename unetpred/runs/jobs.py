@@ -1,16 +1,17 @@
-"""One thing to score at a time: which of them go together, and their reading ahead of time."""
+"""One thing to score at a time, what came of it, and which of them go together."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.holes.scenes import Holes, Place, Scene
+from unetpred.holes.scenes import Place, Scenes, Uncovered
+from unetpred.images.inputs import MemorySource
 from unetpred.images.sources import Source
 
 logger = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ class Job:
     source : Source
         The picture.
     position : int
-        Among all jobs of the command.
+        Among all jobs of the run.
     columns : dict
         What its row says besides scores.
     place : Place, optional
@@ -62,7 +63,9 @@ class Job:
 
     @property
     def stamp(self) -> str:
-        """Changes when the file of the picture does."""
+        """Changes when the picture, or its file, does."""
+        if isinstance(self.source, MemorySource):
+            return self.source.stamp
         try:
             info = os.stat(self.source.path)
         except OSError:
@@ -71,28 +74,23 @@ class Job:
 
 
 @dataclass
-class Loaded:
-    """Jobs whose pictures have been read.
+class Outcome:
+    """What came of a job: scores, or why there are none.
 
     Attributes
     ----------
-    jobs : list of Job
-        Those that could be read.
-    scenes : list of Scene
-        One for each.
-    images : list of numpy.ndarray, (H,W,3)
-        The whole pictures, where they are wanted; else empty.
-    measures : list of dict
-        What else was measured of the scenes.
-    fillings : list of dict of str to numpy.ndarray
-        What simple fillings put into the holes' bounding boxes, where that is wanted; else empty.
+    scores : dict, optional
+        Columns of its row.
+    error : str, optional
+        Why the picture could not be used.
+    arrays : dict of str to numpy.ndarray
+        Whole pictures, where they are wanted: "image" and "filled" (H,W,3), "mask" (H,W),
+        "network_output" (H,W,3); or activations by layer.
     """
 
-    jobs: list[Job] = field(default_factory=list)
-    scenes: list[Scene] = field(default_factory=list)
-    images: list[np.ndarray] = field(default_factory=list)
-    measures: list[dict[str, float]] = field(default_factory=list)
-    fillings: list[dict[str, np.ndarray]] = field(default_factory=list)
+    scores: dict | None = None
+    error: str | None = None
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def label(source: Source) -> str:
@@ -100,40 +98,66 @@ def label(source: Source) -> str:
     return source.path if source.index is None else f"{source.path}: image {source.index}"
 
 
-class Failures:
-    """Keeps why jobs fail, and tells the user at once; each thing is said once."""
+def misfit(job: Job, error: InputError) -> Outcome:
+    """Say why a hole cannot be used: an image has failed; a site has a row that says so."""
+    if job.place is None:
+        return Outcome(error=f"{label(job.source)}: {error}")
+    return Outcome(scores={"reason": str(error)})
 
-    def __init__(self) -> None:
-        self._said: set[str] = set()
+
+class Failures:
+    """Keeps what came of jobs, and tells the user at once why one failed; each thing once.
+
+    Parameters
+    ----------
+    tell : bool
+        Whether to tell at all.
+    """
+
+    def __init__(self, tell: bool = True) -> None:
+        self._said: dict[str, None] = {}
+        self.tell = tell
+
+    @property
+    def said(self) -> list[str]:
+        """All reasons, each once, also those that were not told."""
+        return list(self._said)
 
     def __call__(self, job: Job, reason: str) -> None:
+        """The job has failed."""
         job.error = reason
-        if reason not in self._said:
-            self._said.add(reason)
-            logger.error("unetpred: %s", reason)
+        self.say(reason)
 
-    def misfit(self, job: Job, error: InputError) -> None:
-        """Keep why a hole cannot be used: an image has failed; a site has a row that says so."""
-        if job.place is None:
-            self(job, f"{label(job.source)}: {error}")
-        else:
-            job.scores = {"reason": str(error)}
+    def say(self, reason: str) -> None:
+        """Tell the user."""
+        if self.tell and reason not in self._said:
+            logger.error("unetpred: %s", reason)
+        self._said[reason] = None
+
+    def keep(self, job: Job, outcome: Outcome) -> None:
+        """Put an outcome into its job."""
+        job.scores = outcome.scores
+        if outcome.error is not None:
+            self(job, outcome.error)
 
 
 def batches(
-    jobs: list[Job], holes: Holes, batch_size: int | None, fail: Failures
+    jobs: Sequence[Job],
+    scenes: Scenes | Uncovered,
+    batch_size: int | None,
+    fail: Failures,
 ) -> list[list[Job]]:
-    """Put together jobs whose scenes have one size and whose holes have one size.
+    """Plan: put together jobs whose scenes have one size and whose holes have one size.
 
     The same jobs always make the same batches, whatever has been done of them before, so that a
     run that is taken up again computes the digits of one that never stopped.
 
     Parameters
     ----------
-    jobs : list of Job
+    jobs : sequence of Job
         Those that cannot be scored get their error; a place where the hole does not fit gets its
         reason and counts as done.
-    holes : Holes
+    scenes : Scenes or Uncovered
         What is missing.
     batch_size : int, optional
         Jobs per batch; `BATCH`, or fewer of large images, if not given.
@@ -156,12 +180,12 @@ def batches(
             fail(job, str(error))
             continue
         try:
-            holes.check(size, job.position, job.place)
+            scenes.check(size, job.position, job.place, job.source.path)
         except InputError as error:
-            fail.misfit(job, error)
+            fail.keep(job, misfit(job, error))
             continue
         hole = job.place and job.place.size
-        groups.setdefault((*holes.scene_size(size), hole), []).append(job)
+        groups.setdefault((*scenes.scene_size(size), hole), []).append(job)
     made = []
     for (height, width, _), group in sorted(groups.items(), key=lambda item: -len(item[1])):
         count = batch_size or max(1, min(BATCH, BATCH_PIXELS // (height * width)))
@@ -169,64 +193,20 @@ def batches(
     return made
 
 
-class Reader:
-    """Reads the pictures of batches; one after the other of the same picture are read once.
+def check_batch_size(batch_size: int | None) -> None:
+    """Raise InputError for a batch of none."""
+    if batch_size is not None and batch_size < 1:
+        raise InputError(f"`batch_size` {batch_size}: at least 1 is right")
 
-    Parameters
-    ----------
-    holes : Holes
-        What is missing.
-    fail : Failures
-        What is told about pictures that cannot be read.
-    whole : bool
-        Whether the whole pictures are wanted too.
-    measure : callable, optional
-        Gives further columns of a row for (pixels, hole, visible) of its scene, and takes a dict
-        that it puts fillings into, as `unetpred.scoring.covariates.covariates`.
-    fillings : bool
-        Whether those fillings are wanted.
-    """
 
-    def __init__(
-        self,
-        holes: Holes,
-        fail: Failures,
-        whole: bool = False,
-        measure: Callable[..., dict[str, float]] | None = None,
-        fillings: bool = False,
-    ):
-        self._holes, self._fail, self._whole, self._measure = holes, fail, whole, measure
-        self._fillings = fillings
+class Pictures:
+    """Reads the pictures of jobs; one after the other of the same picture are read once."""
+
+    def __init__(self) -> None:
         self._last: tuple[Source, np.ndarray] | None = None
 
-    def __call__(self, batch: list[Job]) -> Loaded:
-        """Read one batch; jobs that cannot be read get their error and are left out."""
-        loaded = Loaded()
-        for job in batch:
-            try:
-                pixels = self._pixels(job.source)
-            except InputError as error:
-                self._fail(job, str(error))
-                continue
-            try:
-                scene = self._holes.scene(pixels, job.position, job.place)
-            except InputError as error:
-                self._fail.misfit(job, error)
-                continue
-            loaded.jobs.append(job)
-            loaded.scenes.append(scene)
-            kept = {} if self._fillings else None
-            measure = self._measure
-            loaded.measures.append(
-                measure(scene.pixels, scene.hole, scene.visible, kept) if measure else {}
-            )
-            if kept is not None:
-                loaded.fillings.append(kept)
-            if self._whole:
-                loaded.images.append(pixels)
-        return loaded
-
-    def _pixels(self, source: Source) -> np.ndarray:
+    def __call__(self, source: Source) -> np.ndarray:
+        """The pixels (H,W,3). Raises InputError if they cannot be read."""
         if self._last and self._last[0] is source:
             return self._last[1]
         self._last = None

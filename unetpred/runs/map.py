@@ -1,38 +1,47 @@
-"""A map from the command line: its files, and going on after an interruption."""
+"""A map with its files, gone on with after an interruption."""
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import logging
 import os
-import signal
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Literal
 from zipfile import BadZipFile
 
 import numpy as np
 
 from unetpred.backends.keras_import import import_keras
 from unetpred.errors import InputError
-from unetpred.holes.contexts import FULL
-from unetpred.holes.scenes import Holes
-from unetpred.images.sources import Source, list_sources
+from unetpred.holes.contexts import DEFAULT_CONTEXT, FULL, Context
+from unetpred.holes.hole import Hole
+from unetpred.holes.scenes import Scenes
+from unetpred.images.sources import Input, Source
 from unetpred.io.files import atomic_path, check_target
 from unetpred.io.registry import find_weights
 from unetpred.network.vgg16 import find_vgg
-from unetpred.runs.jobs import label
+from unetpred.runs.jobs import BATCH, check_batch_size, label
+from unetpred.runs.long_run import Work, run_batches
 from unetpred.runs.partial import VARYING, warn_of_replacing
 from unetpred.runs.provenance import provenance
-from unetpred.runtime.command_line import resume_command
-from unetpred.runtime.interrupt import Stopped, stop_signals
-from unetpred.runtime.progress import progress_bar
-from unetpred.scoring.maps import PENDING, PredictabilityMap, blank_map, complete, hole_pattern
-
-if TYPE_CHECKING:
-    from unetpred.scoring.predictor import Predictor
+from unetpred.runs.score_batch import Scoring
+from unetpred.runtime.command_line import Call
+from unetpred.runtime.progress import Progress
+from unetpred.scoring.crops import Cut
+from unetpred.scoring.maps import (
+    PENDING,
+    Places,
+    PlaceScore,
+    PlaceScorer,
+    PredictabilityMap,
+    blank_map,
+    hole_pattern,
+    keep,
+    plan,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -40,13 +49,75 @@ SAVE_EVERY = 2  # seconds between two savings of what is scored so far
 SAVE_SHARE = 0.05  # and at most this share of the time goes into them, of large maps
 
 
-def run(args: argparse.Namespace) -> int:
-    """Run `unetpred map`, and give the exit code.
+@dataclass(frozen=True)
+class Grid:
+    """What a map is of.
 
     Parameters
     ----------
-    args : argparse.Namespace
-        From a parser with the options of `add_arguments`.
+    scenes : Scenes
+        The hole that is at every place in turn, and what surrounds it.
+    stride : int
+        px between places.
+
+    Raises
+    ------
+    InputError
+        If the stride is none, or the hole has a place of its own.
+    """
+
+    scenes: Scenes = field(default_factory=lambda: Scenes(context=Context(DEFAULT_CONTEXT)))
+    stride: int = 16
+
+    def __post_init__(self) -> None:
+        if self.stride != int(self.stride) or self.stride < 1:
+            raise InputError(f"`stride` {self.stride}: a whole number of px, at least 1, is right")
+        if self.scenes.masks or self.scenes.sites or (self.scenes.hole or Hole()).center:
+            raise InputError("the hole of a map is at every place in turn; leave `center` away")
+
+    @property
+    def context(self) -> int | str:
+        """Side of the crop, px, or "full"."""
+        return self.scenes.context.size
+
+    @property
+    def around(self) -> str:
+        """The context, in words."""
+        if self.context == FULL:
+            return "full image"
+        return f"the {self.context} x {self.context} px around each place; beyond the image missing"
+
+
+def save_map(
+    given: Input,
+    grid: Grid,
+    scoring: Scoring,
+    save: str,
+    call: Call,
+    index: int | None = None,
+    resume: bool = False,
+    progress: Progress = None,
+) -> PredictabilityMap:
+    """Score holes all over an image, into a file and pictures beside it.
+
+    Parameters
+    ----------
+    given : Input
+        The image.
+    grid : Grid
+        Where, and what is missing.
+    scoring : Scoring
+        What is computed; structure always is.
+    save : str
+        The file, .npz.
+    call : Call
+        What asked for it.
+    index : int, optional
+        Which image, of an array of several.
+    resume : bool
+        Whether to go on with what an interrupted run has left.
+    progress : bool or callable, optional
+        As for `unetpred.runtime.progress.reporting`.
 
     Raises
     ------
@@ -55,111 +126,115 @@ def run(args: argparse.Namespace) -> int:
     Stopped
         If Ctrl-C or SIGTERM ended it before its time.
     """
-    if args.batch_size < 1:
-        raise InputError(f"--batch_size {args.batch_size}: at least 1 is right")
-    if args.stride < 1:
-        raise InputError(f"--stride {args.stride}: a whole number of px, at least 1, is right")
-    holes = Holes(args)
-    hole = hole_pattern(holes.sizes[0], args.mask_shape, args.context)
-    check_target(args.save, ".npz")
-    if os.path.realpath(args.save) == os.path.realpath(args.input):
-        raise InputError(f"{args.save}: is the input; give another name")
-    source = _one_picture(args)
-    content = "content" in args.output
-    result = blank_map(source.size, args.stride, holes.sizes[0], content)
+    check_batch_size(scoring.batch_size)
+    size, shape = grid.scenes.sizes[0], grid.scenes.shape
+    hole = hole_pattern(size, shape, grid.context)
+    check_target(save, ".npz")
+    if os.path.realpath(save) == os.path.realpath(given.path):
+        raise InputError(f"{save}: is the input; give another name")
+    source = one_picture(given, index)
+    result = blank_map(source.size, grid.stride, size, scoring.content)
     image = source.load()
-    name, _ = find_weights(args.weights)
-    if content and args.vgg_weights:
-        find_vgg(args.vgg_weights)
+    name, _ = find_weights(scoring.weights)
+    if scoring.content and scoring.vgg_weights:
+        find_vgg(scoring.vgg_weights)
 
-    import_keras()
+    import_keras(call.is_process)
     from unetpred.scoring.predictor import Predictor
 
-    outputs = ["structure", "content"] if content else ["structure"]
+    outputs: list[Literal["structure", "content"]] = ["structure"]
+    if scoring.content:
+        outputs.append("content")
+    about = provenance(
+        scoring.weights, str(grid.scenes), outputs, scoring.vgg_weights, command=call.command
+    )
     origin = {
-        **provenance(args.weights, str(holes), outputs, args.vgg_weights),
-        "hole": f"{holes.form}, centred on each place in turn",
-        "context": "full image" if args.context == FULL
-        else f"the {args.context} x {args.context} px around each place; beyond the image missing",
+        **about,
+        "hole": f"{grid.scenes.form}, centred on each place in turn",
+        "context": grid.around,
         "image": label(source),
         "image_sha256": hashlib.sha256(image.tobytes()).hexdigest(),
-        "stride": str(args.stride),
-    }  # fmt: skip
-    predictor = Predictor(args.weights, args.vgg_weights, args.batch_size)
-    if content:
+        "stride": str(grid.stride),
+    }
+    predictor = Predictor(scoring.weights, scoring.vgg_weights, scoring.batch_size or BATCH)
+    if scoring.content:
         predictor.vgg()  # before anything is computed that a missing file would waste
-    part = Path(f"{args.save}.part")
-    if args.resume:
+    part = Path(f"{save}.part")
+    if resume:
         _go_on(part, result, origin)
     elif part.exists():
         warn_of_replacing(part)
-    _compute(args, result, image, hole, predictor, part, origin)
-    _write(Path(args.save), result, origin)
+    work = MapWork(image, hole, grid.context, predictor, scoring.content)
+    planned = plan(result, image, hole, grid.context, predictor)
+    run_batches(planned, work, _Sink(result, part, origin, call), None, "place", progress)
+    _write(Path(save), result, origin)
     part.unlink(missing_ok=True)
     for score in outputs:
-        _picture(args, score, image, result, holes, name)
-    logger.info("%s: map of %d x %d places (rows x columns)", args.save, *result.structure.shape)
-    return 0
+        _picture(save, score, source.path, image, result, grid, name)
+    logger.info("%s: map of %d x %d places (rows x columns)", save, *result.structure.shape)
+    return result
 
 
-def _one_picture(args: argparse.Namespace) -> Source:
-    (one,) = list_sources([args.input], args.key)
+class MapWork(PlaceScorer, Work[Places, tuple[Places, list[Cut]], list[PlaceScore]]):
+    """Scores of a batch of places."""
+
+
+def one_picture(one: Input, index: int | None = None) -> Source:
+    """The picture that a map is of.
+
+    Parameters
+    ----------
+    one : Input
+        What was given.
+    index : int, optional
+        Which of several.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it cannot be told which.
+    """
     if one.error:
         raise InputError(one.error)
     if one.kind == "directory":
-        raise InputError(f"{args.input}: is a folder; a map is of one image")
-    if args.index is None and len(one.sources) == 1:
+        raise InputError(f"{one.path}: is a folder; a map is of one image")
+    if index is None and len(one.sources) == 1:
         return one.sources[0]
-    if args.index is None:
-        raise InputError(f"{args.input}: holds {len(one.sources)} images; choose one by --index")
-    if not 0 <= args.index < len(one.sources):
+    if index is None:
+        raise InputError(f"{one.path}: holds {len(one.sources)} images; choose one by `index`")
+    if not 0 <= index < len(one.sources):
         raise InputError(
-            f"--index {args.index}: {args.input} holds {len(one.sources)} image(s), "
+            f"`index` {index}: {one.path} holds {len(one.sources)} image(s), "
             f"0..{len(one.sources) - 1} is right"
         )
-    return one.sources[args.index]
+    return one.sources[index]
 
 
-def _compute(
-    args: argparse.Namespace,
-    result: PredictabilityMap,
-    image: np.ndarray,
-    hole: np.ndarray,
-    predictor: Predictor,
-    part: Path,
-    origin: dict[str, str],
-) -> None:
-    """Score what is pending; now and then, and when stopped, keep it in a file."""
-    left = todo = int((result.reason == PENDING).sum())
-    due = time.monotonic() + SAVE_EVERY
-    with stop_signals() as caught, progress_bar(todo, "place", args.quiet) as bar:
+class _Sink:
+    """A map that is saved now and then, and when it is stopped."""
 
-        def progress(count: int) -> None:
-            nonlocal left, due
-            bar.update(count)
-            left -= count
-            if caught and left:
-                raise KeyboardInterrupt
-            if (start := time.monotonic()) >= due:
-                _write(part, result, origin)
-                end = time.monotonic()
-                due = end + max(SAVE_EVERY, (end - start) / SAVE_SHARE)
+    def __init__(self, result: PredictabilityMap, part: Path, origin: dict[str, str], call: Call):
+        self._result, self._part, self._origin, self._call = result, part, origin, call
+        self._due = time.monotonic() + SAVE_EVERY
 
-        try:
-            complete(result, image, hole, args.context, predictor, progress)
-        except KeyboardInterrupt:
-            _write(part, result, origin)
-            count = int((result.reason == PENDING).sum())
-            number = caught[0] if caught else signal.SIGINT
-            raise Stopped(
-                f"interrupted; {count} place(s) are left, the others are in {part}; "
-                f"go on with: {resume_command()}",
-                number,
-            ) from None
+    def put(self, batch: Places, rows: list[PlaceScore]) -> None:
+        keep(self._result, batch, rows)
+        if (start := time.monotonic()) >= self._due:
+            _write(self._part, self._result, self._origin)
+            end = time.monotonic()
+            self._due = end + max(SAVE_EVERY, (end - start) / SAVE_SHARE)
+
+    def stopped(self, finished: int, total: int) -> str:
+        _write(self._part, self._result, self._origin)
+        count = int((self._result.reason == PENDING).sum())
+        return (
+            f"interrupted; {count} place(s) are left, the others are in {self._part}; "
+            f"{self._call.resume}"
+        )
 
 
 def _write(path: Path, result: PredictabilityMap, origin: dict[str, str]) -> None:
-    scores = {} if result.content is None else {"content": result.content}
+    scores: dict[str, Any] = {} if result.content is None else {"content": result.content}
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
             file,
@@ -190,7 +265,7 @@ def _go_on(part: Path, result: PredictabilityMap, origin: dict[str, str]) -> Non
         if then != now:
             raise InputError(
                 f"{part}: was begun with another {name} ({then}, now {now}); "
-                "remove it, or leave --resume away, to begin afresh"
+                "remove it, or leave `resume` away, to begin afresh"
             )
     result.structure[:] = kept["structure"]
     result.reason[:] = kept["reason"]
@@ -199,27 +274,35 @@ def _go_on(part: Path, result: PredictabilityMap, origin: dict[str, str]) -> Non
 
 
 def _picture(
-    args: argparse.Namespace,
-    score: str,
+    save: str,
+    score: Literal["structure", "content"],
+    input_path: str,
     image: np.ndarray,
     result: PredictabilityMap,
-    holes: Holes,
+    grid: Grid,
     weights: str,
 ) -> None:
-    from unetpred.plots import map_overlay, save
+    from unetpred.plots import map_overlay
+    from unetpred.plots import save as save_figure
 
     ending = "" if score == "structure" else f"_{score}"
-    stem = Path(args.save).with_suffix("")
+    stem = Path(save).with_suffix("")
     path = stem.with_name(f"{stem.name}{ending}.png")
-    if os.path.realpath(path) == os.path.realpath(args.input):
+    if os.path.realpath(path) == os.path.realpath(input_path):
         path = stem.with_name(f"{stem.name}{ending}_map.png")
-    context = "the whole image" if args.context == FULL else f"{args.context} px"
+    scenes = grid.scenes
+    context = "the whole image" if grid.context == FULL else f"{grid.context} px"
     caption = (
-        f"hole: {holes.form}   context: {context}   stride: {args.stride} px   weights: {weights}"
+        f"hole: {scenes.form}   context: {context}   stride: {grid.stride} px   weights: {weights}"
     )
-    per_degree = args.pixels_per_degree
     figure = map_overlay(
-        image, result, score, holes.sizes[0], per_degree, caption, mask_shape=args.mask_shape
+        image,
+        result,
+        score,
+        scenes.sizes[0],
+        scenes.pixels_per_degree,
+        caption,
+        mask_shape=scenes.shape,
     )
-    save(figure, path)
+    save_figure(figure, path)
     logger.info("%s: %s over the photograph", path, score)

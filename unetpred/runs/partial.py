@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import logging
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 from unetpred.errors import InputError
 from unetpred.images.sources import Input
 from unetpred.runs.jobs import Job
+from unetpred.runs.outputs import Outputs
+from unetpred.runs.score_batch import Scoring
 
 logger = logging.getLogger(__name__)
 
@@ -20,27 +22,34 @@ logger = logging.getLogger(__name__)
 VARYING = ("date", "command", "note", "weights")
 
 
-def settings_of(origin: dict[str, str], args: argparse.Namespace, jobs: list[Job]) -> dict:
+def settings_of(
+    origin: dict[str, str], scoring: Scoring, outputs: Outputs, jobs: list[Job]
+) -> dict[str, str]:
     """What must be the same for rows to belong into one table.
 
     Parameters
     ----------
     origin : dict of str to str
         From `unetpred.runs.provenance.provenance`.
-    args : argparse.Namespace
-        Of `unetpred predict`.
+    scoring : Scoring
+        What is computed.
+    outputs : Outputs
+        Where it goes.
     jobs : list of Job
-        All of the command.
+        All of the run.
 
     Returns
     -------
     dict of str to str
     """
     settings = {name: value for name, value in origin.items() if name not in VARYING}
-    settings["output"] = " ".join(args.output)
-    for name in ("save_prediction", "save_network_output", "save_images"):
-        settings[name] = str(getattr(args, name) or "none")
-    listed = json.dumps([[job.columns, job.place and vars(job.place)] for job in jobs])
+    settings["output"] = " ".join(scoring.output)
+    if scoring.covariates:
+        settings["covariates"] = "yes"
+    for name in ("prediction", "network_output", "images"):
+        settings[f"save_{name}"] = str(getattr(outputs, name) or "none")
+    columns = [[job.columns, job.place and vars(job.place)] for job in jobs]
+    listed = json.dumps(columns, default=str)
     settings["inputs"] = hashlib.sha256(listed.encode()).hexdigest()
     return settings
 
@@ -48,7 +57,7 @@ def settings_of(origin: dict[str, str], args: argparse.Namespace, jobs: list[Job
 def warn_of_replacing(path: Path) -> None:
     """Say that what an interrupted run has left is given up."""
     logger.warning(
-        "%s: what an interrupted run had finished is replaced; --resume goes on with it instead",
+        "%s: what an interrupted run had finished is replaced; `resume` goes on with it instead",
         path,
     )
 
@@ -67,10 +76,10 @@ class Part:
     def __init__(self, target: Path, settings: dict):
         self.path = Path(f"{target}.part")
         self._settings = settings
-        self._file = None
+        self._file: TextIO | None = None
 
     def read(self) -> dict[int, dict]:
-        """The rows that are there, by position: `stamp`, `scores`, `error`; as `add` got them.
+        """The rows that are there, by position, as `add` got them.
 
         Raises
         ------
@@ -80,7 +89,7 @@ class Part:
         if not self.path.exists():
             return {}
         wrong = InputError(
-            f"{self.path}: is not what an interrupted run leaves; remove it, or leave --resume away"
+            f"{self.path}: is not what an interrupted run leaves; remove it, or leave `resume` away"
         )
         try:
             *lines, _ = self.path.read_text("utf-8").split("\n")  # what a kill tore apart is last
@@ -94,24 +103,13 @@ class Part:
             if before != now:
                 raise InputError(
                     f"{self.path}: its rows were made with other settings ({name}: {before}; now: "
-                    f"{now}); give the same as then, or leave --resume away to start afresh"
+                    f"{now}); give the same as then, or leave `resume` away to start afresh"
                 )
         return kept
 
-    def add(self, jobs: Iterable[Job]) -> None:
-        """Write down what is done, at once for all of a batch."""
-        lines = [
-            json.dumps(
-                {
-                    "position": job.position,
-                    "stamp": job.stamp,
-                    "scores": job.scores,
-                    "error": job.error,
-                }
-            )
-            + "\n"
-            for job in jobs
-        ]
+    def add(self, rows: Iterable[dict]) -> None:
+        """Write rows down, at once for all of a batch; each has a `position` and whatever else."""
+        lines = [json.dumps(row) + "\n" for row in rows]
         if self._file is None:
             self._file = self.path.open("w", encoding="utf-8", newline="\n")
             lines.insert(0, json.dumps({"settings": self._settings}) + "\n")
@@ -138,36 +136,44 @@ class Part:
             self.path.unlink()
 
 
+def _row(job: Job) -> dict:
+    return {
+        "position": job.position,
+        "stamp": job.stamp,
+        "scores": job.scores,
+        "error": job.error,
+    }
+
+
 class Parts:
-    """The unfinished tables of a command.
+    """The unfinished tables of a run.
 
     Parameters
     ----------
-    args : argparse.Namespace
-        Of `unetpred predict`.
+    save : str or None
+        The table of all, if there is one.
     inputs : list of Input
         What is scored.
     tables : dict of str to Path
         From `unetpred.runs.outputs.check_targets`.
     jobs : list of Job
-        All of the command.
-    origin : dict of str to str
-        From `unetpred.runs.provenance.provenance`.
+        All of the run.
+    settings : dict of str to str
+        From `settings_of`.
     """
 
     def __init__(
         self,
-        args: argparse.Namespace,
+        save: str | None,
         inputs: list[Input],
         tables: dict[str, Path],
         jobs: list[Job],
-        origin: dict[str, str],
+        settings: dict[str, str],
     ):
-        settings = settings_of(origin, args, jobs)
         self._jobs = jobs
         self._of: dict[int, Part] = {}  # by position
-        if args.save:
-            self._of = dict.fromkeys(range(len(jobs)), Part(Path(args.save), settings))
+        if save:
+            self._of = dict.fromkeys(range(len(jobs)), Part(Path(save), settings))
         else:
             by_source = {
                 id(source): Part(tables[one.path], settings)
@@ -177,7 +183,7 @@ class Parts:
             }
             first = {id(s): id(one.sources[0]) for one in inputs for s in one.sources}
             for job in jobs:
-                part = by_source.get(first.get(id(job.source)))
+                part = by_source.get(first.get(id(job.source), 0))
                 if part:
                     self._of[job.position] = part
         self._all = list(dict.fromkeys(self._of.values()))
@@ -188,27 +194,25 @@ class Parts:
     def __str__(self) -> str:
         return ", ".join(str(part.path) for part in self._all)
 
-    def resume(self) -> int:
+    def resume(self) -> list[Job]:
         """Take over what is finished, but for pictures whose files have changed.
 
         Returns
         -------
-        int
-            The number of jobs that were taken over.
+        list of Job
+            Those that were taken over.
         """
         found = [part for part in self._all if part.path.exists()]
         if not found:
             logger.info("%s: is not there, so all is scored from the beginning", self)
         rows = {part: part.read() for part in found}
-        taken = 0
+        taken = []
         for job in self._jobs:
             part = self._of.get(job.position)
-            row = rows.get(part, {}).get(job.position)
+            row = rows[part].get(job.position) if part in rows else None
             if row and row["stamp"] == job.stamp:
                 job.scores, job.error = row["scores"], row["error"]
-                taken += 1
-                if job.error:
-                    logger.error("unetpred: %s", job.error)
+                taken.append(job)
         for part in found:
             part.go_on()
         return taken
@@ -223,7 +227,7 @@ class Parts:
         """Write down what is done."""
         for part in dict.fromkeys(self._of.get(job.position) for job in jobs):
             if part:
-                part.add(job for job in jobs if self._of.get(job.position) is part)
+                part.add(_row(job) for job in jobs if self._of.get(job.position) is part)
 
     def close(self) -> None:
         """Leave all as it is."""

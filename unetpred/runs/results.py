@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,9 @@ import numpy as np
 from unetpred.images.sources import Input
 from unetpred.io.files import atomic_path
 from unetpred.network.vgg16 import CONTENT_LAYERS
+from unetpred.results.tables import write_table
 from unetpred.runs.jobs import Job
-from unetpred.runs.provenance import write_table
+from unetpred.runs.score_batch import Scoring
 from unetpred.scoring.covariates import CONTENT_COVARIATES, COVARIATES
 
 logger = logging.getLogger(__name__)
@@ -33,68 +34,83 @@ def row_of(job: Job, columns: list[str]) -> dict:
     return {**job.columns, **empty, **(job.scores or {})}
 
 
-def score_columns(args: argparse.Namespace) -> list[str]:
-    """The columns of numbers, for what the command line asks for."""
-    names = list(args.output)
-    if "content" in args.output:
+def score_columns(scoring: Scoring) -> list[str]:
+    """The columns of numbers, for what is computed."""
+    names = list(scoring.output)
+    if scoring.content:
         names += [f"content_{layer}" for layer in CONTENT_LAYERS]
-    if args.sites:
-        names += [*COVARIATES, *(CONTENT_COVARIATES if "content" in args.output else ())]
+    if scoring.covariates:
+        names += [*COVARIATES, *(CONTENT_COVARIATES if scoring.content else ())]
     return names
 
 
 def write_files(
     inputs: list[Input],
-    jobs: list[Job],
+    rows: list[dict],
     tables: dict[str, Path],
-    args: argparse.Namespace,
+    save: str | None,
+    output: Sequence[str],
     origin: dict[str, str],
-) -> list[str]:
+) -> None:
     """Write scores into the files that were asked for, or that belong beside the inputs.
 
     Parameters
     ----------
     inputs : list of Input
-    jobs : list of Job
+    rows : list of dict
+        One for each place of each input, or for each site.
     tables : dict of str to Path
-        From `unetpred.runs.outputs.check_targets`.
-    args : argparse.Namespace
-        Of `unetpred predict`.
+        From `unetpred.runs.outputs.check_targets`; none with sites.
+    save : str or None
+        The table of all rows.
+    output : sequence of str
+        The scores.
     origin : dict of str to str
         From `unetpred.runs.provenance.provenance`.
-
-    Returns
-    -------
-    list of str
-        What goes to stdout: a line for each site, or for each picture that is no part of an array.
     """
-    columns = score_columns(args)
-    if args.sites:
-        rows = [row_of(job, columns) for job in jobs]
-        if args.save:
-            write_table(args.save, rows, origin)
-        return [_line(row, ["image", "x", "y", "size"], args.output) for row in rows]
-    by_source = {id(job.source): row_of(job, columns) for job in jobs}
-    lines = []
-    for one in inputs:
-        rows = [by_source[id(source)] for source in one.places]
-        if one.error and one.kind != "image":
-            continue  # its row is in the table of --save
+    for one, part in rows_of(inputs, rows) if tables else ():
         target = tables.get(one.path)
+        if one.error or not target:
+            continue  # its row is in the table of all
         if one.kind == "array":
-            scores = np.array([[row[name] for name in args.output] for row in rows], "float64")
+            scores = np.array([[row[name] for name in output] for row in part], "float64")
             with atomic_path(target) as temporary:
-                np.save(temporary, scores[:, 0] if len(args.output) == 1 else scores)
+                np.save(temporary, scores[:, 0] if len(output) == 1 else scores)
         else:
-            lines += [_line(row, ["image"], args.output) for row in rows]
-            if target:
-                write_table(target, rows, origin)
-        if target:
-            logger.info("%s: scores of %d image(s) are in %s", one.path, len(rows), target)
-    if args.save:
-        write_table(args.save, list(by_source.values()), origin)
-    return lines
+            write_table(target, part, origin)
+        logger.info("%s: scores of %d image(s) are in %s", one.path, len(part), target)
+    if save:
+        write_table(save, rows, origin)
 
 
-def _line(row: dict, names: list[str], scores: list[str]) -> str:
+def rows_of(inputs: list[Input], rows: list[dict]) -> Iterator[tuple[Input, list[dict]]]:
+    """The rows of each input."""
+    start = 0
+    for one in inputs:
+        stop = start + len(one.places)
+        yield one, rows[start:stop]
+        start = stop
+
+
+def lines(inputs: list[Input], rows: list[dict], output: Sequence[str], sites: bool) -> list[str]:
+    """What goes to stdout: a line for each site, or for each picture that is no part of an array.
+
+    Parameters
+    ----------
+    inputs, rows, output
+        As for `write_files`.
+    sites : bool
+        Whether rows are of sites.
+    """
+    if sites:
+        return [_line(row, ["image", "x", "y", "size"], output) for row in rows]
+    return [
+        _line(row, ["image"], output)
+        for one, part in rows_of(inputs, rows)
+        if one.kind != "array" and (not one.error or one.kind == "image")
+        for row in part
+    ]
+
+
+def _line(row: dict, names: list[str], scores: Sequence[str]) -> str:
     return "\t".join([*(str(row[name]) for name in names), *(repr(row[name]) for name in scores)])

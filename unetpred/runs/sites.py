@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from unetpred.errors import InputError
-from unetpred.holes.scenes import Holes, Place, whole_pixel
-from unetpred.holes.sites import Site, read_sites
+from unetpred.holes.hole import pixels, whole_pixel
+from unetpred.holes.masks import DEFAULT_HOLE
+from unetpred.holes.scenes import Place, Scenes
+from unetpred.holes.sites import Site
 from unetpred.images.sources import Source
 from unetpred.network.vgg16 import CONTENT_LAYERS
 from unetpred.runs.jobs import Failures, Job
@@ -21,17 +23,13 @@ OURS = {"size_deg", "structure", "content", "reason", *COVARIATES, *CONTENT_COVA
 OURS |= {f"content_{layer}" for layer in CONTENT_LAYERS}
 
 
-def site_jobs(
-    args: argparse.Namespace, holes: Holes, sources: list[Source], fail: Failures
-) -> list[Job]:
+def site_jobs(scenes: Scenes, sources: list[Source], fail: Failures) -> list[Job]:
     """Make a job of every site at every size, in the order of the table.
 
     Parameters
     ----------
-    args : argparse.Namespace
-        Of `unetpred predict`.
-    holes : Holes
-        Of the same arguments.
+    scenes : Scenes
+        With sites.
     sources : list of Source
         The pictures that the sites lie in.
     fail : Failures
@@ -40,7 +38,7 @@ def site_jobs(
     Returns
     -------
     list of Job
-        Their places are whole pixels, by `unetpred.holes.scenes.whole_pixel`. A site whose numbers
+        Their places are whole pixels, by `unetpred.holes.hole.whole_pixel`. A site whose numbers
         are not known is done already, with the reason.
 
     Raises
@@ -48,38 +46,58 @@ def site_jobs(
     InputError
         One line that names the site, if its picture cannot be told.
     """
-    sites = read_sites(args.sites, OURS)
-    if sites[0].size is not None and args.mask_size:
-        raise InputError(
-            f"--sites {args.sites}: has a column size; leave --mask_size away, or the column"
-        )
+    table, per_degree = scenes.sites, scenes.pixels_per_degree
+    assert table is not None
+    sites = table.read(OURS)
+    sized = sites[0].size is not None
+    if sized and scenes.sizes != (DEFAULT_HOLE,):
+        raise InputError(f"{table.name}: has a column size; leave `size` away, or the column")
+    if sites[0].in_degrees and per_degree is None:
+        raise InputError(f"{table.name}: columns x_deg and y_deg need `pixels_per_degree`")
     find = _finder(sources)
-    jobs = []
+    jobs: list[Job] = []
     for site in sites:
         source = find(site)
-        own = None if site.size is None else [site.size]
-        unknown = [n for n in ("x", "y", "size") if not math.isfinite(getattr(site, n) or 0)]
-        for given in own or holes.sizes:
+        names = ("x_deg", "y_deg") if site.in_degrees else ("x", "y")
+        numbers = zip((*names, "size"), (site.x, site.y, site.size), strict=True)
+        unknown = [name for name, number in numbers if not math.isfinite(number or 0)]
+        own: Sequence[Any] = [site.size] if sized else scenes.sizes
+        for given in own:
             size, error = given, site.error
-            if own and "size" not in unknown:
+            if sized and "size" not in unknown:
                 try:
-                    size = holes.pixels(given, f"{site.where}: size")
+                    size = pixels(given, table.units, per_degree, f"{site.where}: size")
                 except InputError as wrong:
                     size, error = math.nan, error or str(wrong)
             job = Job(source, len(jobs), {"image": source.path, "index": source.index})
-            job.columns |= {"x": site.x, "y": site.y, "size": size}
+            x, y = (math.nan, math.nan) if site.in_degrees else (site.x, site.y)
+            job.columns |= {"x": x, "y": y, "size": size}
             if error:
                 fail(job, error)
             elif unknown:
                 job.scores = {"reason": f"{' and '.join(unknown)} not known"}
             else:
-                job.place = Place(whole_pixel(site.x), whole_pixel(site.y), size)
-                job.columns |= vars(job.place)
-            if args.pixels_per_degree:
-                job.columns["size_deg"] = size / args.pixels_per_degree
+                _place(job, site, size, per_degree, fail)
+            if per_degree:
+                job.columns["size_deg"] = size / per_degree
             job.columns |= site.others
             jobs.append(job)
     return jobs
+
+
+def _place(job: Job, site: Site, size: int, per_degree: float | None, fail: Failures) -> None:
+    """Put the hole of a job where its site is."""
+    x, y = site.x, site.y
+    if site.in_degrees:
+        try:
+            height, width = job.source.size
+        except InputError as error:
+            fail(job, str(error))
+            return
+        assert per_degree is not None
+        x, y = width // 2 + x * per_degree, height // 2 - y * per_degree
+    job.place = Place(whole_pixel(x), whole_pixel(y), size)
+    job.columns |= vars(job.place)
 
 
 def _finder(sources: list[Source]) -> Callable[[Site], Source]:

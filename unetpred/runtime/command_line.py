@@ -1,10 +1,35 @@
-"""The command line of this process, in words that can be given again."""
+"""The command line of this process, written so that it can be typed again."""
 
 from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Call:
+    """What asked for a run, in words.
+
+    Attributes
+    ----------
+    command : str
+        For provenance.
+    resume : str
+        What an interrupted user is told to do.
+    is_process : bool
+        Whether it is all that the process does, as of a command; else the process is the user's.
+    """
+
+    command: str
+    resume: str
+    is_process: bool = True
+
+    @classmethod
+    def of_process(cls) -> Call:
+        """The command line of this process."""
+        return cls(command_line(), f"go on with: {resume_command()}")
 
 
 def command_line() -> str:
@@ -13,7 +38,7 @@ def command_line() -> str:
 
 
 def resume_command() -> str:
-    """The command line with --resume, for whoever was stopped."""
+    """The command line with --resume, to go on after a run was stopped."""
     # of a training, what is in the folder of the run is newer than what this run went on from
     kept, skip = [], False
     for option in sys.argv[1:]:

@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Stopped(Exception):
-    """The run was asked to stop by the signal of this number; its state is saved."""
+class Stopped(KeyboardInterrupt):
+    """The run was asked to stop by the signal of this number; its state is saved.
+
+    It is what Python raises for Ctrl-C, and says in its message where to go on.
+    """
 
     def __init__(self, message: str, number: int):
         super().__init__(message)
@@ -24,7 +27,7 @@ def stop_signals() -> Iterator[list[int]]:
     """
     caught: list[int] = []
 
-    def note(number, _):
+    def note(number: int, _: object) -> None:
         if caught:
             raise KeyboardInterrupt
         caught.append(number)

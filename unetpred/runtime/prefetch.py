@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -13,23 +13,23 @@ Made = TypeVar("Made")
 
 def prefetch(
     make: Callable[[Item], Made], items: Iterable[Item], workers: int = 1, each: int = 1
-) -> Iterator[Made]:
+) -> Generator[Made, None, None]:
     """Make things in order, the next ones in threads while the caller works with this one.
 
     Parameters
     ----------
     make : callable
-        Called with each item. Where there are several threads, what it returns must depend on its
-        argument alone. What it raises is raised where its result is asked for.
+        Called with each item. With several threads, its result must depend on its argument alone.
+        Its errors are raised where its result is asked for.
     items : iterable
-        What to make things of; taken from as things are made.
+        What to make things of; items are taken as they are needed.
     workers : int
         Number of threads, at least 1.
     each : int
-        How many results per thread are made ahead; they bound the memory.
+        How many results per thread are made ahead; this bounds the memory.
     """
     with ThreadPoolExecutor(workers, thread_name_prefix="prefetch") as pool:
-        futures: deque = deque()
+        futures: deque[Future[Made]] = deque()
         try:
             for item in items:
                 futures.append(pool.submit(make, item))

@@ -8,8 +8,10 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "predictor": ["Predictor", "Result"],
-        "maps": ["PredictabilityMap", "predictability_map"],
+        "predictor": ["Predictor"],
+        "result": ["Result"],
+        "map_grid": ["PredictabilityMap"],
+        "maps": ["predictability_map"],
         "activations": ["features"],
         "scores": ["content", "structure"],
     },

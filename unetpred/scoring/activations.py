@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from unetpred.backends.keras_import import import_keras
 from unetpred.backends.precision import full_float32
 from unetpred.errors import InputError
+from unetpred.holes.own_masks import Masks
 from unetpred.images.colour import to_network
+from unetpred.images.inputs import load_all
 from unetpred.network.layer_outputs import choose_layers, layer_model, visible_masks
 
 if TYPE_CHECKING:
@@ -20,9 +23,9 @@ POOL_MEAN = "mean"
 
 
 def features(
-    images: np.ndarray | str | os.PathLike | Iterable,
+    images: Any,
     layers: str | Sequence[str],
-    mask: np.ndarray | None = None,
+    mask: np.ndarray | str | os.PathLike | None = None,
     weights: str | os.PathLike | keras.Model | None = None,
     pool: int | Literal["mean"] | None = None,
     channel_mean: bool = False,
@@ -33,13 +36,14 @@ def features(
 
     Parameters
     ----------
-    images : array_like (N,H,W,3), or path, or sequence of paths
-        RGB, uint8 or float 0..255, sides at least 84 px; or image files, arrays in files,
-        directories. All of one size, unless ``pool="mean"``.
+    images : path-like, array_like, PIL.Image.Image, or sequence of these
+        Files, folders, or arrays (N,H,W,3), (N,H,W), (H,W,3) or (H,W): uint8, or float 0..255,
+        RGB or grey, sides at least 84 px. All of one size, unless ``pool="mean"``.
     layers : str or sequence of str
         Names of layers, as `unetpred features --list` shows them; ``*`` stands for any characters.
-    mask : array_like, (H,W) or (N,H,W), optional
-        Anything but 0 = visible, 0 = missing. Nothing is missing if not given.
+    mask : array_like, (H,W) or (N,H,W), or path-like, optional
+        Anything but 0 = visible, 0 = missing. Nothing is missing if not given. A path is a mask,
+        or a folder of masks that are named like their images.
     weights : str, path-like or keras.Model, optional
         As for `unetpred.load_model`, or a network that was loaded before.
     pool : int or "mean", optional
@@ -69,25 +73,11 @@ def features(
     >>> features(images, ["vblock3_conv_3", "vblock5_*"], pool="mean")["vblock3_conv_3"].shape
     (4, 64)
     """
-    from unetpred.images.sources import array_sources, list_sources
-
-    if isinstance(images, str | os.PathLike):
-        images = [images]
-    if isinstance(images, list | tuple) and images and isinstance(images[0], str | os.PathLike):
-        inputs = list_sources(images)
-        if failed := [one.error for one in inputs if one.error]:
-            raise InputError(failed[0])
-        sources = [source for one in inputs for source in one.sources]
-    else:
-        try:
-            images = np.asarray(images)
-        except ValueError:  # of arrays of several sizes
-            raise InputError(
-                "images of several sizes: give (N,H,W,3), or one size at a time"
-            ) from None
-        if images.ndim != 4 or images.shape[-1] != 3 or not len(images):
-            raise InputError(f"images of shape {images.shape}: (N,H,W,3) with N at least 1 needed")
-        sources = array_sources(images)
+    sources = load_all(images)
+    if isinstance(mask, str | os.PathLike):
+        own = Masks(mask)
+        own.check_count(len(sources))
+        mask = np.stack([own.of(one.path, row, one.size) for row, one in enumerate(sources)])
     masks = visible_masks(mask, len(sources))
     extractor = Extractor(layers, weights, pool, channel_mean, dtype)
     check_one_size({source.size for source in sources}, pool)
@@ -127,6 +117,7 @@ class Extractor:
         channel_mean: bool = False,
         dtype: Literal["float32", "float16"] = "float32",
     ):
+        import_keras(ours=False)
         import keras
 
         from unetpred.network.model import config_of
@@ -205,7 +196,7 @@ def averaged(
     if pool == POOL_MEAN:
         values = values.mean(axis=(1, 2), dtype="float64")
     elif pool is not None:
-        values = _block_means(values, pool)
+        values = _block_means(values, int(pool))
     return values[..., 0] if channel_mean else values
 
 

@@ -148,7 +148,7 @@ def _mean(values: list[np.ndarray], reason: str) -> Content:
     mean = np.mean(values, axis=0)
     if not reason and not np.isfinite(mean).all():
         reason = "NaN or infinity in the features"
-    return Content(mean.mean(), mean, reason)
+    return Content(mean.mean(), mean, reason)  # type: ignore[arg-type]
 
 
 @full_float32()
@@ -161,7 +161,7 @@ def _layer_distances(patches: np.ndarray, vgg: keras.Model) -> np.ndarray:
 
     eps = float(np.finfo(np.float32).eps)
     count = patches.shape[1]
-    distances = []
+    distances: list[list] = []
     for features in vgg(patches.reshape(-1, *patches.shape[2:]), training=False):  # (1+K)N,h,w,C
         norm = ops.sqrt(ops.sum(ops.square(features), axis=-1, keepdims=True) + eps)
         unit = features / norm

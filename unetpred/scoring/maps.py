@@ -3,60 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from unetpred.backends.precision import full_float32
 from unetpred.errors import InputError
 from unetpred.holes.contexts import DEFAULT_CONTEXT, FULL
-from unetpred.holes.masks import DEFAULT_HOLE, hole_mask
-from unetpred.images.arrays import MIN_SIDE
+from unetpred.holes.masks import DEFAULT_HOLE
 from unetpred.images.colour import from_network, to_network
+from unetpred.images.inputs import load_all
 from unetpred.network.forward import forward
-from unetpred.scoring.crops import Cut, crops, fields
+from unetpred.scoring.crops import Cut, Part, crops, fields
 from unetpred.scoring.hole_outputs import ready
+from unetpred.scoring.map_grid import (
+    HIDDEN,
+    OUTSIDE,
+    PENDING,
+    PredictabilityMap,
+    blank_map,
+    hole_pattern,
+)
 
 if TYPE_CHECKING:
     import keras
 
     from unetpred.scoring.predictor import Predictor
 
-PENDING = "not scored yet"
-OUTSIDE = "the hole leaves the image"
-HIDDEN = "nothing is visible"
+__all__ = ["OUTSIDE", "PENDING", "PredictabilityMap", "blank_map", "predictability_map"]
 
 Progress = Callable[[int], None]
 
 
-@dataclass
-class PredictabilityMap:
-    """Scores at the places of a grid.
-
-    Attributes
-    ----------
-    structure : numpy.ndarray, (rows,cols) float64
-        Pearson's r in the hole, -1..1; higher = more predictable. NaN where undefined.
-    content : numpy.ndarray, (rows,cols) float64, or None if not asked for
-        VGG-16 feature distance in the hole, from 0; higher = LESS predictable. NaN where undefined.
-    x : numpy.ndarray, (cols,) int
-        Columns of the image at which the holes are centred, 0-based.
-    y : numpy.ndarray, (rows,) int
-        Rows, likewise.
-    reason : numpy.ndarray, (rows,cols) str
-        Why a score is undefined; empty where all are defined.
-    """
-
-    structure: np.ndarray
-    content: np.ndarray | None
-    x: np.ndarray
-    y: np.ndarray
-    reason: np.ndarray
-
-
 def predictability_map(
-    image: np.ndarray,
+    image: Any,
     stride: int = 16,
     context: int | Literal["full"] = DEFAULT_CONTEXT,
     mask_size: int = DEFAULT_HOLE,
@@ -69,8 +49,8 @@ def predictability_map(
 
     Parameters
     ----------
-    image : array_like, (H,W,3) or (H,W)
-        uint8 or float, RGB or grey, 0..255.
+    image : path-like, array_like (H,W,3) or (H,W), or PIL.Image.Image
+        An image file, or uint8 or float, RGB or grey, 0..255.
     stride : int
         Distance of the places, px: x = 0, stride, 2*stride, ... below W, and y alike, so that
         ``structure[i, j]`` is at column ``j * stride`` and row ``i * stride``. Places so near the
@@ -104,10 +84,9 @@ def predictability_map(
     >>> result = predictability_map(image, stride=32)
     >>> result.structure                    # (ceil(H/32), ceil(W/32))
     """
-    from unetpred.images.sources import array_sources
     from unetpred.scoring.predictor import OUTPUTS, Predictor
 
-    pictures = array_sources(image, "image")
+    pictures = load_all(image)
     if len(pictures) != 1:
         raise InputError(f"image: holds {len(pictures)} pictures; a map is of one")
     if unknown := [name for name in output if name not in OUTPUTS]:
@@ -115,69 +94,52 @@ def predictability_map(
     pixels = pictures[0].load()
     result = blank_map(pixels.shape[:2], stride, mask_size, "content" in output)
     hole = hole_pattern(mask_size, mask_shape, context)
-    complete(result, pixels, hole, context, predictor or Predictor(), progress or (lambda _: None))
+    predictor = predictor or Predictor()
+    scorer = PlaceScorer(pixels, hole, context, predictor, result.content is not None)
+    for batch in plan(result, pixels, hole, context, predictor):
+        keep(result, batch, scorer.compute(scorer.read(batch)))
+        if progress:
+            progress(len(batch))
     return result
 
 
-def blank_map(
-    size_hw: tuple[int, int], stride: int, mask_size: int = DEFAULT_HOLE, content: bool = False
-) -> PredictabilityMap:
-    """A map in which all that is known is where the hole leaves the image.
+class Places(NamedTuple):
+    """A batch: places that are scored in one pass of one network.
 
-    Raises
-    ------
-    InputError
-        If the stride is none, or the hole fits at no place.
+    Attributes
+    ----------
+    part : Part
+        What all of its pictures have in common.
+    cells : list of (row, column)
+        Of the map.
+    places : list of (x, y)
+        Of the image.
     """
-    if stride != int(stride) or stride < 1:
-        raise InputError(f"stride {stride}: a whole number of pixels, at least 1, is right")
-    height, width = size_hw
-    x, y = np.arange(0, width, int(stride)), np.arange(0, height, int(stride))
-    before, after = mask_size // 2, mask_size - mask_size // 2
-    fits = [(p >= before) & (p + after <= side) for p, side in ((y, height), (x, width))]
-    inside = fits[0][:, None] & fits[1]
-    if not inside.any():
-        raise InputError(
-            f"a hole of {mask_size} px leaves the image of {width}x{height} px (width x height) at "
-            f"every place of a grid of {stride} px; a smaller hole or stride is needed"
-        )
-    empty = np.full(inside.shape, np.nan)
-    reason = np.where(inside, PENDING, OUTSIDE).astype(object)
-    return PredictabilityMap(empty, empty.copy() if content else None, x, y, reason)
+
+    part: Part
+    cells: list[tuple[int, int]]
+    places: list[tuple[int, int]]
+
+    def __len__(self) -> int:
+        return len(self.cells)
 
 
-def hole_pattern(
-    mask_size: int, mask_shape: str = "square", context: int | str = DEFAULT_CONTEXT
-) -> np.ndarray:
-    """The hole in its bounding box, (S,S) float32, 1 = visible, 0 = missing.
+class PlaceScore(NamedTuple):
+    """Scores of one place: as in `PredictabilityMap`."""
 
-    Raises
-    ------
-    InputError
-        If it leaves nothing of the context visible, or the context is none.
-    """
-    if context != FULL:
-        if context != int(context) or context < MIN_SIDE:
-            raise InputError(
-                f"context {context}: a whole number of pixels, at least {MIN_SIDE}, is right"
-            )
-        if mask_size >= context:
-            raise InputError(
-                f"a hole of {mask_size} px leaves nothing visible of a context of {context} px"
-            )
-    center = mask_size // 2, mask_size // 2
-    return hole_mask((mask_size, mask_size), mask_size, mask_shape, center)
+    structure: float
+    content: float
+    reason: str
 
 
-def complete(
+def plan(
     result: PredictabilityMap,
     image: np.ndarray,
     hole: np.ndarray,
     context: int | str,
     predictor: Predictor,
-    progress: Progress,
-) -> None:
-    """Score, in place, what is still pending in a map.
+) -> list[Places]:
+    """Batches of all places that are still pending in a map.
 
     Parameters
     ----------
@@ -187,34 +149,79 @@ def complete(
         RGB 0..255.
     hole : numpy.ndarray, (S,S)
         From `hole_pattern`.
-    context, predictor, progress
+    context, predictor
         As for `predictability_map`.
     """
-    from unetpred.network.model import build_hole_model
-
-    outputs = predictor.outputs()
     cells = {
-        (int(result.x[j]), int(result.y[i])): (i, j)
+        (int(result.x[j]), int(result.y[i])): (int(i), int(j))
         for i, j in np.argwhere(result.reason == PENDING)
     }
     if context == FULL:
-        parts = fields(image, hole, list(cells), outputs.network)
+        parts = fields(image, hole, list(cells), predictor.outputs().network)
     else:
-        parts = crops(image, hole, list(cells), context)
-    built = model = None
+        parts = crops(image, hole, list(cells), int(context))
+    batches = []
     for part in parts:
-        key = part.size, (part.box,)
-        if key != built:
-            # what scores such crops elsewhere serves here too; fields are of no use elsewhere
-            model = None if context == FULL else outputs.graph(*key)
-            model = model or ready(build_hole_model(outputs.network, *part.size, part.box))
-            built = key
         for start in range(0, len(part.places), predictor.batch_size):
             places = part.places[start : start + predictor.batch_size]
-            cuts = [part.cut(*place) for place in places]
-            filled = _fill(model, cuts, part.same_mask)
-            _score(result, image, hole, [cells[p] for p in places], cuts, filled, predictor)
-            progress(len(places))
+            batches.append(Places(part, [cells[place] for place in places], places))
+    return batches
+
+
+class PlaceScorer:
+    """Scores batches of places of one image. The same batch gives the same scores.
+
+    Parameters
+    ----------
+    image, hole, context, predictor
+        As for `plan`.
+    content : bool
+        Whether content is wanted too.
+    """
+
+    def __init__(
+        self,
+        image: np.ndarray,
+        hole: np.ndarray,
+        context: int | str,
+        predictor: Predictor,
+        content: bool = False,
+    ):
+        self._image, self._hole, self._content = image, hole, content
+        self._full, self._predictor = context == FULL, predictor
+        self._built: tuple[tuple, keras.Model] | None = None
+
+    def read(self, batch: Places) -> tuple[Places, list[Cut]]:
+        """Cut out what the network sees."""
+        return batch, [batch.part.cut(*place) for place in batch.places]
+
+    def compute(self, read: tuple[Places, list[Cut]]) -> list[PlaceScore]:
+        """Fill in and score, in the order of the batch."""
+        batch, cuts = read
+        filled = _fill(self._model(batch.part), cuts, batch.part.same_mask)
+        vgg = self._predictor.vgg() if self._content else None
+        return _scores(self._image, self._hole, batch.places, cuts, filled, vgg)
+
+    def _model(self, part: Part) -> keras.Model:
+        from unetpred.network.model import build_hole_model
+
+        outputs = self._predictor.outputs()
+        key = part.size, (part.box,)
+        if self._built is None or self._built[0] != key:
+            # what scores such crops elsewhere serves here too; fields are of no use elsewhere
+            model = None if self._full else outputs.graph(*key)
+            model = model or ready(build_hole_model(outputs.network, *part.size, part.box))
+            self._built = key, model
+        return self._built[1]
+
+
+def keep(result: PredictabilityMap, batch: Places, scores: list[PlaceScore]) -> None:
+    """Put the scores of a batch into their map."""
+    for cell, score in zip(batch.cells, scores, strict=True):
+        result.structure[cell] = score.structure
+        if result.content is not None:
+            result.content[cell] = score.content
+        result.reason[cell] = score.reason  # last: whoever stops before finds the place pending
 
 
 @full_float32()
@@ -225,29 +232,39 @@ def _fill(model: keras.Model, cuts: list[Cut], same_mask: bool) -> np.ndarray:
     return np.clip(from_network(forward(model, [images, masks])[0]), 0, 255)
 
 
-def _score(result, image, hole, cells, cuts, filled, predictor) -> None:
+def _scores(
+    image: np.ndarray,
+    hole: np.ndarray,
+    places: list[tuple[int, int]],
+    cuts: list[Cut],
+    filled: np.ndarray,
+    vgg: keras.Model | None,
+) -> list[PlaceScore]:
     """Compare the fillings of some places with what was there."""
     from unetpred.scoring.scores import content, structure
 
-    count = len(hole)
-    patches, reasons = [], []  # (filled in, original)
-    for (i, j), one, output in zip(cells, cuts, filled, strict=True):
-        y, x = result.y[i] - count // 2, result.x[j] - count // 2
-        original = image[y : y + count, x : x + count]
+    side = len(hole)
+    patches, values, reasons = [], [], []  # patches: (filled in, original)
+    for (x, y), one, output in zip(places, cuts, filled, strict=True):
+        row, column = y - side // 2, x - side // 2
+        original = image[row : row + side, column : column + side]
         top, left = one.corner
-        patch = output[top : top + count, left : left + count]
+        patch = output[top : top + side, left : left + side]
         patches.append((np.where(hole[..., None] == 0, patch, original), original))
-        if not one.mask.any():
-            reasons.append(HIDDEN)
-            continue
-        result.structure[i, j], why = structure(*patches[-1], hole)
-        reasons.append(f"structure: {why}" if why else "")
-    if result.content is not None:
-        score = content(*np.stack(patches, axis=1), predictor.vgg(), batch_size=len(patches))
-        for k, ((i, j), one) in enumerate(zip(cells, cuts, strict=True)):
-            if one.mask.any():
-                result.content[i, j] = score.total[k]
-                both = [reasons[k], f"content: {score.reason}" if score.reason else ""]
-                reasons[k] = "; ".join(filter(None, both))
-    for cell, reason in zip(cells, reasons, strict=True):
-        result.reason[cell] = reason  # last: whoever stops before finds the place pending
+        value, why = structure(*patches[-1], hole) if one.mask.any() else (np.nan, "")
+        values.append(float(value))
+        reasons.append([f"structure: {why}"] if why else [])
+    distances = np.full(len(places), np.nan)
+    if vgg is not None:
+        fillings, originals = np.stack(patches, axis=1)
+        found = content(fillings, originals, vgg, batch_size=len(patches))
+        distances[:] = found.total
+        if found.reason:
+            for reason in reasons:
+                reason.append(f"content: {found.reason}")
+    return [
+        PlaceScore(value, float(distance), "; ".join(reason))
+        if one.mask.any()
+        else PlaceScore(np.nan, np.nan, HIDDEN)
+        for one, value, distance, reason in zip(cuts, values, distances, reasons, strict=True)
+    ]

@@ -4,51 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from unetpred.backends.keras_import import import_keras
 from unetpred.errors import InputError
 from unetpred.holes.masks import Box, checked_masks, hole_boxes
+from unetpred.holes.own_masks import Masks
 from unetpred.images.colour import from_network
+from unetpred.images.inputs import load_all
+from unetpred.images.sources import Source
 from unetpred.scoring.hole_outputs import HoleOutputs
+from unetpred.scoring.result import Result, combined
 
 if TYPE_CHECKING:
     import keras
 
 OUTPUTS = ("structure", "content")
-
-
-@dataclass
-class Result:
-    """Scores of N images, and their filled-in versions.
-
-    Attributes
-    ----------
-    structure : numpy.ndarray, (N,) float64, or None if not asked for
-        Pearson's r in the hole, -1..1; higher = more predictable. NaN where undefined.
-    content : numpy.ndarray, (N,) float64, or None if not asked for
-        VGG-16 feature distance in the hole, from 0; higher = LESS predictable. NaN where undefined.
-    content_layers : numpy.ndarray, (N,5) float64, or None
-        Its terms, in the order of `unetpred.network.vgg16.CONTENT_LAYERS`.
-    filled : numpy.ndarray, (N,H,W,3) float32
-        RGB 0..255; the visible pixels are the original's.
-    network_output : numpy.ndarray, (N,H,W,3) float32, or None if not asked for
-        What the network gives everywhere, RGB, before clipping.
-    reasons : list of str
-        Per image why a score is undefined; empty where all are defined.
-    content_of_others : list of numpy.ndarray, (N,) float64
-        Content of the same holes as others have filled them in; empty if not asked for.
-    """
-
-    structure: np.ndarray | None
-    content: np.ndarray | None
-    content_layers: np.ndarray | None
-    filled: np.ndarray = field(repr=False)  # a notebook that shows a result shows scores
-    network_output: np.ndarray | None = field(repr=False)
-    reasons: list[str] = field(default_factory=list)
-    content_of_others: list[np.ndarray] = field(default_factory=list)
 
 
 class Predictor:
@@ -69,6 +42,7 @@ class Predictor:
     >>> predictor = Predictor()
     >>> result = predictor(images)          # uint8 or float RGB 0..255, (N,H,W,3)
     >>> result.structure                    # (N,)
+    >>> predictor(["a.png", "b.jpg"]).to_frame()
     """
 
     def __init__(
@@ -79,6 +53,7 @@ class Predictor:
     ):
         if batch_size < 1:
             raise InputError(f"batch_size must be at least 1, got {batch_size}")
+        import_keras(ours=False)
         self.weights = weights
         self.vgg_weights = vgg_weights
         self.batch_size = batch_size
@@ -109,20 +84,23 @@ class Predictor:
 
     def __call__(
         self,
-        images: np.ndarray,
-        mask: np.ndarray | None = None,
+        images: Any,
+        mask: Any = None,
         output: Sequence[str] = ("structure",),
         network_output: bool = False,
     ) -> Result:
-        """Score images of one size.
+        """Score images.
 
         Parameters
         ----------
-        images : array_like, (N,H,W,3)
-            uint8 or float, RGB 0..255, sides at least 84 px.
-        mask : array_like, (H,W), (H,W,3), (N,H,W) or (N,H,W,3), optional
-            Anything but 0 = visible, 0 = missing; the centred 52 px square if not given. A first
-            axis of N gives each image its own; a last one of 3 each of red, green and blue.
+        images : path-like, array_like, PIL.Image.Image, or sequence of these
+            Files, folders, or arrays (N,H,W,3), (N,H,W), (H,W,3) or (H,W): uint8, or float
+            0..255, RGB or grey, sides at least 84 px. Sizes may differ.
+        mask : array_like, path-like, or sequence of these, optional
+            Anything but 0 = visible, 0 = missing; the centred 52 px square if not given. An array
+            is (H,W), (H,W,3), (N,H,W) or (N,H,W,3): a first axis of N gives each image its own,
+            a last one of 3 each of red, green and blue. A path is a mask, or a folder of masks
+            that are named like their images. A sequence has one for each image.
         output : sequence of {"structure", "content"}
             The scores wanted.
         network_output : bool
@@ -135,12 +113,25 @@ class Predictor:
         Raises
         ------
         InputError
-            If shapes or values do not fit.
+            If an image cannot be used, or shapes or values do not fit.
         """
-        images = _checked_images(images)
         if unknown := [name for name in output if name not in OUTPUTS]:
             raise InputError(f"output {unknown[0]!r} is not one of {', '.join(OUTPUTS)}")
-        return self.score(images, checked_masks(mask, images.shape), output, network_output)
+        sources = load_all(images)
+        sizes = [source.size for source in sources]
+        own = _own_masks(mask, sources)
+        results, groups = [], []
+        for size in dict.fromkeys(sizes):
+            rows = [row for row, other in enumerate(sizes) if other == size]
+            stack = np.stack([sources[row].load() for row in rows])
+            given = mask if own is None else np.stack([own[row] for row in rows])
+            masks = checked_masks(given, stack.shape)
+            results.append(self.score(stack, masks, output, network_output))
+            groups.append(rows)
+        result = combined(results, groups)
+        result.images = [source.path for source in sources]
+        result.indices = [source.index for source in sources]
+        return result
 
     def score(
         self,
@@ -225,17 +216,20 @@ def _shared(masks: np.ndarray) -> np.ndarray:
     return masks[:1] if len(masks) > 1 and (masks == masks[0]).all() else masks
 
 
-def _checked_images(images: np.ndarray) -> np.ndarray:
-    from unetpred.images.sources import array_sources
-
-    try:
-        images = np.asarray(images)
-    except ValueError:  # as NumPy says that it can make no array of it
-        shapes = " and ".join(map(str, list(dict.fromkeys(map(np.shape, images)))[:2]))
-        raise InputError(
-            f"images of several shapes, {shapes}: (N,H,W,3) of one size at a time is right; "
-            "`unetpred predict` takes files of several sizes"
-        ) from None
-    if images.ndim != 4 or images.shape[-1] != 3 or not len(images):
-        raise InputError(f"images of shape {images.shape}: (N,H,W,3) with N at least 1 is right")
-    return np.stack([source.load() for source in array_sources(images)])
+def _own_masks(mask: Any, sources: list[Source]) -> list[np.ndarray] | None:
+    """The mask of each image, where a path or a sequence gives it; else None."""
+    if isinstance(mask, list | tuple) and all(np.ndim(one) >= 2 for one in mask):
+        if len(mask) != len(sources):
+            raise InputError(f"mask: has {len(mask)} masks for {len(sources)} image(s)")
+        for row, (one, source) in enumerate(zip(mask, sources, strict=True)):
+            if np.shape(one)[:2] != source.size or np.ndim(one) != np.ndim(mask[0]):
+                raise InputError(
+                    f"mask {row}: has shape {np.shape(one)}, but its image is {source.size}; the "
+                    "image's height and width, and one or three channels in all masks, are right"
+                )
+        return [np.asarray(one) for one in mask]
+    if not isinstance(mask, str | os.PathLike):
+        return None
+    masks = Masks(mask)
+    masks.check_count(len(sources))
+    return [masks.of(one.path, row, one.size) for row, one in enumerate(sources)]

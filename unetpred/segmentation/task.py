@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +152,7 @@ class Segmenting:
             self._borders[index] = weights.astype(np.float16)
         return self._borders[index]
 
-    def batches(self, wanted: Iterable[tuple[int, bool]]) -> Iterator[tuple]:
+    def batches(self, wanted: Iterable[tuple[int, bool]]) -> Generator[tuple[Any, ...], None, None]:
         return prefetch(lambda item: self.batch(*item), wanted, self.config.workers, each=2)
 
     def prepare(self, images: Any, labels: Any, weights: Any = None) -> tuple[Any, Any]:

@@ -13,20 +13,38 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.io.files import atomic_path
+from unetpred.io.apart import opens
+from unetpred.io.checksum import append_checksum, matches_checksum
+from unetpred.io.files import atomic_path, set_damaged_aside
 from unetpred.io.hdf5 import open_hdf5
+from unetpred.io.hdf5_writing import new_hdf5
+from unetpred.io.reading import check_regular, reading
 
 if TYPE_CHECKING:
     import keras
 
 STATE = "state.h5"
+#: The state before that, in case it is damaged.
+PREVIOUS = "previous.state.h5"
 #: What a run leaves in its folder.
-FILES = (STATE, "last.weights.h5", "best.weights.h5", "history.csv", "config.json", "preview.png")
+FILES = (
+    STATE,
+    PREVIOUS,
+    "last.weights.h5",
+    "best.weights.h5",
+    "history.csv",
+    "config.json",
+    "preview.png",
+)
 TENSORBOARD = "tensorboard"
 
 
 class Diverged(RuntimeError):
     """The loss or the weights are no numbers any more."""
+
+
+class DamagedState(InputError):
+    """A state is there, but is not as it was written."""
 
 
 def values(variable: keras.Variable) -> np.ndarray:
@@ -50,9 +68,9 @@ def named_variables(
 
 
 def write_state(
-    path: str | os.PathLike, variables: Mapping[str, keras.Variable], run: Mapping[str, Any]
+    path: str | os.PathLike[str], variables: Mapping[str, keras.Variable], run: Mapping[str, Any]
 ) -> None:
-    """Write a state.
+    """Write a state, with a check sum. The one before it is kept as `PREVIOUS`.
 
     Parameters
     ----------
@@ -67,43 +85,111 @@ def write_state(
     ------
     Diverged
         If a weight is no number; `path` is left as it was.
+    WriteError
+        If the disk is full, say; `path` is left as it was.
     """
-    import h5py
-
+    path = Path(path)
     with atomic_path(path) as temporary:
-        with h5py.File(temporary, "w") as file:
+        with new_hdf5(temporary) as file:
             for name, variable in variables.items():
                 value = values(variable)
                 if not np.isfinite(value).all():
                     raise Diverged(f"{variable.path} holds NaN or infinity")
                 file[name] = value
             file.attrs["run"] = json.dumps(run)
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
+        append_checksum(temporary)
+        _keep(path)
 
 
-def read_run(path: str | os.PathLike) -> dict[str, Any]:
+def _keep(path: Path) -> None:
+    """Keep the state that is there as `PREVIOUS`; there is one of its name at every moment."""
+    if not path.is_file():
+        return
+    other = path.with_name(f".{os.getpid()}-{PREVIOUS}")
+    with suppress(FileNotFoundError):
+        other.unlink()
+    try:
+        os.link(path, other)
+    except OSError:  # a file system without links
+        os.replace(path, other)
+    os.replace(other, path.with_name(PREVIOUS))
+
+
+def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read what `write_state` was given as `run`.
 
     Raises
     ------
     InputError
-        If the file is missing, damaged, or no state.
+        If there is no such file; `DamagedState` if it is damaged, or no state.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"{path}: no such file; the state of a training run is needed ({STATE})")
+    check_regular(path)
     try:
-        with open_hdf5(path) as file:
-            run = json.loads(file.attrs["run"])
-            if "network" in file and isinstance(run["step"], int):
-                return run
-    except (OSError, KeyError, TypeError, ValueError):
+        whole = matches_checksum(path)
+        # one of an older version has none; and HDF5 may run for ever on what is damaged
+        if whole or (whole is None and opens(path)):
+            with open_hdf5(path) as file:
+                run = json.loads(file.attrs["run"])
+                if "network" in file and isinstance(run["step"], int):
+                    return run
+    except Exception:  # HDF5 raises anything where a file is damaged
         pass
-    raise InputError(f"{path}: is not the complete state of a training run ({STATE})")
+    raise DamagedState(f"{path}: is damaged, or not the complete state of a training run ({STATE})")
 
 
-def load_state(path: str | os.PathLike, variables: Mapping[str, keras.Variable]) -> None:
+def last_state(path: str | os.PathLike) -> Path | None:
+    """Find the state to go on from.
+
+    Parameters
+    ----------
+    path : path-like
+        A state, or the folder of one.
+
+    Returns
+    -------
+    Path or None
+        None if the folder has none.
+
+    Raises
+    ------
+    InputError
+        If `path` is no folder and not there.
+    DamagedState
+        If it is damaged. It is kept under another name; the state before it takes its place, if
+        there is a good one, so that going on again goes on from there.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path /= STATE
+        if not path.exists() and path.with_name(PREVIOUS).exists():
+            os.replace(path.with_name(PREVIOUS), path)  # killed while the two were exchanged
+        if not path.exists():
+            return None
+    try:
+        read_run(path)
+    except DamagedState as error:
+        if path.name != STATE:  # any other file is the user's
+            raise
+        aside, before = set_damaged_aside(path), path.with_name(PREVIOUS)
+        try:
+            step = read_run(before)["step"]
+        except InputError:
+            raise DamagedState(
+                f"{error}; it is kept as {aside.name}, and there is no good one before it; without "
+                "--resume a new run begins"
+            ) from None
+        os.replace(before, path)
+        raise DamagedState(
+            f"{error}; it is kept as {aside.name}, and the one before it, of step {step}, is in "
+            "its place: --resume again goes on from there"
+        ) from None
+    return path
+
+
+def load_state(path: str | os.PathLike[str], variables: Mapping[str, keras.Variable]) -> None:
     """Assign the variables of a state.
 
     Parameters
@@ -118,7 +204,7 @@ def load_state(path: str | os.PathLike, variables: Mapping[str, keras.Variable])
     InputError
         If the file has other variables than these; none of them is assigned then.
     """
-    with open_hdf5(path) as file:
+    with reading(str(path)), open_hdf5(path) as file:
         for part in {name.split("/")[0] for name in variables}:
             wanted = {n: tuple(v.shape) for n, v in variables.items() if n.startswith(f"{part}/")}
             found = {f"{part}/{n}": tuple(d.shape) for n, d in file.get(part, {}).items()}
@@ -127,8 +213,12 @@ def load_state(path: str | os.PathLike, variables: Mapping[str, keras.Variable])
                     f"{path}: its {part} is of another run: {_size(found)}, where {_size(wanted)} "
                     "are needed; give the --preset and --ema of that run"
                 )
-        for name, variable in variables.items():
-            variable.assign(file[name][()])
+        read = {name: file[name][()] for name in variables}
+        for name, value in read.items():
+            if not np.isfinite(value).all():
+                raise InputError(f"{path}: {name} holds NaN or infinity; it is damaged")
+    for name, variable in variables.items():
+        variable.assign(read[name])
 
 
 def _size(shapes: Mapping[str, tuple[int, ...]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 
@@ -24,7 +25,7 @@ class Clock:
     """
 
     def __init__(self, minutes: float | None, started: float | None = None):
-        self._seconds = None if minutes is None else 60 * minutes
+        self._seconds = math.inf if minutes is None else 60 * minutes
         self._started = time.monotonic() if started is None else started
         self.before = self.measuring = self.exporting = self.saving = 0.0
 

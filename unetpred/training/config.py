@@ -47,7 +47,7 @@ class TrainConfig:
     loss : {"hole", "upstream"}
         `unetpred.training.losses.hole_loss` or `unetpred.training.losses.upstream_loss`.
     loss_weights : dict of str to float
-        Weights of that loss that shall differ from its own.
+        Weights that replace those of the loss, by name.
     image_size : int
         Side of the crops, px, a multiple of 32.
     window : int, optional
@@ -207,6 +207,7 @@ class TrainConfig:
     @property
     def box(self) -> tuple[int, int, int, int]:
         """What of the crop is computed, (top, left, bottom, right), the last two exclusive."""
+        assert self.window is not None  # half of image_size since it was made
         edge = (self.image_size - self.window) // 2
         return edge, edge, edge + self.window, edge + self.window
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +87,7 @@ class Filling:
     def batch(self, step: int, final: bool) -> tuple:
         return self.photographs.batch(step, final=final)
 
-    def batches(self, wanted: Iterable[tuple[int, bool]]) -> Iterator[tuple]:
+    def batches(self, wanted: Iterable[tuple[int, bool]]) -> Generator[tuple[Any, ...], None, None]:
         return loader.batches(self.photographs, wanted, self.config.workers)
 
     def prepare(self, images: Any, masks: Any) -> tuple[list[Any], Any]:

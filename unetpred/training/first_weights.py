@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import keras
@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from unetpred.errors import InputError
-from unetpred.network.folding import SCALE
+from unetpred.network.architecture import SCALE
 from unetpred.network.model import Config, build_unetpred, config_of, layer_names
 from unetpred.network.partial_convolution import PConv2D
 from unetpred.network.widening import widen
@@ -23,7 +23,7 @@ def initialise(
     config: Config,
     source: str,
     vgg_weights: str | None,
-    batches: Iterable[tuple[np.ndarray, np.ndarray]],
+    batches: Iterable[Iterable[np.ndarray]],
 ) -> None:
     """Give a training network its first weights.
 
@@ -39,7 +39,7 @@ def initialise(
         network, of which mirrored copies are put side by side (`widen`); or the `state.h5` of
         another run.
     vgg_weights : str, optional
-        A file of VGG-16; ImageNet's weights are downloaded if it is needed and not given.
+        A file of VGG-16; that of `read_vgg`, trained on ImageNet, if not given.
     batches : iterable of (image / 64, mask)
         Photographs as in training, (N,H,W,3) and (N,H,W,1).
 
@@ -177,7 +177,7 @@ def carry_colours(training: keras.Model, config: Config, beside: Iterable[str] =
 
 
 def measure(
-    training: keras.Model, names: Iterable[str], batches: Iterable[Sequence[np.ndarray]]
+    training: keras.Model, names: Iterable[str], batches: Iterable[Iterable[np.ndarray]]
 ) -> None:
     """Measure the statistics of normalisations, and undo in gain and offset what they change.
 

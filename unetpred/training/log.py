@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from unetpred.io.files import atomic_path
+from unetpred.io.files import atomic_path, set_damaged_aside, writing
 from unetpred.training.checkpoints import TENSORBOARD
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class RunLog:
 
     def __init__(
         self,
-        folder: str | os.PathLike,
+        folder: str | os.PathLike[str],
         step: int = 0,
         measures: Sequence[str] = MEASURES,
         picture: str = PICTURE,
@@ -46,15 +46,25 @@ class RunLog:
         self._columns = ("step", "loss", "lr", *measures, "images_per_second", "waiting")
         self._path = self.folder / "history.csv"
         rows = [row for row in read_history(self._path) if int(row["step"]) <= step]
+        self._set_aside_if_damaged()
         with atomic_path(self._path) as temporary, temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, self._columns, extrasaction="ignore")
             writer.writeheader()
             writer.writerows(rows)
         self._board = _board(self.folder / TENSORBOARD, step)
 
+    def _set_aside_if_damaged(self) -> None:
+        if _damaged_lines(self._path):
+            aside = set_damaged_aside(self._path)
+            logger.warning(
+                "%s: has damaged lines, which are left out; it is kept as %s",
+                self._path,
+                aside.name,
+            )
+
     def record(self, row: Mapping[str, Any]) -> None:
         """Append a row with some of the columns, `step` among them."""
-        with self._path.open("a", newline="") as file:
+        with writing(self._path), self._path.open("a", newline="") as file:
             csv.DictWriter(file, self._columns).writerow(row)
         if self._board:
             for name, value in row.items():
@@ -77,16 +87,43 @@ class RunLog:
             self._board.close()
 
 
-def read_history(path: str | os.PathLike) -> list[dict[str, str]]:
+def read_history(path: str | os.PathLike[str]) -> list[dict[str, str]]:
     """Read the complete rows of a history.csv; none if there is no such file."""
     path = Path(path)
     if not path.is_file():
         return []
-    with path.open(newline="") as file:
-        lines = file.read().splitlines(keepends=True)
+    return [row for row in _rows(path) if _is_whole(row)]
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    content = path.read_bytes().replace(b"\0", b"?").decode(errors="replace")
     # a run that was killed may have left the beginning of a line
-    rows = csv.DictReader(line for line in lines if line.endswith("\n"))
-    return [row for row in rows if (row.get("step") or "").isdigit() and None not in row.values()]
+    lines = [line for line in content.splitlines(keepends=True) if line.endswith("\n")]
+    rows = csv.reader(lines)
+    try:
+        names = next(rows, [])
+        return [dict(zip(names, row, strict=len(row) == len(names))) for row in rows]
+    except csv.Error:
+        return []
+
+
+def _is_whole(row: Mapping[str, str]) -> bool:
+    """Whether a row has a step, and only numbers or nothing in all other columns."""
+    try:
+        for value in row.values():
+            float(value or 0)
+    except (TypeError, ValueError):
+        return False
+    step = row.get("step") or ""
+    return step.isascii() and step.isdigit()
+
+
+def _damaged_lines(path: Path) -> int:
+    """Number of complete lines below the names that are no rows."""
+    if not path.is_file():
+        return 0
+    lines = path.read_bytes().count(b"\n") - 1
+    return max(0, lines) - len(read_history(path))
 
 
 def _board(folder: Path, step: int):

@@ -46,7 +46,7 @@ _TV_EPS = 1e-7
 def upstream_loss(
     y_true: Any,
     y_pred: Any,
-    vgg_weights: str | os.PathLike | keras.Model | None = None,
+    vgg_weights: str | os.PathLike[str] | keras.Model | None = None,
     weights: Mapping[str, float] | None = None,
     terms: str = "all",
 ) -> dict[str, Any]:
@@ -59,9 +59,9 @@ def upstream_loss(
                + fft_log   * mean |log(|P| + 1e-7) - log(|T| + 1e-7)|
                + fft_phase * mean ||P||T| - Re P Re T - Im P Im T|
 
-    As in the original, every term is a sum over the batch, not a mean; and the style term has the
-    original's bug, that the spectra (N,C,h,w') are reshaped, not transposed, to (N,h*w',C).
-    Everything is differentiable, also where a spectrum is 0, and computed in float32.
+    As in the original, every term is a sum over the batch, not a mean, and the style term keeps the
+    original's bug: the spectra (N,C,h,w') are reshaped to (N,h*w',C), not transposed. Everything
+    is computed in float32 and differentiable, also where a spectrum is 0.
 
     Parameters
     ----------
@@ -69,10 +69,10 @@ def upstream_loss(
         Target and prediction as the network gives them: BGR, mean-subtracted. H and W at least 8.
     vgg_weights : path-like or keras.Model, optional
         VGG-16 for the feature terms: a file (see `unetpred.network.vgg16.read_vgg`), or, to read it
-        but once for many calls, `vgg_model(path, LOSS_LAYERS)`. Without it ImageNet's is
-        downloaded.
+        once for many calls, `vgg_model(path, LOSS_LAYERS)`. The default is that of `read_vgg`,
+        trained on ImageNet.
     weights : mapping of str to float, optional
-        Weights that shall differ from `UPSTREAM_WEIGHTS`, by the names there.
+        Weights that replace those of `UPSTREAM_WEIGHTS`, by name.
     terms : {"all", "weighted"}
         "all" computes every term; "weighted" leaves out those of weight 0, for training. VGG-16
         is needed only where a feature term is computed.
@@ -96,7 +96,7 @@ def upstream_loss(
     ------
     InputError
         If a weight's name or `terms` is unknown, the shapes do not fit, or VGG-16 is needed and
-        cannot be had.
+        not available.
     """
     from keras import ops
 
@@ -142,7 +142,7 @@ def _same_images(true: tuple[int | None, ...], pred: tuple[int | None, ...]) -> 
     )
 
 
-def _loss_vgg(vgg_weights: str | os.PathLike | keras.Model | None) -> keras.Model:
+def _loss_vgg(vgg_weights: str | os.PathLike[str] | keras.Model | None) -> keras.Model:
     """Give the VGG-16 of the loss, checked, or built where it isn't yet."""
     if vgg_weights is None or isinstance(vgg_weights, (str, os.PathLike)):
         return vgg_model(vgg_weights, LOSS_LAYERS)
@@ -267,7 +267,7 @@ def hole_loss(
     y_pred : tensor, (N, H, W, 3)
         The prediction, in the units of the target.
     weights : mapping of str to float, optional
-        Weights that shall differ from `HOLE_WEIGHTS`, by the names there.
+        Weights that replace those of `HOLE_WEIGHTS`, by name.
     vgg : keras.Model, optional
         ``vgg_model(path)``, where content has a weight.
 
@@ -290,7 +290,8 @@ def hole_loss(
     weights = _weights(weights, HOLE_WEIGHTS)
     y_true, y_pred = ops.cast(y_true, "float32"), ops.cast(y_pred, "float32")
     true, hidden = y_true[..., :3], y_true[..., 3:]
-    count = ops.maximum(3 * ops.sum(hidden, axis=(1, 2, 3), keepdims=True), 1.0)
+    count = 3 * ops.sum(hidden, axis=(1, 2, 3), keepdims=True)
+    count = count + ops.cast(count < 0.5, "float32")  # at least 1
 
     def mean(x: Any) -> Any:
         return ops.sum(x * hidden, axis=(1, 2, 3), keepdims=True) / count
@@ -336,7 +337,9 @@ def _unit(features: Any) -> Any:
     return features / ops.sqrt(ops.sum(ops.square(features), axis=-1, keepdims=True) + eps)
 
 
-def _weights(changes: Mapping[str, float] | None, defaults: Mapping[str, float]) -> dict:
+def _weights(
+    changes: Mapping[str, float] | None, defaults: Mapping[str, float]
+) -> dict[str, float]:
     """Give the default weights with the changes."""
     unknown = set(changes or {}) - set(defaults)
     if unknown:

@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from unetpred.backends.precision import full_float32
+
 #: The quintic of the Newton-Schulz iteration, a x + b x^3 + c x^5, as published with Muon.
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 STEPS = 5
@@ -26,8 +28,8 @@ def make_optimizer(
 
     Muon [1]_ replaces the momentum of a matrix of weights by the nearest orthogonal one, so that
     every direction of a layer's input learns at the same pace, not only those that vary most. Here
-    it moves the kernels between hidden layers, scaled as in [2]_, so that one learning rate serves
-    both kinds; AdamW moves the first and the last kernel, biases and normalisations.
+    it moves the kernels between hidden layers, scaled as in [2]_, so that one learning rate suits
+    both; AdamW moves the first and the last kernel, biases and normalisations.
 
     Parameters
     ----------
@@ -43,8 +45,8 @@ def make_optimizer(
     clip : float
         Gradients whose joint norm is above this are shrunk to it.
     factors : mapping of str to float, optional
-        Factors on the learning rate, by how the paths of variables begin; 0 leaves them as they
-        are, but for the decay of weights.
+        Factors on the learning rate, by how the paths of variables begin; with 0 only the
+        decay of weights moves them.
 
     References
     ----------
@@ -52,7 +54,7 @@ def make_optimizer(
        https://kellerjordan.github.io/posts/muon.
     .. [2] Jingyuan Liu et al., "Muon is scalable for LLM training", arXiv:2502.16982, section 2.2.
     """
-    base = type(keras.optimizers.AdamW())  # on PyTorch a faster class than the one named
+    base: Any = type(keras.optimizers.AdamW())  # on PyTorch a faster class than the one named
 
     class Averaging(base):
         @property
@@ -112,8 +114,12 @@ def make_optimizer(
     return optimizer
 
 
+@full_float32()
 def orthogonal(x: Any) -> Any:
     """Bring all singular values of a kernel close to 1, by the Newton-Schulz iteration of Muon.
+
+    The products are those of float32 on every device: in the few bits of TF32 or bfloat16 this form
+    of the iteration, which takes powers of the Gram matrix, goes astray.
 
     Parameters
     ----------
@@ -123,7 +129,7 @@ def orthogonal(x: Any) -> Any:
     Returns
     -------
     tensor of the shape of x, float32
-        With the singular vectors of x, and singular values of about 0.7 to 1.2 but for those that
+        With the singular vectors of x, and singular values of about 0.7 to 1.2, except those that
         were below some thousandths of the norm of x.
     """
     shape = x.shape

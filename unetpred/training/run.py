@@ -54,7 +54,7 @@ class Run:
     Raises
     ------
     InputError
-        If images, VGG-16 or the folder of the run are not to be had.
+        If images, VGG-16 or the folder of the run cannot be used.
     """
 
     def __init__(
@@ -97,12 +97,15 @@ class Run:
             return getattr(self.task, name)
         raise AttributeError(f"a run has no {name}")
 
-    def _make_step(self, loss: Callable) -> Callable[..., Any]:
+    def _make_step(self, loss: Callable[[Any, Any], Any]) -> Callable[..., Any]:
         backend, compiled = keras.backend.backend(), self.config.jit_compile
-        if backend == "torch" and compiled:
-            from unetpred.training.torch_step import CompiledStep
+        if backend == "torch":
+            from unetpred.training.torch_step import TorchStep, on_gpu
 
-            return CompiledStep(self.network, loss, self.optimizer, self.task.prepare)
+            if compiled or on_gpu():
+                return TorchStep(
+                    self.network, loss, self.optimizer, self.task.prepare, bool(compiled)
+                )
         if compiled is None:
             compiled = backend == "jax"
         self.network.compile(self.optimizer, loss=loss, jit_compile=compiled)
@@ -252,7 +255,8 @@ class Run:
             steps=self.total,
             **self.task.notes(),
         )
-        config, losses, waited, spent = self.config, [], 0.0, 0.0
+        config, waited, spent = self.config, 0.0, 0.0
+        losses: list[Any] = []  # floats, or what a GPU is still to compute
         batches = self.task.batches(self._wanted())
         log = RunLog(self.folder, self.step, self.task.columns, self.task.picture)
         with stop_signals() as stop, closing(log), closing(batches), self._bar(progress) as bar:
@@ -281,7 +285,8 @@ class Run:
                 row: dict[str, float] = {}
                 try:
                     if measures and (done or not stop):
-                        row = self._measure(log, lambda done=done: bool(stop) and not done)
+                        # the last one is measured to its end
+                        row = self._measure(log, bool if done else lambda: bool(stop))
                     if row or done or stop or self.step % config.log_interval == 0:
                         row = {
                             "step": self.step,

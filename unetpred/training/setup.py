@@ -19,8 +19,7 @@ from unetpred.errors import InputError
 from unetpred.holes.masks import Box
 from unetpred.images.colour import to_network
 from unetpred.io.files import atomic_path
-from unetpred.network.architecture import ENCODER
-from unetpred.network.folding import SCALE
+from unetpred.network.architecture import ENCODER, SCALE
 from unetpred.network.vgg16 import CONTENT_LAYERS, LOSS_LAYERS, vgg_model
 from unetpred.photographs.dataset import central_crops, list_photographs, split
 from unetpred.training.config import TrainConfig
@@ -78,7 +77,7 @@ def loss_vgg(config: TrainConfig) -> keras.Model | None:
     Raises
     ------
     InputError
-        If it is needed and cannot be had.
+        If it is needed and not available.
     """
     if not config.loss_needs_vgg:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -72,11 +72,11 @@ class Task(Protocol):
     def write(self, model: keras.Model, path: Path, step: int) -> None:
         """Write the network that ships."""
 
-    def batch(self, step: int, final: bool) -> tuple:
+    def batch(self, step: int, final: bool) -> tuple[Any, ...]:
         """Give a batch: arrays, and behind them the names of the files."""
 
-    def batches(self, wanted: Iterable[tuple[int, bool]]) -> Iterator[tuple]:
-        """Give batches in order, made ahead; the iterator has `close`."""
+    def batches(self, wanted: Iterable[tuple[int, bool]]) -> Generator[tuple[Any, ...], None, None]:
+        """Give batches in order, made ahead."""
 
     def prepare(self, *arrays: Any) -> tuple[Any, Any]:
         """Turn the arrays of a batch into inputs of the network and target of the loss."""

@@ -1,8 +1,9 @@
-"""PyTorch only: a training step with compiled forward and backward passes."""
+"""PyTorch only: a training step that lets no device wait."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -17,13 +18,24 @@ from unetpred.training.optimizer import (
     rate_factor,
 )
 
+logger = logging.getLogger(__name__)
 
-class CompiledStep:
-    """What `keras.Model.train_on_batch` does, compiled but for the optimiser.
+RECORD_AT = 3  # steps after which a GPU's calls are recorded: the first ones choose their kernels
 
-    Compiling takes some minutes on a CPU, at the first step; compiling the optimiser too, as Keras
-    does, takes several times as long for little more speed. On a GPU nothing waits for the loss
-    before it is looked at, so that the next batch is on its way while this one is computed.
+
+def on_gpu() -> bool:
+    """Tell whether Keras computes on a GPU."""
+    return torch.cuda.is_available()
+
+
+class TorchStep:
+    """Does what `keras.Model.train_on_batch` does, without waiting.
+
+    Compiled, the forward and backward passes take some minutes at the first step, and less time
+    from then on. Compiling the optimiser too, as Keras does, takes several times as long for little
+    more speed. On a GPU all calls that are not compiled are recorded and played back. Nothing waits
+    for the loss before somebody reads it, so the next batch is on its way while this one is
+    computed.
 
     Parameters
     ----------
@@ -35,6 +47,8 @@ class CompiledStep:
         From `make_optimizer`, built.
     prepare : callable
         Gives inputs and target from the arrays of a batch.
+    compiled : bool
+        Whether forward and backward passes are compiled.
     """
 
     def __init__(
@@ -42,36 +56,100 @@ class CompiledStep:
         network: keras.Model,
         loss: Callable[[Any, Any], Any],
         optimizer: keras.optimizers.Optimizer,
-        prepare: Callable[..., tuple[list, Any]],
+        prepare: Callable[..., tuple[list[Any], Any]],
+        compiled: bool = False,
     ):
         self._variables = network.trainable_variables
         self._update = Update(optimizer, self._variables)
         self._device = self._variables[0].value.device
-        if self._device.type == "cuda":
-            torch.backends.cudnn.benchmark = True  # all batches have one shape
+        self._inputs: list[torch.Tensor] = []  # on a GPU always at the same places
 
-        def forward(*arrays):
-            inputs, target = prepare(*arrays)
+        def forward(*tensors: torch.Tensor) -> torch.Tensor:
+            inputs, target = prepare(*tensors)
             return loss(target, network(inputs, training=True))
 
-        self._forward = torch.compile(forward)
+        self._forward = torch.compile(forward) if compiled else forward
+        self._moved, self._whole = self._move, self._take
+        if self._device.type == "cuda":
+            torch.backends.cudnn.benchmark = True  # all batches have one shape
+            if compiled:
+                self._moved = Recorded(self._move)
+            else:
+                self._whole = Recorded(self._take)
 
     def __call__(self, *arrays: np.ndarray) -> Any:
         """Take one step, and give the loss before it, a tensor () on the device."""
+        if self._device.type != "cuda" or not self._inputs:
+            self._inputs = [torch.from_numpy(array).to(self._device) for array in arrays]
+        else:
+            for tensor, array in zip(self._inputs, arrays, strict=True):
+                tensor.copy_(torch.from_numpy(array))
+        return self._whole().clone()
+
+    def _take(self) -> torch.Tensor:
         for variable in self._variables:
-            variable.value.grad = None
-        tensors = [torch.from_numpy(array).to(self._device) for array in arrays]
-        loss = self._forward(*tensors)
+            if variable.value.grad is not None:  # kept, so that it stays where it is
+                variable.value.grad.zero_()
+        loss = self._forward(*self._inputs)
         loss.backward()
-        self._update([variable.value.grad for variable in self._variables])
+        self._moved()
         return loss.detach()
+
+    def _move(self) -> None:
+        self._update([variable.value.grad for variable in self._variables])
+
+
+class Recorded:
+    """Calls of a GPU, recorded once and played back: beginning each one takes longer than it does.
+
+    Parameters
+    ----------
+    function : callable
+        Without arguments. It finds all that it reads at the same places of the GPU's memory each
+        time, and waits for nothing that the GPU computes. Where that cannot be recorded, it is
+        called as it is.
+    """
+
+    def __init__(self, function: Callable[[], Any]):
+        self._function = function
+        self._seen, self._result = 0, None
+        self._graph: Any = None
+
+    def __call__(self) -> Any:
+        if self._graph is not None:
+            self._graph.replay()
+            return self._result
+        self._seen += 1
+        if self._seen != RECORD_AT + 1:
+            return self._on_the_side()
+        graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph):  # which computes nothing yet
+                self._result = self._function()
+        except RuntimeError as error:
+            torch.cuda.synchronize()
+            logger.warning("the GPU's calls cannot be recorded (%s); going on without", error)
+            return self._on_the_side()
+        self._graph = graph
+        graph.replay()
+        return self._result
+
+    def _on_the_side(self) -> Any:
+        # what is recorded later must not depend on the default stream, as the first gradients would
+        side, main = torch.cuda.Stream(), torch.cuda.current_stream()
+        side.wait_stream(main)
+        with torch.cuda.stream(side):
+            result = self._function()
+        main.wait_stream(side)
+        return result
 
 
 class Update:
-    """What the optimiser of `make_optimizer` does, in as few calls as PyTorch has for it.
+    """Does what the optimiser of `make_optimizer` does, in as few calls of PyTorch as possible.
 
-    Keras turns each number into a tensor on the device, and the device has to end what it is at
-    for that: a hundred times in a step. Here nothing waits. The state is that of the optimiser.
+    Keras turns each number into a tensor on the device, and for that the device has to finish
+    what it is doing, a hundred times in a step. Here nothing waits. The state is that of the
+    optimiser.
 
     Parameters
     ----------
@@ -100,7 +178,7 @@ class Update:
                 self._adam.setdefault(factor, []).append(i)
 
     @torch.no_grad()
-    def __call__(self, gradients: list[torch.Tensor]) -> None:
+    def __call__(self, gradients: list[torch.Tensor] | tuple[torch.Tensor, ...]) -> None:
         """Move the variables by their gradients."""
         keras_optimizer, step = self._optimizer, self._optimizer.iterations.value
         rate = keras_optimizer.learning_rate.value
@@ -130,7 +208,9 @@ class Update:
     def _most(self) -> float:
         return self._optimizer.most
 
-    def _adam_step(self, indices, gradients, rate, step) -> None:
+    def _adam_step(
+        self, indices: list[int], gradients: Sequence[torch.Tensor], rate: Any, step: Any
+    ) -> None:
         first, second = self._optimizer.beta_1, self._optimizer.beta_2
         values, momentums, velocities, gradients = (
             [tensors[i] for i in indices]

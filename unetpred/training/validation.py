@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -34,7 +34,7 @@ class Measured(NamedTuple):
     picture : numpy.ndarray
         (H,W,3) uint8: some of the crops, each original, masked, filled in.
     seconds : float
-        How long it takes, without what is done but once.
+        How long it takes, without what is done only once.
     """
 
     structure: float
@@ -62,7 +62,7 @@ class HeldOut:
         self._batch_size = min(batch_size, len(crops))
         self._box = hole_box((SIDE, SIDE))
         self._mask = hole_mask((SIDE, SIDE))
-        self._models: tuple[keras.Model, keras.Model] | None = None
+        self._models: tuple[Any, Any] = None, None  # a network, and its part for the hole
 
     def measure(self, model: keras.Model, stop: Callable[[], bool] = bool) -> Measured | None:
         """Measure a network.
@@ -79,7 +79,7 @@ class HeldOut:
         Measured or None
             None if it was given up.
         """
-        if self._models is None or self._models[0] is not model:
+        if self._models[0] is not model:
             self._models = model, build_hole_model(model, SIDE, SIDE, self._box)
         top, left, bottom, right = self._box
         patches = self.crops[:, top:bottom, left:right]  # (N,52,52,3)

@@ -6,6 +6,7 @@ import os
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from unetpred.errors import InputError
 from unetpred.io.files import atomic_path, check_target, folder_beside
 from unetpred.weights.files import check_weights_target, convert_weights, load_model
 
+if TYPE_CHECKING:
+    import keras
+
 FORMATS = ("keras", "onnx", "openvino", "savedmodel")
 
 _ENDINGS = {"onnx": ".onnx", "openvino": ".xml"}
@@ -21,7 +25,7 @@ _ENDINGS = {"onnx": ".onnx", "openvino": ".xml"}
 _NEEDS = {"onnx": ("tf2onnx", "onnx"), "openvino": ("openvino",), "savedmodel": ()}
 
 
-def check_export(path: str | os.PathLike, format: str) -> None:
+def check_export(path: str | os.PathLike[str], format: str) -> None:
     """Refuse what could not be exported, before anything is loaded.
 
     Raises
@@ -49,7 +53,9 @@ def check_export(path: str | os.PathLike, format: str) -> None:
         raise InputError(f"{path}: its folder {path.parent} does not exist; create it first")
 
 
-def export(path: str | os.PathLike, format: str, weights: str | os.PathLike | None = None) -> None:
+def export(
+    path: str | os.PathLike[str], format: str, weights: str | os.PathLike[str] | None = None
+) -> None:
     """Write a network in Keras' own form, or in one that needs neither Keras nor this package.
 
     Parameters
@@ -96,7 +102,7 @@ def export(path: str | os.PathLike, format: str, weights: str | os.PathLike | No
     writer(model, Path(path))
 
 
-def _onnx(model, path: Path) -> None:
+def _onnx(model: keras.Model, path: Path) -> None:
     with atomic_path(path) as temporary:
         _export(model, temporary, "onnx")
         import onnx
@@ -109,7 +115,7 @@ def _onnx(model, path: Path) -> None:
         onnx.save(graph, temporary)
 
 
-def _name_output(graph) -> None:
+def _name_output(graph: Any) -> None:
     """Call the only output `output`."""
     (result,) = graph.output
     for node in graph.node:
@@ -118,7 +124,7 @@ def _name_output(graph) -> None:
     result.name = "output"
 
 
-def _openvino(model, path: Path) -> None:
+def _openvino(model: keras.Model, path: Path) -> None:
     with folder_beside(path) as folder:
         _export(model, folder / "raw.xml", "openvino")
         import openvino
@@ -137,13 +143,13 @@ def _openvino(model, path: Path) -> None:
             os.replace(folder / f"{path.stem}{ending}", path.with_suffix(ending))
 
 
-def _savedmodel(model, path: Path) -> None:
+def _savedmodel(model: keras.Model, path: Path) -> None:
     with folder_beside(path) as folder:
         _export(model, folder / "model", "tf_saved_model")
         os.replace(folder / "model", path)
 
 
-def _export(model, path: Path, format: str) -> None:
+def _export(model: keras.Model, path: Path, format: str) -> None:
     with silenced(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.export(str(path), format=format, verbose=False)

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from unetpred.errors import InputError
-from unetpred.io.files import atomic_path, check_target, folder_beside
-from unetpred.io.registry import VGG, find_weights, sha256
+from unetpred.errors import InputError, some_of
+from unetpred.io.files import check_target
+from unetpred.io.reading import reading
+from unetpred.io.registry import VGG, find_weights, is_known, sha256
+from unetpred.weights.writing import DIGEST, arrays_digest, write_weights
 
 if TYPE_CHECKING:
     import keras
 
+    from unetpred.io.hdf5 import LayerFile
     from unetpred.network.architecture import Config
 
-PART_SIZE = 15_000_000
-"""Bytes of weights in a part of a sharded file; with what HDF5 adds it stays under 16 MB."""
+# {layer: {0: kernel, 1: bias}}
+Layers: TypeAlias = dict[str, dict[int, np.ndarray]]
 
 
-def describe(name_or_file: str | os.PathLike | None = None) -> dict[str, object]:
+def describe(name_or_file: str | os.PathLike[str] | None = None) -> dict[str, Any]:
     """What a set of weights is: file, sha256, architecture, and what was noted in it.
 
     Of "vgg16": file, sha256 over its arrays, credit and licence.
@@ -33,15 +35,13 @@ def describe(name_or_file: str | os.PathLike | None = None) -> dict[str, object]
     InputError
         As `load_model`.
     """
-    from unetpred.io.hdf5 import read_layers
-
     if name_or_file == VGG:
         from unetpred.network.vgg16 import describe_vgg
 
         return describe_vgg()
     name, path = find_weights(name_or_file)
-    file = read_layers(path, "a file of U-Net-Pred weights")
-    config = _architecture(path, _named_by_order(file.layers), file.note)
+    file, _, config = _read(name, path)
+    known = {*config.as_dict(), DIGEST}
     arrays = [array for layer in file.layers.values() for array in layer.values()]
     return {
         "name": name,
@@ -51,12 +51,37 @@ def describe(name_or_file: str | os.PathLike | None = None) -> dict[str, object]
         **config.as_dict(),
         "parameters": sum(array.size for array in arrays),
         "stored as": ", ".join(sorted({str(array.dtype) for array in arrays})),
-        **{f"note {key}": value for key, value in file.note.items() if key not in config.as_dict()},
+        **{f"note {key}": value for key, value in file.note.items() if key not in known},
     }
 
 
+def _read(name: str, path: Path) -> tuple[LayerFile, Layers, Config]:
+    """A file, its layers by the network's names, and its architecture; all checked."""
+    from unetpred.io.hdf5 import read_layers
+
+    with reading(str(path)):
+        trusted = is_known(path, name)
+        file = read_layers(path, "a file of U-Net-Pred weights", trusted)
+        _check_arrays(path, file)
+        layers = _named_by_order(file.layers)
+        return file, layers, _architecture(path, layers, file.note)
+
+
+def _check_arrays(path: Path, file: LayerFile) -> None:
+    arrays = [array for layer in file.layers.values() for array in layer.values()]
+    noted = file.note.get(DIGEST)
+    if noted is not None and noted != arrays_digest(arrays):
+        raise InputError(
+            f"{path}: its arrays do not match the check sum that was written beside them; it is "
+            "damaged, or was changed by other software; get it again"
+        )
+    for name, layer in file.layers.items():
+        if not all(np.isfinite(array).all() for array in layer.values()):
+            raise InputError(f"{path}: {name} holds NaN or infinity; get the file again")
+
+
 def load_model(
-    name_or_file: str | os.PathLike | None = None, mask_channels: int = 1
+    name_or_file: str | os.PathLike[str] | None = None, mask_channels: int = 1
 ) -> keras.Model:
     """The network with weights.
 
@@ -86,14 +111,11 @@ def load_model(
     The original's code normalises by 27/s at every depth where the published equation has 9 C/s,
     so kernels from its files are multiplied by 3/C, C being the layer's number of input channels.
     """
-    from unetpred.io.hdf5 import read_layers
     from unetpred.network.model import build_unetpred
     from unetpred.network.partial_convolution import dtype_policy
 
-    _, path = find_weights(name_or_file)
-    file = read_layers(path, "a file of U-Net-Pred weights")
-    layers = _named_by_order(file.layers)
-    config = _architecture(path, layers, file.note)
+    name, path = find_weights(name_or_file)
+    file, layers, config = _read(name, path)
     with dtype_policy("float32"):  # whatever the user's own is: a score is computed in full
         model = build_unetpred(
             config.variant, config.width, mask_channels, kernel_initializer="zeros"
@@ -102,7 +124,7 @@ def load_model(
     return model
 
 
-def _named_by_order(layers: dict) -> dict:
+def _named_by_order(layers: Layers) -> Layers:
     """Name the layers that files know only as p_conv2d, p_conv2d_1, ...
 
     Early Keras 3 did not write layer names, and later ones lose that of the first layer of a shard.
@@ -115,7 +137,7 @@ def _named_by_order(layers: dict) -> dict:
     return {numbered.get(name, name): arrays for name, arrays in layers.items()}
 
 
-def _architecture(path: Path, layers: dict, note: dict) -> Config:
+def _architecture(path: Path, layers: Layers, note: dict[str, Any]) -> Config:
     from unetpred.network.architecture import ENCODER, Config, config_with
 
     first = layers.get("vblock1_conv_1", {}).get(0)
@@ -128,7 +150,7 @@ def _architecture(path: Path, layers: dict, note: dict) -> Config:
     blocks = [layers.get(f"vblock{b}_conv_1", {}).get(0) for b in range(1, len(ENCODER) + 1)]
     filters = [kernel.shape[-1] for kernel in blocks if kernel is not None and kernel.ndim == 4]
     config = config_with(variant, filters)
-    with suppress(KeyError, TypeError, ValueError):
+    with suppress(KeyError, TypeError, ValueError, OverflowError):
         noted = Config(variant, note["width"])
         # several widths round to the same filters
         if [noted.filters(full) for full, _ in ENCODER] == [config.filters(n) for n, _ in ENCODER]:
@@ -136,7 +158,7 @@ def _architecture(path: Path, layers: dict, note: dict) -> Config:
     return config
 
 
-def _assign(model: keras.Model, layers: dict, path: Path, upstream: bool) -> None:
+def _assign(model: keras.Model, layers: Layers, path: Path, upstream: bool) -> None:
     from unetpred.network.partial_convolution import PConv2D
 
     convolutions = [layer for layer in model.layers if isinstance(layer, PConv2D)]
@@ -148,10 +170,10 @@ def _assign(model: keras.Model, layers: dict, path: Path, upstream: bool) -> Non
         if i not in layers.get(name, {})
     ]
     if missing:
-        raise InputError(f"{path}: incomplete, it lacks {', '.join(missing)}")
+        raise InputError(f"{path}: incomplete, it lacks {some_of(missing)}")
     if surplus := sorted(set(layers) - names):
         raise InputError(
-            f"{path}: has layers that a U-Net-Pred network has not: {', '.join(surplus)}"
+            f"{path}: has layers that a U-Net-Pred network has not: {some_of(surplus)}"
         )
     for layer in convolutions:
         kernel, bias = (np.asarray(layers[layer.name][i], "float32") for i in (0, 1))
@@ -160,8 +182,6 @@ def _assign(model: keras.Model, layers: dict, path: Path, upstream: bool) -> Non
                 f"{path}: {layer.name} has shapes {kernel.shape} and {bias.shape}, where "
                 f"{tuple(layer.kernel.shape)} and {tuple(layer.bias.shape)} are right"
             )
-        if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
-            raise InputError(f"{path}: {layer.name} holds NaN or infinity; get the file again")
         if upstream:
             kernel = kernel * np.float32(3 / kernel.shape[2])
         layer.set_weights([kernel, bias])
@@ -170,9 +190,9 @@ def _assign(model: keras.Model, layers: dict, path: Path, upstream: bool) -> Non
 def save_weights(
     model: keras.Model,
     config: Config,
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     dtype: str = "float32",
-    **notes,
+    **notes: object,
 ) -> None:
     """Write native weights that know their architecture.
 
@@ -208,16 +228,12 @@ def save_weights(
         with dtype_policy("float16"):
             model = build_unetpred(config.variant, config.width, kernel_initializer="zeros")
         model.set_weights(values)
-    about = {**config.as_dict(), **notes}
-    if path.suffix == ".json":
-        _save_parts(model, path, about)
-    else:
-        _save_whole(model, path, about)
+    write_weights(path, model, {**config.as_dict(), **notes})
 
 
 def convert_weights(
-    path: str | os.PathLike,
-    weights: str | os.PathLike | None = None,
+    path: str | os.PathLike[str],
+    weights: str | os.PathLike[str] | None = None,
     dtype: str = "float16",
 ) -> None:
     """Write any weights as native ones, as those that ship are.
@@ -242,7 +258,7 @@ def convert_weights(
     save_weights(load_model(weights), config, path, dtype, **notes)
 
 
-def check_weights_target(path: str | os.PathLike) -> None:
+def check_weights_target(path: str | os.PathLike[str]) -> None:
     """Refuse a file that `save_weights` could not write.
 
     Raises
@@ -254,31 +270,3 @@ def check_weights_target(path: str | os.PathLike) -> None:
     if not str(path).endswith(endings):
         raise InputError(f"{path}: a file that ends in {' or '.join(endings)} is right here")
     check_target(path, ".h5", ".json")
-
-
-def _save_whole(model: keras.Model, path: Path, about: dict) -> None:
-    import h5py
-
-    with atomic_path(path) as temporary:
-        model.save_weights(temporary, overwrite=True)
-        # a process forked a moment ago may still hold Keras' lock on the file
-        with h5py.File(temporary, "a", locking=False) as file:
-            file.attrs["unetpred"] = json.dumps(about)
-
-
-def _save_parts(model: keras.Model, path: Path, about: dict) -> None:
-    from unetpred.io.hdf5 import shards
-
-    with folder_beside(path) as folder:
-        model.save_weights(folder / path.name, max_shard_size=PART_SIZE / 1024**3)
-        index = json.loads((folder / path.name).read_text())
-        index["metadata"]["unetpred"] = about
-        (folder / path.name).write_text(json.dumps(index, indent=1))
-        new = shards(folder / path.name)
-        # no index while the parts are exchanged: an old one with new parts would be neither
-        old = shards(path) if path.is_file() else []
-        path.unlink(missing_ok=True)
-        for part in old:
-            part.unlink(missing_ok=True)
-        for file in (*new, folder / path.name):
-            os.replace(file, path.with_name(file.name))

@@ -33,7 +33,7 @@ class FeatureFile:
         Number of images.
     """
 
-    def __init__(self, path: str | os.PathLike, count: int):
+    def __init__(self, path: str | os.PathLike[str], count: int):
         self._path, self._count = Path(path), count
         self._is_npz = self._path.suffix.lower() == ".npz"
         self._arrays: dict = {}

@@ -1,0 +1,115 @@
+"""The doors through which files come in, each asked for all that it gives."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+
+
+def read_sources(path: Path) -> object:
+    """Size and pixels of the first and the last picture of a file."""
+    from unetpred.errors import InputError
+    from unetpred.images.sources import list_sources
+
+    (entry,) = list_sources([path])
+    if entry.error is not None:
+        raise InputError(entry.error)
+    found = []
+    for source in dict.fromkeys((0, len(entry.sources) - 1)):
+        source = entry.sources[source]
+        size, pixels = source.size, source.load()
+        assert pixels.shape[-1] == 3 and min(size) > 0 and np.isfinite(pixels).all()
+        found.append(pixels)
+    return found
+
+
+def read_mask(path: Path) -> object:
+    """A mask, or all of a stack."""
+    from unetpred.holes.masks import load_mask
+
+    mask = load_mask(path)
+    return [mask] if isinstance(mask, np.ndarray) else [mask[0], mask[len(mask) - 1]]
+
+
+def read_sites(path: Path) -> object:
+    """A table of sites."""
+    from unetpred.holes.sites import read_sites
+
+    return [repr(site) for site in read_sites(path)]
+
+
+def read_weights(path: Path) -> object:
+    """Weights, up to where the network is built; what reads them is a process of its own here."""
+    from unetpred.io.hdf5 import read_here, shards
+    from unetpred.io.reading import check_regular, reading
+    from unetpred.weights import files
+
+    with reading(str(path)):
+        for part in filter(Path.exists, (path, *shards(path))):
+            check_regular(part)
+        file = read_here(path, "a file of U-Net-Pred weights")
+        files._check_arrays(path, file)
+        config = files._architecture(path, files._named_by_order(file.layers), file.note)
+    json.dumps(config.as_dict())
+    return [array for layer in file.layers.values() for array in layer.values()]
+
+
+def weights_by_the_door(path: Path) -> object:
+    """Weights as the command line reads them."""
+    from unetpred.weights.files import describe
+
+    return describe(path)
+
+
+def read_state(path: Path) -> object:
+    """A state of training; what would be tried in a process of its own is this one here."""
+    from unetpred.training import checkpoints
+
+    with mock.patch.object(checkpoints, "opens", lambda path: True):
+        return state_by_the_door(path)
+
+
+def state_by_the_door(path: Path) -> object:
+    """A state of training, and whether going on from it is refused."""
+    from unetpred.training.checkpoints import STATE, last_state, read_run
+
+    folder = path.parent / "run"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    shutil.copy(path, folder / STATE)
+    count = len(list(folder.iterdir()))
+    try:
+        state = last_state(folder)
+        return [json.dumps(read_run(state))]
+    finally:
+        assert len(list(folder.iterdir())) == count, "a file has gone"
+
+
+def read_history(path: Path) -> object:
+    """The curves of a run, as they are taken up again."""
+    from unetpred.training import log
+
+    folder = path.parent / "run"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    shutil.copy(path, folder / "history.csv")
+    with mock.patch.object(log, "_board", lambda *_: None):  # TensorBoard's files are only written
+        log.RunLog(folder, 50).close()
+    return [json.dumps(log.read_history(folder / "history.csv"))]
+
+
+READERS = {
+    "image": read_sources,
+    "array": read_sources,
+    "mask": read_mask,
+    "sites": read_sites,
+    "weights": read_weights,
+    "state": read_state,
+    "history": read_history,
+}
+#: Readers of which the package itself runs a part in a process of its own, that may fail.
+APART = {"weights": "weights_by_the_door", "state": "state_by_the_door"}

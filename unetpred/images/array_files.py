@@ -1,0 +1,271 @@
+"""Files of arrays: .npy, .npz and HDF5, read picture by picture and never whole."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import threading
+import zipfile
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unetpred.errors import InputError, some_of
+from unetpred.images.arrays import Array, check_numbers
+from unetpred.io.limits import check_stack
+from unetpred.io.reading import check_regular, reading
+
+if TYPE_CHECKING:
+    import h5py
+
+ARRAY_ENDINGS = (".npy", ".npz", ".h5", ".hdf5")
+_STEP = 1 << 20  # bytes that are read at once
+_MOST_CHUNKS = 4096
+_WHOLE = 1 << 28  # bytes of an array that cannot be read picture by picture
+
+
+def read_npy(path: str) -> np.ndarray:
+    """Map a .npy file into memory, never unpickling.
+
+    Raises
+    ------
+    InputError
+        If it is missing, damaged, or holds anything but plain numbers.
+    """
+    check_regular(path)
+    with reading(path):
+        with open(path, "rb") as file:
+            check_numbers(_npy_header(file)[1], path)
+        return np.lib.format.open_memmap(path, mode="r")
+
+
+def array_file(path: str, ending: str, key: str | None) -> Array:
+    """Open a file of pictures in an array.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    ending : str
+        One of `ARRAY_ENDINGS`, in small letters.
+    key : str or None
+        Which array of a .npz or .h5; not needed if there is only one.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, has no such array, or the array is none of pictures.
+    """
+    present = check_regular(path)
+    with reading(path):
+        if ending == ".npy":
+            array = read_npy(path)
+            return Array(path, array.shape, array.dtype, lambda: read_npy(path), present)
+        if ending == ".npz":
+            with zipfile.ZipFile(path) as archive:
+                names = [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
+                key = _chosen(names, key, path)
+                with archive.open(f"{key}.npy") as stored:
+                    shape, dtype, by_columns = _npy_header(stored)
+                    start = stored.tell()
+                held = archive.getinfo(f"{key}.npy").file_size - start
+            _check_held(shape, dtype, held, path)
+            check_stack(shape, dtype.itemsize, present, path)
+            member = _NpzMember(path, key, start, tuple(shape), dtype, by_columns)
+            return Array(path, shape, dtype, lambda: member, present)
+        return _hdf5_file(path, key, present)
+
+
+def _hdf5_file(path: str, key: str | None, present: int) -> Array:
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        names = []
+        file.visititems(
+            lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
+        )
+        key = _chosen(names, key and key.strip("/"), path)
+        dataset = file[key]
+        shape, dtype = dataset.shape, dataset.dtype
+        if shape is None:
+            raise InputError(f"{path}: {key} is empty")
+        present += sum(os.stat(part).st_size for part in _parts(dataset, path))
+        array = Array(path, shape, dtype, lambda: _Hdf5(path, key), present)
+        check_stack(shape, dtype.itemsize, present, path)
+        if dataset.chunks:  # a whole one is decoded for each value of it
+            check_stack(dataset.chunks, dtype.itemsize, present, f"{path}: a chunk of {key}")
+    return array
+
+
+def _chosen(names: list[str], key: str | None, path: str) -> str:
+    have = f"it has {some_of(sorted(names))}" if names else "it has no arrays"
+    if key is None:
+        if len(names) == 1:
+            return names[0]
+        raise InputError(f"{path}: choose an array by its key; {have}")
+    if key not in names:
+        raise InputError(f"{path}: has no array {key!r}; {have}")
+    return key
+
+
+def _npy_header(file) -> tuple[tuple[int, ...], np.dtype, bool]:
+    """Shape, type, and whether the first index runs fastest."""
+    read = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    version = np.lib.format.read_magic(file)
+    if version not in read:
+        raise ValueError(f"npy version {version}, which plain numbers never need")
+    shape, by_columns, dtype = read[version](file)
+    if any(n < 0 for n in shape):
+        raise ValueError(f"shape {shape}")
+    return shape, dtype, by_columns and len(shape) > 1
+
+
+def _check_held(shape: Sequence[int], dtype: np.dtype, held: int, name: str) -> None:
+    needed = math.prod(shape) * dtype.itemsize
+    if held < needed:
+        raise InputError(
+            f"{name}: holds {held} of the {needed} bytes that its shape {tuple(shape)} needs; "
+            "it is damaged or was not written to its end"
+        )
+
+
+class _NpzMember:
+    """An array of a .npz, of which each picture is unpacked when it is asked for.
+
+    In order that is one pass; going back begins anew.
+    """
+
+    def __init__(self, path, key, start, shape, dtype, by_columns) -> None:
+        self.path, self.name = path, f"{key}.npy"
+        self._start, self._shape, self._dtype = start, shape, dtype
+        self._by_columns = by_columns
+        if by_columns and math.prod(shape) * dtype.itemsize > _WHOLE:
+            raise InputError(
+                f"{path}: {key} is stored column by column, which cannot be read picture by "
+                "picture; save it in C order (numpy.ascontiguousarray)"
+            )
+
+    def __getitem__(self, index) -> np.ndarray:
+        stamp = os.stat(self.path).st_mtime_ns
+        _check_sum(self.path, self.name, stamp)
+        if index is ... or self._by_columns:
+            values = self._values(stamp, 0, self._shape)
+            return values[index]
+        shape = self._shape[1:]
+        return self._values(stamp, index * math.prod(shape), shape)
+
+    def _values(self, stamp: int, first: int, shape: tuple[int, ...]) -> np.ndarray:
+        """Values from a place on, in the order they are stored."""
+        size = math.prod(shape) * self._dtype.itemsize
+        place = self._start + first * self._dtype.itemsize
+        data = _stream.read(self.path, self.name, stamp, place, size)
+        return np.frombuffer(data, self._dtype).reshape(
+            shape, order="F" if self._by_columns else "C"
+        )
+
+
+class _Stream:
+    """The member of an archive that is being read; one at a time, for all arrays."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._of: tuple | None = None
+        self._archive: Any = None
+        self._member: Any = None
+
+    def read(self, path: str, name: str, stamp: int, place: int, size: int) -> bytes:
+        """Bytes of a member from a place on."""
+        with self._lock:
+            if self._of != (path, name, stamp):
+                self._close()
+                self._archive = zipfile.ZipFile(path)
+                self._member = self._archive.open(name)
+                self._of = path, name, stamp
+            try:
+                self._member.seek(place)
+                data = self._member.read(size)
+            except BaseException:
+                self._close()
+                raise
+        if len(data) < size:
+            raise ValueError("it ends early")
+        return data
+
+    def _close(self) -> None:
+        for opened in (self._member, self._archive):
+            if opened is not None:
+                opened.close()
+        self._of = self._archive = self._member = None
+
+
+_stream = _Stream()
+
+
+@lru_cache(maxsize=1024)
+def _check_sum(path: str, name: str, stamp: int) -> None:
+    """Read a member once to its end, where its check sum is compared."""
+    with zipfile.ZipFile(path) as archive, archive.open(name) as member:
+        while member.read(_STEP):
+            pass
+
+
+class _Hdf5:
+    """Reads single pictures of a dataset, with the file open no longer than that takes."""
+
+    def __init__(self, path: str, key: str) -> None:
+        self.path, self.key = path, key
+
+    def __getitem__(self, index) -> np.ndarray:
+        import h5py
+
+        with h5py.File(self.path, "r") as file:
+            dataset = file[self.key]
+            _check_written(dataset, index)
+            return dataset[index]
+
+
+def _parts(dataset: h5py.Dataset, path: str) -> list[Path]:
+    """Other files that hold values of a dataset, all of which must be there."""
+    names = {name for name, *_ in dataset.external or ()}
+    if dataset.is_virtual:
+        names |= {source.file_name for source in dataset.virtual_sources()} - {"."}
+    parts = [Path(path).parent / name for name in sorted(names)]
+    for part in parts:
+        check_regular(part)
+    return parts
+
+
+def _check_written(dataset: h5py.Dataset, index) -> None:
+    """Raise ValueError where values were never written: HDF5 gives zeros for them."""
+    if dataset.is_virtual or dataset.external:
+        return
+    stored = dataset.id
+    if not dataset.chunks:
+        if stored.get_storage_size() < dataset.nbytes:
+            raise ValueError("its values were never written")
+        return
+    first = [0 if index is ... else index, *[0] * (dataset.ndim - 1)]
+    sizes = list(dataset.shape)
+    if index is not ...:
+        sizes[0] = 1
+    ranges = [
+        range(start // chunk * chunk, start + size, chunk)
+        for start, size, chunk in zip(first, sizes, dataset.chunks, strict=True)
+    ]
+    count = math.prod(map(len, ranges))
+    if count > _MOST_CHUNKS:  # looking at each would take longer than reading them
+        sides = zip(dataset.shape, dataset.chunks, strict=True)
+        missing = math.prod(-(-n // chunk) for n, chunk in sides) - stored.get_num_chunks()
+    else:
+        places = itertools.product(*ranges)
+        infos = (stored.get_chunk_info_by_coord(place) for place in places)
+        missing = sum(info.byte_offset is None for info in infos)
+    if missing:
+        raise ValueError(f"{missing} of its {count} chunks were never written")

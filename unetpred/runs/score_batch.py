@@ -1,0 +1,223 @@
+"""From a batch of jobs to their scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from unetpred.errors import InputError
+from unetpred.holes.scenes import Scene, Scenes
+from unetpred.network.vgg16 import CONTENT_LAYERS
+from unetpred.runs.jobs import BATCH, Job, Outcome, Pictures, misfit
+from unetpred.runs.long_run import Work
+from unetpred.scoring.covariates import FILLINGS, box_of, covariates
+
+if TYPE_CHECKING:
+    from unetpred.scoring.predictor import Predictor
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What is computed.
+
+    Parameters
+    ----------
+    output : sequence of {"structure", "content"}
+        The scores, in the order of their columns.
+    weights, vgg_weights : str, optional
+        As for `unetpred.Predictor`.
+    covariates : bool
+        Whether contrast, luminance, spectral slope and what simple fillings reach go along.
+    batch_size : int, optional
+        Images per pass.
+
+    Raises
+    ------
+    InputError
+        If there is no such score.
+    """
+
+    output: tuple[str, ...] = ("structure",)
+    weights: str | None = None
+    vgg_weights: str | None = None
+    covariates: bool = False
+    batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        given = (self.output,) if isinstance(self.output, str) else tuple(self.output)
+        known = ("structure", "content")
+        if unknown := [name for name in given if name not in known]:
+            raise InputError(f"`output` {unknown[0]!r} is not one of {', '.join(known)}")
+        if not given:
+            raise InputError(f"`output`: is empty; {' or '.join(known)} is right")
+        object.__setattr__(self, "output", tuple(dict.fromkeys(given)))
+
+    @property
+    def content(self) -> bool:
+        """Whether VGG-16 is needed."""
+        return "content" in self.output
+
+
+@dataclass
+class Loaded:
+    """Jobs whose pictures have been read.
+
+    Attributes
+    ----------
+    failed : dict of int to Outcome
+        What came of those that cannot be read, by their place in the batch.
+    rows : list of int
+        Places of the others in the batch; what follows is theirs.
+    scenes : list of Scene
+    images : list of numpy.ndarray, (H,W,3)
+        The whole pictures, where they are wanted; else empty.
+    measures : list of dict
+        Covariates.
+    fillings : list of dict of str to numpy.ndarray
+        What simple fillings put into the holes' bounding boxes, where that is wanted; else empty.
+    """
+
+    failed: dict[int, Outcome] = field(default_factory=dict)
+    rows: list[int] = field(default_factory=list)
+    scenes: list[Scene] = field(default_factory=list)
+    images: list[np.ndarray] = field(default_factory=list)
+    measures: list[dict] = field(default_factory=list)
+    fillings: list[dict[str, np.ndarray]] = field(default_factory=list)
+
+
+class ScoreWork(Work[list[Job], Loaded, list[Outcome]]):
+    """Scores of a batch of jobs whose scenes have one size.
+
+    Parameters
+    ----------
+    scoring : Scoring
+        What is computed.
+    scenes : Scenes
+        What is missing.
+    images, network_output : bool
+        Whether filled-in pictures, and the network's whole output, are wanted.
+    """
+
+    def __init__(
+        self, scoring: Scoring, scenes: Scenes, images: bool = False, network_output: bool = False
+    ):
+        self._scoring, self._scenes = scoring, scenes
+        self._images, self._network_output = images, network_output
+        self._fillings = scoring.covariates and scoring.content
+        self._open()
+
+    def _open(self) -> None:
+        self._pictures = Pictures()
+        self._predictor: Predictor | None = None
+
+    def __getstate__(self) -> dict:
+        """Whoever gets it in another process loads the network there."""
+        return {**self.__dict__, "_pictures": None, "_predictor": None}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state)
+        self._open()
+
+    @property
+    def predictor(self) -> Predictor:
+        """The networks, loaded when first asked for."""
+        if self._predictor is None:
+            from unetpred.scoring.predictor import Predictor
+
+            given = self._scoring
+            predictor = Predictor(given.weights, given.vgg_weights, given.batch_size or BATCH)
+            if given.content:
+                predictor.vgg()  # before anything is computed that a missing file would waste
+            self._predictor = predictor
+        return self._predictor
+
+    def read(self, batch: list[Job]) -> Loaded:
+        """Read the pictures and make their scenes."""
+        loaded = Loaded()
+        for row, job in enumerate(batch):
+            try:
+                pixels = self._pictures(job.source)
+            except InputError as error:
+                loaded.failed[row] = Outcome(error=str(error))
+                continue
+            try:
+                scene = self._scenes.scene(pixels, job.position, job.place, job.source.path)
+            except InputError as error:
+                loaded.failed[row] = misfit(job, error)
+                continue
+            loaded.rows.append(row)
+            loaded.scenes.append(scene)
+            kept: dict[str, np.ndarray] | None = {} if self._fillings else None
+            measures: dict = {}
+            if self._scoring.covariates:
+                measures = covariates(scene.pixels, scene.hole, scene.visible, kept)
+            loaded.measures.append(measures)
+            if kept is not None:
+                loaded.fillings.append(kept)
+            if self._images:
+                loaded.images.append(pixels)
+        return loaded
+
+    def compute(self, read: Loaded) -> list[Outcome]:
+        """Fill in and score; one outcome for each job of the batch."""
+        found = dict(read.failed)
+        if read.rows:
+            found |= zip(read.rows, self._scored(read), strict=True)
+        return [found[row] for row in sorted(found)]
+
+    def _scored(self, read: Loaded) -> list[Outcome]:
+        scenes, names = read.scenes, self._scoring.output
+        pixels = np.stack([scene.pixels for scene in scenes])  # (N,h,w,3)
+        visible, holes = (
+            np.stack([getattr(scene, name) for scene in scenes])[..., None]  # (N,h,w,1)
+            for name in ("visible", "hole")
+        )
+        others = _filled_simply(read, pixels)
+        result = self.predictor.score(
+            pixels, visible, names, self._network_output, holes, list(others.values())
+        )
+        outcomes = []
+        for i, scene in enumerate(scenes):
+            scores: dict = {name: float(getattr(result, name)[i]) for name in names}
+            if result.content_layers is not None:
+                for layer, value in zip(CONTENT_LAYERS, result.content_layers[i], strict=True):
+                    scores[f"content_{layer}"] = float(value)
+            for name, values in zip(others, result.content_of_others, strict=True):
+                scores[f"content_{name}"] = float(values[i])
+            measures = read.measures[i]
+            reasons = filter(None, (result.reasons[i], measures.get("reason")))
+            scores = {**scores, **measures, "reason": "; ".join(reasons)}
+            outcome = Outcome(scores)
+            if read.images:
+                whole = None if result.network_output is None else result.network_output[i]
+                outcome.arrays = _pasted(read.images[i], scene, result.filled[i], whole)
+            outcomes.append(outcome)
+        return outcomes
+
+
+def _pasted(
+    image: np.ndarray, scene: Scene, filled: np.ndarray, network_output: np.ndarray | None
+) -> dict[str, np.ndarray]:
+    """Whole pictures with what a scene gives in its place."""
+    mask = np.ones(image.shape[:2], "float32")
+    scene.paste(scene.hole, mask)
+    arrays = {"image": image, "mask": mask, "filled": image.copy()}
+    scene.paste(filled, arrays["filled"])
+    if network_output is not None:
+        arrays["network_output"] = np.full_like(image, np.nan)
+        scene.paste(network_output, arrays["network_output"])
+    return arrays
+
+
+def _filled_simply(loaded: Loaded, pixels: np.ndarray) -> dict[str, np.ndarray]:
+    """The pictures (N,h,w,3) of a batch as simple methods fill them in, where that is wanted."""
+    if not loaded.fillings:
+        return {}
+    filled = {}
+    for name in FILLINGS:
+        filled[name] = pixels.copy()
+        for image, scene, kept in zip(filled[name], loaded.scenes, loaded.fillings, strict=True):
+            image[box_of(scene.hole)] = kept[name]
+    return filled
