@@ -43,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "check":
         return _check(args.paths)
     from unetpred.io import registry
+    from unetpred.segmentation.weights import known_segmenters
 
     if args.action == "fetch":
         sys.stdout.write(f"{registry.fetch_upstream()}\n")
@@ -56,6 +57,9 @@ def run(args: argparse.Namespace) -> int:
             state = "here" if known.here else "not here"
             default = ", default" if known.name == registry.DEFAULT else ""
             sys.stdout.write(f"{known.name}\t{known.origin}\t{state}{default}\t{known.path}\n")
+        for known in known_segmenters():
+            state = "here" if known.here else "not here"
+            sys.stdout.write(f"{known.name}\t{known.origin}\t{state}\t{known.path}\n")
     return 0
 
 
