@@ -53,13 +53,11 @@ def run(args: argparse.Namespace) -> int:
         for name, value in describe(args.weights).items():
             sys.stdout.write(f"{name}\t{value}\n")
     else:
-        for known in (*registry.known_weights().values(), registry.known_vgg()):
+        fill_in = registry.known_weights().values()
+        for known in (*fill_in, *known_segmenters(), registry.known_vgg()):
             state = "here" if known.here else "not here"
             default = ", default" if known.name == registry.DEFAULT else ""
             sys.stdout.write(f"{known.name}\t{known.origin}\t{state}{default}\t{known.path}\n")
-        for known in known_segmenters():
-            state = "here" if known.here else "not here"
-            sys.stdout.write(f"{known.name}\t{known.origin}\t{state}\t{known.path}\n")
     return 0
 
 
