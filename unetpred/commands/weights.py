@@ -43,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "check":
         return _check(args.paths)
     from unetpred.io import registry
+    from unetpred.segmentation.weights import known_segmenters
 
     if args.action == "fetch":
         sys.stdout.write(f"{registry.fetch_upstream()}\n")
@@ -52,7 +53,8 @@ def run(args: argparse.Namespace) -> int:
         for name, value in describe(args.weights).items():
             sys.stdout.write(f"{name}\t{value}\n")
     else:
-        for known in (*registry.known_weights().values(), registry.known_vgg()):
+        fill_in = registry.known_weights().values()
+        for known in (*fill_in, *known_segmenters(), registry.known_vgg()):
             state = "here" if known.here else "not here"
             default = ", default" if known.name == registry.DEFAULT else ""
             sys.stdout.write(f"{known.name}\t{known.origin}\t{state}{default}\t{known.path}\n")

@@ -11,7 +11,7 @@ import numpy as np
 
 from unetpred.errors import InputError
 from unetpred.io.files import atomic_path
-from unetpred.io.registry import known_vgg
+from unetpred.io.registry import Known, known_vgg
 from unetpred.segmentation.classes import Classes
 
 if TYPE_CHECKING:
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 TASK = "segmentation"
 #: Names of those that ship.
 SHIPPED: dict[str, str] = {"membranes": "membranes.weights.h5"}
+
+
+def known_segmenters() -> list[Known]:
+    """Give those that ship: they segment, and do not fill in."""
+    folder = known_vgg().path.parent
+    return [Known(name, folder / file, "shipped, segments") for name, file in SHIPPED.items()]
 
 
 def find_segmenter(name_or_file: str | os.PathLike) -> Path:
