@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="go on after an interruption, from evaluation.csv.part in --output_dir",
     )
+    add_option(parser, "max_pixels")
     add_option(parser, "quiet")
 
 

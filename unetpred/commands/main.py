@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from unetpred import __version__
 from unetpred.commands.options import with_options
-from unetpred.errors import InputError
+from unetpred.errors import InputError, WriteError
+from unetpred.io.limits import set_max_pixels
 from unetpred.runtime.interrupt import Stopped
 
 FAILED, UNUSABLE = 1, 2
@@ -63,6 +64,7 @@ def main(
     for noisy in ("matplotlib", "tifffile", "PIL", "absl", "jax", "tensorflow", "h5py"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     try:
+        set_max_pixels(getattr(args, "max_pixels", None))
         code = args.run(args)
         sys.stdout.flush()
         return code
@@ -76,6 +78,9 @@ def main(
     except MemoryError:
         print("unetpred: out of memory; a smaller --batch_size needs less", file=sys.stderr)
         return UNUSABLE
+    except WriteError as error:
+        print(f"unetpred: {error}", file=sys.stderr)
+        return FAILED
     except OSError as error:
         print("unetpred:", *str(error).split(), file=sys.stderr)
         return UNUSABLE

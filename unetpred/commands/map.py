@@ -59,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--units", choices=("px", "deg"), default="px", help="of --mask_size (default: px)")
     add("--batch_size", type=int, default=8, metavar="N", help="places per pass (default: 8)")
     add("--resume", action="store_true", help="go on after an interruption, from FILE.npz.part")
+    add_option(parser, "max_pixels")
     add_option(parser, "quiet")
     parser.set_defaults(mask_center=None)  # the hole is at every place in turn
 

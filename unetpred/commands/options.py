@@ -69,6 +69,12 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "help": "own mask, 0 = missing: an image, or .npy (H,W) or (N,H,W); or a folder of them, "
         "each of the name of its image",
     },
+    "max_pixels": {
+        "type": int,
+        "metavar": "N",
+        "help": "pixels that an image may have (default: 89478485, and fewer where a small file "
+        "says that it is large)",
+    },
     "quiet": {"action": "store_true", "help": "no progress, only warnings"},
 }
 

@@ -77,6 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="go on after an interruption with the finished rows in FILE.part, FILE being the "
         "table of --save, or what is written beside an array or a directory",
     )
+    add_option(parser, "max_pixels")
     add_option(parser, "quiet")
 
 

@@ -57,6 +57,7 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
     text = "mean over the eight turned and mirrored images; eight times slower"
     add("--turning", action="store_true", help=text)
     add("--resume", action="store_true", help="leave masks alone that are there already")
+    add_option(parser, "max_pixels")
     add_option(parser, "quiet")
 
 
@@ -119,6 +120,7 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     add("--output_dir", required=True, metavar="DIR", help="where tables and pictures go")
     add("--overlays", type=int, default=8, metavar="N", help="pictures of N images (default: 8)")
     add("--seed", type=int, default=0, help="of the bootstrap")
+    add_option(parser, "max_pixels")
     add_option(parser, "quiet")
 
 
