@@ -40,6 +40,7 @@ def test_notebook_is_of_its_text_and_has_its_outputs(build, name):
     assert sum("image/png" in output.get("data", {}) for output in outputs) >= 4
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="once is enough")
 @pytest.mark.parametrize("name", NAMES)
 def test_notebook_runs(build, name, monkeypatch):

@@ -60,6 +60,7 @@ def straight(data, tmp_path_factory):
     return run
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_equals_straight(straight, data):
     folder = straight.folder.parent / "killed"
     done = subprocess.run(

@@ -87,10 +87,10 @@ def test_resume_of_a_finished_run(straight, caplog):
 def test_nothing_complete_to_resume(straight, tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(straight, "folder", tmp_path)
     assert not straight.resume()
-    assert "no such file" in caplog.text
+    assert "nothing to go on from" in caplog.text
     (tmp_path / "state.h5").write_bytes(straight.config.checkpoint_dir.encode())
-    assert not straight.resume()
-    assert "not the complete state" in caplog.text
+    with pytest.raises(InputError, match=r"kept as state\.h5\.damaged-1"):
+        straight.resume()
     with pytest.raises(InputError, match="no such file"):
         straight.resume(tmp_path / "other.h5")
 

@@ -162,19 +162,15 @@ class Run:
         Raises
         ------
         InputError
-            If it is of another network, or `path` does not exist or is a file but no state.
+            If it is of another network or damaged, or `path` does not exist or is no state.
         """
         checkpoint.remove_leftovers(self.folder)
-        path = Path(path or self.folder)
-        if path.is_dir():
-            path /= STATE
-            try:
-                run = checkpoint.read_run(path)
-            except InputError as error:
-                logger.warning("%s; there is nothing to go on from", error)
-                return False
-        else:
-            run = checkpoint.read_run(path)
+        found = checkpoint.last_state(path or self.folder)
+        if found is None:
+            where = path or self.folder
+            logger.warning("%s: has no %s; there is nothing to go on from", where, STATE)
+            return False
+        path, run = found, checkpoint.read_run(found)
         differences = changes(self.config, self.task.fingerprint(), run)
         if differences:
             logger.warning("going on with %s: not what an unbroken run would give", differences)
