@@ -86,7 +86,7 @@ def _complete(app, docname, source):
     if docname == "weights":
         text = (ROOT / "weights" / "README.md").read_text("utf-8")
         app.env.note_dependency(str(ROOT / "weights" / "README.md"))
-        text = re.sub(r"\]\((?!\w+:|\.\./)", "](../weights/", text).replace("](../docs/", "](")
+        text = re.sub(r"\]\((?!\w+:|\.\./|#)", "](../weights/", text).replace("](../docs/", "](")
     text = text.replace("](../weights/README.md", "](weights.md")
     # names of this package lead to the reference; one that is not there is an error
     text = re.sub(r"(?<!`)`(unetpred(?:\.\w+)+)`(?!`)", r"{py:obj}`\1`", text)
