@@ -158,7 +158,8 @@ def _received(stream: Any, most: int) -> LayerFile | str:
             raise ValueError(size)
         # a writable copy of its own, as HDF5 gives
         array = np.empty(shape, kind)
-        view = memoryview(array.reshape(-1).view("u1"))
+        raw: Any = array.reshape(-1).view("u1")
+        view = memoryview(raw)
         done = 0
         while done < size:
             count = stream.readinto(view[done:])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -148,7 +148,8 @@ def _mean(values: list[np.ndarray], reason: str) -> Content:
     mean = np.mean(values, axis=0)
     if not reason and not np.isfinite(mean).all():
         reason = "NaN or infinity in the features"
-    return Content(mean.mean(), mean, reason)  # type: ignore[arg-type]
+    total: Any = mean.mean()
+    return Content(total, mean, reason)
 
 
 @full_float32()
