@@ -11,7 +11,7 @@ import scipy.io
 import scipy.sparse
 
 from unetpred.errors import InputError
-from unetpred.images.matlab import matlab_file
+from unetpred.images.formats.matlab import matlab_file
 from unetpred.images.sources import array_sources
 
 COUNT, HEIGHT, WIDTH = 5, 90, 120

@@ -16,7 +16,7 @@ import numpy as np
 
 from unetpred.errors import InputError
 from unetpred.images.arrays import Array, reading
-from unetpred.images.matlab_axes import told_axes
+from unetpred.images.formats.matlab_axes import told_axes
 
 MATLAB_ENDINGS = (".mat",)
 
