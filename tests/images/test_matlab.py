@@ -14,7 +14,7 @@ from tables import table
 import unetpred
 from unetpred.commands.main import main
 from unetpred.errors import InputError
-from unetpred.images.matlab import matlab_file
+from unetpred.images.formats.matlab import matlab_file
 from unetpred.images.sources import array_sources, list_sources
 
 COUNT, HEIGHT, WIDTH = 5, 90, 120

@@ -25,7 +25,7 @@ from unetpred.images.arrays import (
 )
 from unetpred.images.decoding import IMAGE_ENDINGS, decode_image, image_size
 from unetpred.images.folders import image_files
-from unetpred.images.matlab import MATLAB_ENDINGS, matlab_file
+from unetpred.images.formats.matlab import MATLAB_ENDINGS, matlab_file
 from unetpred.io.reading import check_regular, reading
 
 __all__ = ["MIN_SIDE", "Input", "Source", "array_sources", "list_sources"]
@@ -152,8 +152,8 @@ def list_sources(
     ----------
     paths : iterable of path-like
         Image files (png, jpg, tif, bmp, webp), arrays (npy, npz, h5, hdf5; mat, see
-        `unetpred.images.matlab.matlab_file`), directories. Of a directory the image files are
-        taken, sorted by name, those starting with "." left out.
+        `unetpred.images.formats.matlab.matlab_file`), directories. Of a directory the
+        image files are taken, sorted by name, those starting with "." left out.
     key : str, optional
         Which array of a .npz, .h5 (`group/name` for nested ones) or .mat. Not needed if there is
         only one.

@@ -88,7 +88,7 @@ def score(
         Which array of an .npz, .h5 or .mat.
     axes : str, optional
         What the axes of a .mat are in MATLAB, such as "HWCN"; needed only where sizes do not tell
-        (see `unetpred.images.matlab.matlab_file`).
+        (see `unetpred.images.formats.matlab.matlab_file`).
     recursive : bool
         Whether to descend into folders within folders.
     batch_size : int, optional

@@ -12,13 +12,13 @@ import numpy as np
 
 from unetpred import plots
 from unetpred.errors import InputError
-from unetpred.images.tiff_pages import STACK_ENDINGS
+from unetpred.images.formats.tiff_pages import STACK_ENDINGS
 from unetpred.io.files import atomic_path, make_folder
 from unetpred.plots.confusion import confusion as confusion_figure
-from unetpred.segmentation.checked import Checked
-from unetpred.segmentation.classes import IGNORED, Classes, read_classes
-from unetpred.segmentation.data import VOC, Dataset, Stacks, open_dataset, pair_by_stem
-from unetpred.segmentation.labels import Label, Survey, read_label
+from unetpred.segmentation.data.checked import Checked
+from unetpred.segmentation.data.classes import IGNORED, Classes, read_classes
+from unetpred.segmentation.data.datasets import VOC, Dataset, Stacks, open_dataset, pair_by_stem
+from unetpred.segmentation.data.labels import Label, Survey, read_label
 from unetpred.segmentation.measures import confusion_matrix, measures_of, v_rand
 from unetpred.segmentation.pictures import coloured, overlay
 from unetpred.segmentation.predictor import THRESHOLD, Segmenter
@@ -239,7 +239,7 @@ def _readers(masks, labels, voc, split):
         both = Stacks(masks, labels)
 
         def of_page(index: int) -> tuple[Label, str]:
-            from unetpred.segmentation.labels import label_of
+            from unetpred.segmentation.data.labels import label_of
 
             return label_of(*both._images.read(index)), both.name(index)
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from unetpred.errors import InputError, reason_of
+from unetpred.images.formats.tiff_pages import Pages, is_stack, write_pages
 from unetpred.images.sources import Source, list_sources
-from unetpred.images.tiff_pages import Pages, is_stack, write_pages
 from unetpred.io.files import atomic_path, make_folder
 from unetpred.runtime.interrupt import stop_signals
-from unetpred.segmentation.checked import as_image
-from unetpred.segmentation.data import read_image, read_page
-from unetpred.segmentation.labels import write_mask
+from unetpred.segmentation.data.checked import as_image
+from unetpred.segmentation.data.datasets import read_image, read_page
+from unetpred.segmentation.data.labels import write_mask
 from unetpred.segmentation.pictures import overlay
 from unetpred.segmentation.predictor import Segmenter
 from unetpred.training.checkpoints import remove_leftovers

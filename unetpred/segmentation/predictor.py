@@ -10,8 +10,8 @@ import numpy as np
 
 from unetpred.errors import InputError
 from unetpred.images.colour import to_network
-from unetpred.segmentation.checked import as_image
-from unetpred.segmentation.classes import Classes
+from unetpred.segmentation.data.checked import as_image
+from unetpred.segmentation.data.classes import Classes
 
 if TYPE_CHECKING:
     import keras

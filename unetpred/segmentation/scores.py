@@ -10,7 +10,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from unetpred.io.files import atomic_path
-from unetpred.segmentation.classes import Classes
+from unetpred.segmentation.data.classes import Classes
 from unetpred.segmentation.measures import OVERALL, PER_CLASS, constant, intervals, measures_of
 
 #: Of two classes, what is tried.

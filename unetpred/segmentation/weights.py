@@ -12,7 +12,7 @@ import numpy as np
 from unetpred.errors import InputError
 from unetpred.io.files import atomic_path
 from unetpred.io.registry import Known, known_vgg
-from unetpred.segmentation.classes import Classes
+from unetpred.segmentation.data.classes import Classes
 
 if TYPE_CHECKING:
     import keras

@@ -13,9 +13,9 @@ import numpy as np
 from unetpred.errors import InputError
 from unetpred.images.arrays import Warner
 from unetpred.images.decoding import IMAGE_ENDINGS, decode_image, image_size
+from unetpred.images.formats.tiff_pages import STACK_ENDINGS, Pages, is_stack
 from unetpred.images.sources import levels
-from unetpred.images.tiff_pages import STACK_ENDINGS, Pages, is_stack
-from unetpred.segmentation.labels import Label, label_of, read_label
+from unetpred.segmentation.data.labels import Label, label_of, read_label
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Dataset:
     void : int or None
         The value of labels whose pixels do not count.
     classes : path-like or None
-        A file of the names of the classes, see `unetpred.segmentation.classes.read_classes`.
+        A file of the names of the classes, see `unetpred.segmentation.data.classes.read_classes`.
     """
 
     void: int | None = None

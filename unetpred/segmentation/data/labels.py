@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from unetpred.errors import InputError, reason_of
 from unetpred.io.files import atomic_path
-from unetpred.segmentation.classes import Classes, default_colours, read_classes
+from unetpred.segmentation.data.classes import Classes, default_colours, read_classes
 
 logger = logging.getLogger(__name__)
 

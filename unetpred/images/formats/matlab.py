@@ -16,7 +16,7 @@ import numpy as np
 
 from unetpred.errors import InputError
 from unetpred.images.arrays import Array
-from unetpred.images.matlab_axes import told_axes
+from unetpred.images.formats.matlab_axes import told_axes
 from unetpred.io.limits import check_stack
 from unetpred.io.reading import check_regular, reading
 

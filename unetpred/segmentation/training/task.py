@@ -17,17 +17,17 @@ from unetpred.images.colour import to_network
 from unetpred.io.files import atomic_path
 from unetpred.network.architecture import ENCODER, SCALE
 from unetpred.runtime.prefetch import prefetch
-from unetpred.segmentation.augmentation import Augmentation
-from unetpred.segmentation.borders import border_weights
-from unetpred.segmentation.checked import Checked, divide
-from unetpred.segmentation.config import SegmentationConfig
-from unetpred.segmentation.data import VOC, Dataset, open_dataset
-from unetpred.segmentation.first_weights import first_weights, width_for
-from unetpred.segmentation.losses import balanced, segmentation_loss, target
+from unetpred.segmentation.data.augmentation import Augmentation
+from unetpred.segmentation.data.borders import border_weights
+from unetpred.segmentation.data.checked import Checked, divide
+from unetpred.segmentation.data.datasets import VOC, Dataset, open_dataset
 from unetpred.segmentation.measures import confusion_matrix, measures_of
 from unetpred.segmentation.network import build_training_segmenter, fold
 from unetpred.segmentation.pictures import coloured, side_by_side
 from unetpred.segmentation.predictor import Segmenter
+from unetpred.segmentation.training.config import SegmentationConfig
+from unetpred.segmentation.training.first_weights import first_weights, width_for
+from unetpred.segmentation.training.losses import balanced, segmentation_loss, target
 from unetpred.segmentation.weights import save_segmenter
 from unetpred.training.config import cache_bytes
 from unetpred.training.task import Quality
