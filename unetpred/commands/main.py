@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from unetpred import __version__
 from unetpred.commands.options import with_options
-from unetpred.errors import InputError, WriteError, reason_of
+from unetpred.errors import InputError, WriteError, escaped, reason_of
 from unetpred.io.files import is_of_disk
 from unetpred.io.limits import set_max_pixels
 from unetpred.runtime.interrupt import Stopped
@@ -31,10 +31,11 @@ class _Formatter(argparse.HelpFormatter):
 
 
 class _OptionNames(logging.Formatter):
-    """Names options in what is logged."""
+    """Names options in what is logged, each on one line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return with_options(super().format(record))
+        text = super().format(record)
+        return with_options(text if record.exc_info else escaped(text))
 
 
 def main(

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from unetpred.backends.keras_import import import_keras
-from unetpred.errors import InputError
+from unetpred.errors import InputError, escaped
 from unetpred.holes.contexts import DEFAULT_CONTEXT, FULL, Context
 from unetpred.holes.hole import Hole
 from unetpred.holes.scenes import Scenes
@@ -151,7 +151,7 @@ def save_map(
         **about,
         "hole": f"{grid.scenes.form}, centred on each place in turn",
         "context": grid.around,
-        "image": label(source),
+        "image": escaped(label(source)),
         "image_sha256": hashlib.sha256(image.tobytes()).hexdigest(),
         "stride": str(grid.stride),
     }
