@@ -202,7 +202,8 @@ def test_a_full_disk_while_a_map_is_made(weights, stack, tmp_path, monkeypatch, 
     with files_of_at_most(500):
         assert main(arguments) == 1
     err = capsys.readouterr().err
-    assert "m.npz: could not be written (File too large)" in err and err.count("\n") == 1
+    # of m.npz, or on a slow machine of m.npz.part
+    assert "could not be written (File too large)" in err and err.count("\n") == 1
     assert {path.name for path in tmp_path.iterdir()} == {"a.png"}
 
 

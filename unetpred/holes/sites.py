@@ -73,7 +73,7 @@ class Sites:
         Of a column size. Columns x and y are px always.
     """
 
-    table: str | os.PathLike | pandas.DataFrame
+    table: str | os.PathLike[str] | pandas.DataFrame
     units: Literal["px", "deg"] = "px"
 
     @property
@@ -129,7 +129,7 @@ class Sites:
         return f"the sites of {what} (sha256 {self._digest})"
 
 
-def read_sites(path: str | os.PathLike, reserved: Collection[str] = ()) -> list[Site]:
+def read_sites(path: str | os.PathLike[str], reserved: Collection[str] = ()) -> list[Site]:
     """Read a table of sites: comma separated, with a line of names; lines with # are left out.
 
     Parameters
@@ -152,7 +152,7 @@ def read_sites(path: str | os.PathLike, reserved: Collection[str] = ()) -> list[
     return _of_file(os.fspath(path), _bytes_of(path), reserved)
 
 
-def _bytes_of(path: str | os.PathLike) -> bytes:
+def _bytes_of(path: str | os.PathLike[str]) -> bytes:
     name = os.fspath(path)
     # what a shell puts in place of <(...), and what is piped into the program
     piped = name == "/dev/stdin" or name.startswith(("/dev/fd/", "/proc/self/fd/"))

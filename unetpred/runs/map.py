@@ -8,7 +8,6 @@ import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -41,6 +40,7 @@ from unetpred.scoring.maps import (
     keep,
     plan,
 )
+from unetpred.scoring.scores import OUTPUTS, ScoreName
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ def save_map(
     if os.path.realpath(save) == os.path.realpath(given.path):
         raise InputError(f"{save}: is the input; give another name")
     source = one_picture(given, index)
-    result = blank_map(source.size, grid.stride, size, scoring.content)
+    result = blank_map(source.size, grid.stride, size, scoring.content, scoring.luminance)
     image = source.load()
     name, _ = find_weights(scoring.weights)
     if scoring.content and scoring.vgg_weights:
@@ -141,9 +141,7 @@ def save_map(
     import_keras(call.is_process)
     from unetpred.scoring.predictor import Predictor
 
-    outputs: list[Literal["structure", "content"]] = ["structure"]
-    if scoring.content:
-        outputs.append("content")
+    outputs = [name for name in OUTPUTS if name in result.scores]
     about = provenance(
         scoring.weights, str(grid.scenes), outputs, scoring.vgg_weights, command=call.command
     )
@@ -163,7 +161,7 @@ def save_map(
         go_on_with(part, result, origin)
     elif part.exists():
         warn_of_replacing(part)
-    work = MapWork(image, hole, grid.context, predictor, scoring.content)
+    work = MapWork(image, hole, grid.context, predictor, scoring.content, scoring.luminance)
     planned = plan(result, image, hole, grid.context, predictor)
     with telling_what_is_kept([part], call.resume):
         run_batches(planned, work, _Sink(result, part, origin, call), None, "place", progress)
@@ -235,7 +233,7 @@ class _Sink:
 
 def _picture(
     save: str,
-    score: Literal["structure", "content"],
+    score: ScoreName,
     input_path: str,
     image: np.ndarray,
     result: PredictabilityMap,

@@ -22,11 +22,10 @@ logger = logging.getLogger(__name__)
 
 def write_map(path: Path, result: PredictabilityMap, origin: dict[str, str]) -> None:
     """Write a map and its provenance as .npz, whole or not at all."""
-    scores: dict[str, Any] = {} if result.content is None else {"content": result.content}
+    scores: dict[str, Any] = {**result.scores}
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
             file,
-            structure=result.structure,
             **scores,
             x=result.x,
             y=result.y,
@@ -63,8 +62,8 @@ def go_on_with(part: Path, result: PredictabilityMap, origin: dict[str, str]) ->
         aside = set_damaged_aside(part)
         logger.warning("%s; it is kept as %s, and the map is begun afresh", error, aside.name)
         return
-    for name, values in kept.items():
-        getattr(result, name)[:] = values
+    for name, values in (*result.scores.items(), ("reason", result.reason)):
+        values[:] = kept[name]
 
 
 class _Damaged(InputError):
@@ -86,9 +85,7 @@ def _read_part(
                 f"{part}: was begun with another {name} ({then}, now {now}); "
                 "remove it, or leave `resume` away, to begin afresh"
             )
-    wanted = {"structure": result.structure, "reason": result.reason}
-    if result.content is not None:
-        wanted["content"] = result.content
+    wanted = {**result.scores, "reason": result.reason}
     with _damage(part), np.load(part, allow_pickle=False) as file:
         kept = {name: _member(file, name, 10_000 + 4096 * old.size) for name, old in wanted.items()}
         for name, old in wanted.items():
