@@ -246,22 +246,7 @@ class Widgets:
         )
         with gr.Accordion("Size tuning", open=True):
             self.tune = gr.Button("Draw the size tuning of this place", elem_id="tune", size="md")
-            self.curve = gr.LinePlot(
-                x="size",
-                y="structure",
-                color="filled in by",
-                x_title="size of the hole, px",
-                y_title="structure (higher = more predictable)",
-                color_map={
-                    "U-Net-Pred": "#0072B2",
-                    "harmonic": "#D55E00",
-                    "Telea": "#009E73",
-                    "mean colour": "#CC79A7",
-                },
-                height=300,
-                visible=False,
-                elem_id="curve",
-            )
+            self.curve = gr.Plot(show_label=False, visible=False, elem_id="curve")
         with gr.Accordion("What was scored", open=True):
             self.table = gr.Dataframe(
                 headers=list(history.COLUMNS.values()),
@@ -305,12 +290,18 @@ class Widgets:
         self.mask_note = gr.Markdown(elem_id="mask_note")
         with gr.Row():
             self.mask = gr.Image(
-                label="mask", format="png", interactive=False, elem_id="mask", min_width=280
+                label="mask",
+                format="png",
+                interactive=False,
+                buttons=["download", "fullscreen"],
+                elem_id="mask",
+                min_width=280,
             )
             self.overlay = gr.Image(
                 label="over the picture",
                 format="png",
                 interactive=False,
+                buttons=["download", "fullscreen"],
                 elem_id="overlay",
                 min_width=280,
             )
