@@ -22,18 +22,6 @@ SIDE = 136, 150
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory):
-    """A picture of waves and noise, as a file."""
-    rng = np.random.default_rng(3)
-    rows, columns = np.mgrid[: SIDE[0], : SIDE[1]]
-    waves = np.stack([np.sin(rows / a + columns / b) for a, b in ((9, 14), (5, -8), (20, 11))], -1)
-    pixels = np.clip(waves * 80 + 120 + rng.normal(0, 6, waves.shape), 0, 255).astype("uint8")
-    path = tmp_path_factory.mktemp("page") / "waves.png"
-    Image.fromarray(pixels).save(path)
-    return str(path)
-
-
-@pytest.fixture(scope="module")
 def full():
     """With content, which takes long."""
     return Engine()

@@ -101,6 +101,8 @@ class Handlers:
 
     def chosen(self, index: int) -> tuple:
         """An example was chosen."""
+        if not 0 <= int(index) < len(self.samples):
+            raise InputError(f"there is no example {int(index)}")
         return self.opened(open_picture(self.samples[int(index)]))
 
     def opened(self, picture: Picture) -> tuple:

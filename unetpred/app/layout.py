@@ -9,6 +9,7 @@ from unetpred.app import history
 from unetpred.app.engine import Engine, weights_here
 from unetpred.app.gradio_import import import_gradio
 from unetpred.app.handlers import Handlers, geometry, hint_of
+from unetpred.app.mapping import CLOSEST
 from unetpred.app.opened import ENDINGS, Picture, examples, open_picture
 from unetpred.app.page import LOOPBACK
 from unetpred.app.tuning import LARGEST, SMALLEST
@@ -75,11 +76,27 @@ class Page(gr.Blocks):  # type: ignore[misc, name-defined]
         }
         return super().launch(*given, **{**careful, **options})
 
+    async def preprocess_data(
+        self, block_fn: Any, inputs: list[Any], *given: Any, **named: Any
+    ) -> Any:
+        """As of Gradio, which would fetch a file that somebody gives an internet address of."""
+        if _names_address(inputs):
+            raise gr.Error("files are uploaded, not fetched", title="", print_exception=False)
+        return await super().preprocess_data(block_fn, inputs, *given, **named)
+
     def warm(self) -> None:
         """Load the networks, so that the first click need not wait for them."""
         self.engine.warm(self.weights)
         if self.weights != "lite" and "lite" in weights_here():
             self.engine.warm("lite")
+
+
+def _names_address(given: Any) -> bool:
+    """Whether a file is said to lie on another machine."""
+    if isinstance(given, dict):
+        path = given.get("path")
+        return (isinstance(path, str) and "://" in path) or any(map(_names_address, given.values()))
+    return isinstance(given, list | tuple) and any(map(_names_address, given))
 
 
 class Widgets:
@@ -267,7 +284,13 @@ class Widgets:
         )
         with gr.Row():
             self.stride = gr.Slider(
-                4, 64, 16, step=1, label="px between two places", elem_id="stride", min_width=200
+                CLOSEST,
+                64,
+                16,
+                step=1,
+                label="px between two places",
+                elem_id="stride",
+                min_width=200,
             )
             self.map = gr.Button("Map this picture", variant="primary", elem_id="map")
             self.cancel = gr.Button("Cancel", variant="stop", elem_id="cancel")

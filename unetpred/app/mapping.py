@@ -21,6 +21,9 @@ from unetpred.scoring.maps import (
     plan,
 )
 
+MOST = 100_000  # places; maps of more are for the command line
+CLOSEST = 4  # px between two places
+
 
 @dataclass
 class Mapped:
@@ -63,11 +66,18 @@ def mapping(engine: Engine, picture: Picture, spot: Spot, stride: int) -> Iterat
     Raises
     ------
     InputError
-        If the hole is painted, or fits in at no place.
+        If the hole is painted, or fits in at no place, or there are more than `MOST` places.
     """
     if spot.hole is None:
         raise InputError("a painted hole cannot be at every place; choose a square or a disc")
     size, shape = int(spot.hole.sizes[0]), spot.hole.shape
+    if stride < CLOSEST:
+        raise InputError(f"{stride} px between two places: at least {CLOSEST} px are right here")
+    if (count := places(picture, stride, size)) > MOST:
+        raise InputError(
+            f"{picture.name}: {count} places are too many for the page; put them farther apart, or "
+            "use `unetpred map`"
+        )
     result = blank_map(picture.size, stride, size)
     hole = hole_pattern(size, shape, spot.context)
     total = int(np.sum(result.reason == PENDING))
