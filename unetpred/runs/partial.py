@@ -46,7 +46,7 @@ def settings_of(
     settings["output"] = " ".join(scoring.output)
     if scoring.covariates:
         settings["covariates"] = "yes"
-    for name in ("prediction", "network_output", "images"):
+    for name in ("prediction", "network_output", "images", "filled"):
         settings[f"save_{name}"] = str(getattr(outputs, name) or "none")
     columns = [[job.columns, job.place and vars(job.place)] for job in jobs]
     listed = json.dumps(columns, default=str)
