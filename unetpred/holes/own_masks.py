@@ -128,7 +128,11 @@ class Masks:
         return taken
 
     def __str__(self) -> str:
-        return self._what + (", what is not 0 is missing" if self.polarity == "missing" else "")
+        return f"{self._what}{self._turned}"
+
+    @property
+    def _turned(self) -> str:
+        return ", what is not 0 is missing" if self.polarity == "missing" else ""
 
     @property
     def _what(self) -> str:
@@ -139,6 +143,26 @@ class Masks:
         if self._files:
             return f"masks of {self.path}, each by its image's name (sha256 {self._digest})"
         return f"mask {self.path} (sha256 {self._digest})"
+
+    @property
+    def shared(self) -> str:
+        """What the masks of all images have in common, in words."""
+        if not self._files:
+            return str(self)
+        return f"masks of {self.path}, each by its image's name{self._turned}"
+
+    def own(self, path: str, position: int) -> str:
+        """What changes when the mask of one image does; empty where all have the same.
+
+        Parameters
+        ----------
+        path, position
+            As for `of`.
+        """
+        if isinstance(self._one, MaskStack | _Each):
+            return str(position)
+        file = self._files.get(Path(path).stem)
+        return sha256(file) if file else ""
 
     @cached_property
     def _digest(self) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from unetpred.errors import escaped
 from unetpred.images.sources import Input
 from unetpred.io.files import atomic_path
 from unetpred.network.vgg16 import CONTENT_LAYERS
@@ -124,4 +125,5 @@ def lines(inputs: list[Input], rows: list[dict], output: Sequence[str], sites: b
 
 
 def _line(row: dict, names: list[str], scores: Sequence[str]) -> str:
-    return "\t".join([*(str(row[name]) for name in names), *(repr(row[name]) for name in scores)])
+    told = [escaped(str(row[name])) for name in names]
+    return "\t".join([*told, *(repr(row[name]) for name in scores)])
