@@ -218,18 +218,19 @@ def _shared(masks: np.ndarray) -> np.ndarray:
 
 def _own_masks(mask: Any, sources: list[Source]) -> list[np.ndarray] | None:
     """The mask of each image, where a path or a sequence gives it; else None."""
-    if isinstance(mask, list | tuple) and all(np.ndim(one) >= 2 for one in mask):
-        if len(mask) != len(sources):
-            raise InputError(f"mask: has {len(mask)} masks for {len(sources)} image(s)")
-        for row, (one, source) in enumerate(zip(mask, sources, strict=True)):
-            if np.shape(one)[:2] != source.size or np.ndim(one) != np.ndim(mask[0]):
-                raise InputError(
-                    f"mask {row}: has shape {np.shape(one)}, but its image is {source.size}; the "
-                    "image's height and width, and one or three channels in all masks, are right"
-                )
-        return [np.asarray(one) for one in mask]
-    if not isinstance(mask, str | os.PathLike):
+    listed = mask if isinstance(mask, list | tuple) else [mask]
+    if any(isinstance(one, str | os.PathLike) for one in listed):
+        masks = Masks(mask)
+        masks.check_count(len(sources))
+        return [masks.of(one.path, row, one.size) for row, one in enumerate(sources)]
+    if listed is not mask or not all(np.ndim(one) >= 2 for one in mask):
         return None
-    masks = Masks(mask)
-    masks.check_count(len(sources))
-    return [masks.of(one.path, row, one.size) for row, one in enumerate(sources)]
+    if len(mask) != len(sources):
+        raise InputError(f"mask: has {len(mask)} masks for {len(sources)} image(s)")
+    for row, (one, source) in enumerate(zip(mask, sources, strict=True)):
+        if np.shape(one)[:2] != source.size or np.ndim(one) != np.ndim(mask[0]):
+            raise InputError(
+                f"mask {row}: has shape {np.shape(one)}, but its image is {source.size}; the "
+                "image's height and width, and one or three channels in all masks, are right"
+            )
+    return [np.asarray(one) for one in mask]
