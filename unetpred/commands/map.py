@@ -10,10 +10,10 @@ from unetpred.holes.contexts import DEFAULT_CONTEXT
 _DESCRIPTION = "Score holes all over an image, each on its own: a map of predictability."
 _EPILOG = """\
 The map has a value at x = 0, S, 2S, ... and y alike (S: --stride). FILE.npz holds structure
-(rows,cols); content, if asked for; x (cols,) and y (rows,), the column and row of the image at
-which the holes are centred; reason (rows,cols), why a value is NaN: near the border the hole
-leaves the image; and provenance, as JSON. FILE.png shows the map of structure over the
-photograph, FILE_content.png that of content.
+(rows,cols); structure_luminance and content, if asked for; x (cols,) and y (rows,), the column and
+row of the image at which the holes are centred; reason (rows,cols), why a value is NaN: near the
+border the hole leaves the image; and provenance, as JSON. FILE.png shows the map of structure over
+the photograph, FILE_content.png that of content, and so on.
 
 Exit codes: 0 the map is finished; 2 wrong usage, or the image cannot be used; 130 and 143 it was
 stopped by Ctrl-C or SIGTERM, and what it had scored is in FILE.npz.part.
@@ -25,8 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description, parser.epilog = _DESCRIPTION, _EPILOG
     add = parser.add_argument
-    add("--input", required=True, metavar="IMG", help="an image, or an array (npy, npz, h5)")
+    add("--input", required=True, metavar="IMG", help="an image, or an array (npy, npz, h5, mat)")
     add_option(parser, "key")
+    add_option(parser, "axes")
     add("--index", type=int, metavar="N", help="which image of an array of several, from 0")
     add("--save", required=True, metavar="FILE.npz", help="the map; its pictures go beside it")
     add("--stride", type=int, default=16, metavar="S", help="px between places (default: 16)")
@@ -37,13 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what surrounds a hole: the square of so many px around it, of which what is beyond "
         f"the image's border is missing, or the whole image (default: {DEFAULT_CONTEXT})",
     )
-    add(
-        "--output",
-        nargs="+",
-        choices=("structure", "content"),
-        default=["structure"],
-        help="scores: structure (higher = more predictable; always computed), content (higher = "
-        "less)",
+    add_option(
+        parser,
+        "output",
+        help="scores: structure (higher = more predictable; always computed), structure_luminance "
+        "(the same, of luminance alone: colours do not count), content (higher = less)",
     )
     add_option(parser, "weights")
     add_option(parser, "vgg_weights")
@@ -82,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     scoring = Scoring(
         tuple(args.output), args.weights, args.vgg_weights, batch_size=args.batch_size
     )
-    given = list_sources([args.input], args.key)[0]
+    given = list_sources([args.input], args.key, axes=args.axes)[0]
     call, progress = Call.of_process(), False if args.quiet else None
     save_map(given, grid, scoring, args.save, call, args.index, args.resume, progress)
     return 0

@@ -118,6 +118,24 @@ class Masks:
             return f"masks of {self.path}, each by its image's name (sha256 {self._digest})"
         return f"mask {self.path} (sha256 {self._digest})"
 
+    @property
+    def shared(self) -> str:
+        """What the masks of all images have in common, in words."""
+        return f"masks of {self.path}, each by its image's name" if self._files else str(self)
+
+    def own(self, path: str, position: int) -> str:
+        """What changes when the mask of one image does; empty where all have the same.
+
+        Parameters
+        ----------
+        path, position
+            As for `of`.
+        """
+        if isinstance(self._one, MaskStack | _Each):
+            return str(position)
+        file = self._files.get(Path(path).stem)
+        return sha256(file) if file else ""
+
     @cached_property
     def _digest(self) -> str:
         digest = hashlib.sha256()
@@ -139,7 +157,7 @@ class Masks:
 class _Each:
     """One mask for each image, in a sequence."""
 
-    def __init__(self, given: Sequence):
+    def __init__(self, given: Sequence[Any]):
         self._given = given
 
     def __len__(self) -> int:
