@@ -209,6 +209,12 @@ def _in_memory(given: Any, name: str) -> np.ndarray | MaskStack:
     array = np.asarray(given)
     if array.dtype.kind not in "buif":
         raise InputError(f"{name}: is an array of type {array.dtype}; numbers are needed")
+    hidden = array == 0
+    if array.shape[-1:] == (3,) and (hidden.any(axis=-1) != hidden.all(axis=-1)).any():
+        raise InputError(
+            f"{name}: hides some colours of a pixel and not others; (H,W) or (N,H,W) is right "
+            "here, and unetpred.Predictor takes a mask per colour"
+        )
     return mask_array(array, name)
 
 

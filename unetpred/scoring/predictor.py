@@ -250,22 +250,18 @@ def _is_path(mask: Any) -> bool:
 
 def _own_masks(mask: Any, sources: list[Source], polarity: Polarity) -> list[np.ndarray] | None:
     """The mask of each image, where a path or a sequence gives it; else None."""
-    if (
-        isinstance(mask, list | tuple)
-        and not _is_path(mask)
-        and all(np.ndim(one) >= 2 for one in mask)
-    ):
-        if len(mask) != len(sources):
-            raise InputError(f"mask: has {len(mask)} masks for {len(sources)} image(s)")
-        for row, (one, source) in enumerate(zip(mask, sources, strict=True)):
-            if np.shape(one)[:2] != source.size or np.ndim(one) != np.ndim(mask[0]):
-                raise InputError(
-                    f"mask {row}: has shape {np.shape(one)}, but its image is {source.size}; the "
-                    "image's height and width, and one or three channels in all masks, are right"
-                )
-        return [np.asarray(one) for one in mask]
-    if not _is_path(mask):
+    if _is_path(mask):
+        masks = Masks(mask, polarity)
+        masks.check_count(len(sources))
+        return [masks.of(one.path, row, one.size) for row, one in enumerate(sources)]
+    if not isinstance(mask, list | tuple) or not all(np.ndim(one) >= 2 for one in mask):
         return None
-    masks = Masks(mask, polarity)
-    masks.check_count(len(sources))
-    return [masks.of(one.path, row, one.size) for row, one in enumerate(sources)]
+    if len(mask) != len(sources):
+        raise InputError(f"mask: has {len(mask)} masks for {len(sources)} image(s)")
+    for row, (one, source) in enumerate(zip(mask, sources, strict=True)):
+        if np.shape(one)[:2] != source.size or np.ndim(one) != np.ndim(mask[0]):
+            raise InputError(
+                f"mask {row}: has shape {np.shape(one)}, but its image is {source.size}; the "
+                "image's height and width, and one or three channels in all masks, are right"
+            )
+    return [np.asarray(one) for one in mask]
