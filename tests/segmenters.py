@@ -1,6 +1,6 @@
 """Classes, and the width, of small networks that segment."""
 
-from unetpred.segmentation.classes import Classes
+from unetpred.segmentation.data.classes import Classes
 
 WIDTH = 0.0625
 TWO = Classes(("between", "cell"), (0, 255), ((0, 0, 0), (255, 255, 255)))

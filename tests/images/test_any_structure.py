@@ -10,8 +10,8 @@ import pytest
 
 from unetpred.errors import InputError, escaped, some_of
 from unetpred.holes.sites import read_sites
-from unetpred.images.jpeg import read_frame
-from unetpred.images.png import check_png
+from unetpred.images.formats.jpeg import read_frame
+from unetpred.images.formats.png import check_png
 from unetpred.images.sources import list_sources
 from unetpred.io.hdf5 import read_layers
 

@@ -115,13 +115,32 @@ def test_both_tiff_readers_agree_on_the_orientation(tmp_path, rgb, orientation):
     np.testing.assert_allclose(one(tmp_path / "f.tif"), one(tmp_path / "a.tif"), atol=1e-4)
 
 
-@pytest.mark.parametrize("value", [254.0, -0.5])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_float_tiff_with_values_above_one_is_taken_as_it_is(tmp_path, rng, dtype, log):
+    values = (rng.random((H, W, 3)) * 255).astype(dtype)
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb")
+    np.testing.assert_array_equal(one(tmp_path / "a.tif"), values.astype("float32"))
+    assert not log.records
+
+
+def test_float_tiff_that_barely_overshoots_is_warned_of(tmp_path, log):
+    values = np.full((H, W), 0.5, np.float32)
+    values[3, 4] = 1.02
+    tifffile.imwrite(tmp_path / "a.tif", values)
+    assert one(tmp_path / "a.tif").max() == np.float32(1.02)
+    assert "highest value is 1.02" in log.text and "limit them to 1 if white is 1" in log.text
+    values[3, 4] = 1 + 1e-6  # what arithmetic overshoots by is white
+    tifffile.imwrite(tmp_path / "a.tif", values)
+    assert one(tmp_path / "a.tif").max() == 255
+
+
+@pytest.mark.parametrize("value", [256.0, -0.5])
 def test_float_tiff_out_of_range_is_refused(tmp_path, value):
     values = np.full((H, W), 0.5, np.float32)
     values[3, 4] = value
     tifffile.imwrite(tmp_path / "a.tif", values)
     message = refusal(tmp_path / "a.tif")
-    assert f"{value:g}" in message and "0..1" in message
+    assert f"{value:g}" in message and "0..1 or 0..255" in message
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

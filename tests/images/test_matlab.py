@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 import scipy.io
 import scipy.sparse
+from tables import table
 
+import unetpred
+from unetpred.commands.main import main
 from unetpred.errors import InputError
-from unetpred.images.matlab import matlab_file
-from unetpred.images.sources import array_sources
+from unetpred.images.formats.matlab import matlab_file
+from unetpred.images.sources import array_sources, list_sources
 
 COUNT, HEIGHT, WIDTH = 5, 90, 120
 
@@ -111,10 +114,10 @@ def test_stated_axes_of_one_that_matlab_drops(saver, tmp_path):
     np.testing.assert_array_equal(loaded(array), pictures[:1])
     grey = matlab_file(saver(tmp_path / "b.mat", {"x": pictures[0, ..., 0]}), axes="HWCN")
     np.testing.assert_array_equal(loaded(grey), pictures[:1, ..., :1].repeat(3, axis=-1))
-    with pytest.raises(InputError, match=r"axes 'HW': .*a\.mat: x is 90x120x3, which is 3 axes"):
+    with pytest.raises(InputError, match=r"`axes` 'HW': .*a\.mat: x is 90x120x3, which is 3 axes"):
         matlab_file(path, axes="HW")
     for wrong in ("HWCT", "HHW", "CN", ""):
-        with pytest.raises(InputError, match=f"axes '{wrong}': H and W are needed"):
+        with pytest.raises(InputError, match=f"`axes` '{wrong}': H and W are needed"):
             matlab_file(path, axes=wrong)
     three = matlab_file(path, axes="HWN")  # three grey ones, against what sizes say
     assert three.count == 3
@@ -322,3 +325,46 @@ def test_opacity_and_small_sides_are_as_in_other_arrays(saver, tmp_path, caplog)
     path = saver(tmp_path / "c.mat", {"x": np.full((90, 90), 300.0)})
     with pytest.raises(InputError, match=r"has values from 300 to 300; 0..255 is needed"):
         matlab_file(path).load(0)
+
+
+@pytest.mark.parametrize("axes, save", [("HWCN", save_5), ("NHWC", save_73)])
+def test_scores_are_those_of_the_same_array(axes, save, run, weights, pictures):
+    stored = pictures.transpose(["NHWC".index(letter) for letter in axes])
+    save("a.mat", {"images": stored, "other": np.ones((3, 1))})
+    code, _, err = run("--input", "a.mat", "--save", "m.csv", "--key", "images")
+    said = f"3 image(s) of 120x100 px (width x height), 3 channel(s); axes {axes}"
+    assert code == 0 and said in err
+    notes, rows = table("m.csv")
+    assert said in notes["inputs"]
+    expected = unetpred.score(pictures, weights=weights)
+    assert [row["structure"] for row in rows] == list(map(repr, map(float, expected["structure"])))
+    found = unetpred.score("a.mat", key="images", axes=axes.lower(), weights=weights)
+    np.testing.assert_array_equal(found["structure"], expected["structure"])
+    assert found.attrs["provenance"]["inputs"] == notes["inputs"]
+
+
+def test_axes_that_cannot_be_told_are_one_line_that_names_the_option(run):
+    save_5("a.mat", {"x": np.zeros((90, 100, 110), "uint8")})
+    code, _, err = run("--input", "a.mat")
+    assert code == 2 and err.count("\n") == 1 and err.endswith("; state them by --axes\n")
+    np.save("a.npy", stack())
+    code, _, err = run("--input", "a.npy", "--axes", "NHWC")
+    assert code == 2 and "a.npy: --axes is for .mat" in err
+
+
+def test_a_map_and_features_read_them_too(tmp_path, weights):
+    picture = stack()[0]
+    path = save_73(tmp_path / "a.mat", {"x": picture.transpose(2, 0, 1), "y": np.ones((9, 9))})
+    (given,) = list_sources([path], "x", axes="CHW")
+    np.testing.assert_array_equal(given.sources[0].load(), picture)
+    for command, more in (("map", ["--stride", 40]), ("features", ["--layers", "vblock1_conv_1"])):
+        words = [command, "--input", path, "--key", "x", "--axes", "CHW", "--weights", weights]
+        assert main([*words, *map(str, more), "--save", str(tmp_path / f"{command}.npz")]) == 0
+    assert np.load(tmp_path / "features.npz")["vblock1_conv_1"].shape[0] == 1
+    assert np.isfinite(np.load(tmp_path / "map.npz")["structure"]).any()
+
+
+def test_a_file_that_claims_more_than_is_likely_is_refused(tmp_path):
+    path = save_5(tmp_path / "a.mat", {"x": np.zeros((9500, 9500), "uint8")})
+    with pytest.raises(InputError, match=r"more than 89478485 pixels; --max_pixels 90250000 lets"):
+        matlab_file(path)

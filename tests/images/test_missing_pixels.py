@@ -11,7 +11,7 @@ from PIL import Image
 from reading import H, W, one, refusal, write_png
 from tiffs import write_tiff
 
-from unetpred.images.jpeg import check_jpeg
+from unetpred.images.formats.jpeg import check_jpeg
 
 
 @pytest.fixture

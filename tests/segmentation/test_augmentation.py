@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from cells import cells
 
-from unetpred.segmentation.augmentation import Augmentation, warp
-from unetpred.segmentation.borders import border_weights
-from unetpred.segmentation.classes import IGNORED
+from unetpred.segmentation.data.augmentation import Augmentation, warp
+from unetpred.segmentation.data.borders import border_weights
+from unetpred.segmentation.data.classes import IGNORED
 
 
 def test_crops_without_augmentation_are_parts(rng):

@@ -6,11 +6,11 @@ from cells import cells, write_cells, write_indexed
 from PIL import Image
 
 from unetpred.errors import InputError
-from unetpred.images.tiff_pages import Pages, is_stack, write_pages
+from unetpred.images.formats.tiff_pages import Pages, is_stack, write_pages
 from unetpred.segmentation import VOC, Dataset, Folders, Stacks
-from unetpred.segmentation.checked import Checked, divide
-from unetpred.segmentation.classes import IGNORED
-from unetpred.segmentation.data import open_dataset
+from unetpred.segmentation.data.checked import Checked, divide
+from unetpred.segmentation.data.classes import IGNORED
+from unetpred.segmentation.data.datasets import open_dataset
 
 
 def test_folders(tmp_path):
@@ -103,7 +103,7 @@ def test_stacks(tmp_path):
 
 @pytest.mark.parametrize("kind", ["uint16", "float32", "bool", "rgb"])
 def test_pages_of_other_kinds(tmp_path, kind, rng):
-    from unetpred.segmentation.data import read_page
+    from unetpred.segmentation.data.datasets import read_page
 
     values = rng.integers(0, 256, (2, 20, 24, 3) if kind == "rgb" else (2, 20, 24)).astype("uint8")
     stored = {

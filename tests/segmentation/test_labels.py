@@ -8,8 +8,8 @@ from cells import write_indexed
 from PIL import Image
 
 from unetpred.errors import InputError
-from unetpred.segmentation.classes import IGNORED, Classes, default_colours, read_classes
-from unetpred.segmentation.labels import Survey, label_of, read_label, survey, write_mask
+from unetpred.segmentation.data.classes import IGNORED, Classes, default_colours, read_classes
+from unetpred.segmentation.data.labels import Survey, label_of, read_label, survey, write_mask
 
 COLOURS = [(0, 0, 0), (128, 0, 0), (0, 128, 0), (200, 200, 0)]
 LABEL = np.array([[0, 1, 2], [2, 1, 255]], np.uint8)

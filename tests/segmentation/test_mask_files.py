@@ -7,7 +7,7 @@ import pytest
 from cells import cells, write_cells
 from PIL import Image
 
-from unetpred.images.tiff_pages import Pages
+from unetpred.images.formats.tiff_pages import Pages
 from unetpred.segmentation import Segmenter
 
 

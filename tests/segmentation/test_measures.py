@@ -8,7 +8,7 @@ from skimage.metrics import adapted_rand_error
 
 import unetpred
 from unetpred.errors import InputError
-from unetpred.segmentation.classes import IGNORED
+from unetpred.segmentation.data.classes import IGNORED
 from unetpred.segmentation.measures import (
     confusion_matrix,
     constant,

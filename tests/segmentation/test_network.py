@@ -7,8 +7,7 @@ import pytest
 from unetpred.errors import InputError
 from unetpred.network.architecture import SCALE
 from unetpred.network.model import Config, build_unetpred
-from unetpred.segmentation.classes import Classes
-from unetpred.segmentation.first_weights import first_weights, width_for
+from unetpred.segmentation.data.classes import Classes
 from unetpred.segmentation.network import (
     CONVOLUTIONS,
     HEAD,
@@ -17,6 +16,7 @@ from unetpred.segmentation.network import (
     fold,
     reach,
 )
+from unetpred.segmentation.training.first_weights import first_weights, width_for
 from unetpred.segmentation.weights import is_segmenter, load_segmenter, save_segmenter
 from unetpred.weights.files import load_model, save_weights
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from unetpred.segmentation.classes import IGNORED
-from unetpred.segmentation.losses import balanced, segmentation_loss, target
+from unetpred.segmentation.data.classes import IGNORED
+from unetpred.segmentation.training.losses import balanced, segmentation_loss, target
 
 
 def reference(labels, logits, class_weights, weights, dice):

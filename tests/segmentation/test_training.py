@@ -18,9 +18,9 @@ from training_runs import assert_same_state, state_of
 import unetpred
 from unetpred.errors import InputError
 from unetpred.segmentation import SegmentationConfig, Segmenter, train
-from unetpred.segmentation.classes import IGNORED
-from unetpred.segmentation.config import SegmentationConfig as Config
-from unetpred.segmentation.task import Segmenting
+from unetpred.segmentation.data.classes import IGNORED
+from unetpred.segmentation.training.config import SegmentationConfig as Config
+from unetpred.segmentation.training.task import Segmenting
 
 ROOT = Path(__file__).parents[2]
 SMALL = {"image_size": 32, "batch_size": 2, "epochs": 2, "steps_per_epoch": 8, "width": 0.0625}

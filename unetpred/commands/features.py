@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add_option(parser, "input")
     add_option(parser, "key")
+    add_option(parser, "axes")
     add_option(parser, "recursive")
     add("--layers", nargs="+", metavar="NAME", help="layers; 'vblock3_*' for several")
     add("--list", action="store_true", help="show layers (all, or --layers) with shapes for 224 "
@@ -65,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     wanted = Activations(args.layers, args.weights, _pool(args.pool), args.channel_mean, args.dtype)
     hole, masks = hole_of(args), masks_of(args)
     scenes = Scenes(hole, masks) if hole or masks else Uncovered()
-    inputs = list_sources(args.input, args.key, args.recursive)
+    inputs = list_sources(args.input, args.key, args.recursive, args.axes)
     call, progress = Call.of_process(), False if args.quiet else None
     failed = save_features(inputs, wanted, args.save, scenes, call, args.batch_size, progress)
     if failed == sum(len(one.places) for one in inputs):
@@ -80,7 +81,7 @@ def _list(args: argparse.Namespace) -> int:
 
     size = (224, 224)
     if args.input:
-        one = list_sources(args.input, args.key, args.recursive)[0]
+        one = list_sources(args.input, args.key, args.recursive, args.axes)[0]
         if one.error:
             raise InputError(one.error)
         size = one.sources[0].size

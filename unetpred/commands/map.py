@@ -25,8 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description, parser.epilog = _DESCRIPTION, _EPILOG
     add = parser.add_argument
-    add("--input", required=True, metavar="IMG", help="an image, or an array (npy, npz, h5)")
+    add("--input", required=True, metavar="IMG", help="an image, or an array (npy, npz, h5, mat)")
     add_option(parser, "key")
+    add_option(parser, "axes")
     add("--index", type=int, metavar="N", help="which image of an array of several, from 0")
     add("--save", required=True, metavar="FILE.npz", help="the map; its pictures go beside it")
     add("--stride", type=int, default=16, metavar="S", help="px between places (default: 16)")
@@ -82,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     scoring = Scoring(
         tuple(args.output), args.weights, args.vgg_weights, batch_size=args.batch_size
     )
-    given = list_sources([args.input], args.key)[0]
+    given = list_sources([args.input], args.key, axes=args.axes)[0]
     call, progress = Call.of_process(), False if args.quiet else None
     save_map(given, grid, scoring, args.save, call, args.index, args.resume, progress)
     return 0

@@ -20,6 +20,7 @@ _CALLED = {
     **{
         name: name
         for name in (
+            "axes",
             "batch_size",
             "context",
             "index",
@@ -43,9 +44,14 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "nargs": "+",
         "action": "extend",
         "metavar": "PATH",
-        "help": "images, .npy, .npz, .h5 or directories",
+        "help": "images, .npy, .npz, .h5, .mat or directories",
     },
-    "key": {"help": "which array of a .npz or .h5"},
+    "key": {"help": "which array of a .npz, .h5 or .mat"},
+    "axes": {
+        "metavar": "HWCN",
+        "help": "what the axes of a .mat are, in MATLAB's order: H (rows), W (columns), C "
+        "(channels), N (images); needed only where sizes do not tell",
+    },
     "recursive": {"action": "store_true", "help": "descend into directories of directories"},
     "weights": {"metavar": "NAME|FILE", "help": "weights; the shipped default if not given"},
     "vgg_weights": {

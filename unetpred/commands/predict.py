@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add_option(parser, "input", required=True)
     add_option(parser, "key")
+    add_option(parser, "axes")
     add_option(parser, "recursive")
     add(
         "--output",
@@ -111,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
         beside=True,
         resume=args.resume,
     )
-    inputs = list_sources(args.input, args.key, args.recursive)
+    inputs = list_sources(args.input, args.key, args.recursive, args.axes)
     call, progress = Call.of_process(), False if args.quiet else None
     scored = score_inputs(inputs, scoring, scenes, outputs, call, progress)
     if scored.nothing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
 from unetpred.backends.keras_import import import_keras
 from unetpred.commands import segment_train
@@ -103,7 +104,7 @@ def _predict(args: argparse.Namespace) -> int:
 
 def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    place = {"metavar": "DIR|FILE.tif"}
+    place: dict[str, Any] = {"metavar": "DIR|FILE.tif"}
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--input", help="images; masks are computed with --weights", **place)
     what.add_argument("--masks", help="masks of any program, by the stems of labels", **place)

@@ -12,8 +12,8 @@ from unetpred.backends.keras_import import import_keras
 from unetpred.commands.options import add_option
 from unetpred.errors import InputError
 from unetpred.runtime.command_line import resume_command
-from unetpred.segmentation.augmentation import KINDS
-from unetpred.segmentation.config import SegmentationConfig
+from unetpred.segmentation.data.augmentation import KINDS
+from unetpred.segmentation.training.config import SegmentationConfig
 from unetpred.training.config import OPTIMIZERS
 
 _TRAIN = """\
@@ -132,7 +132,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("openvino cannot train; set KERAS_BACKEND to tensorflow, jax or torch")
     from tqdm.contrib.logging import logging_redirect_tqdm
 
-    from unetpred.segmentation.training import train
+    from unetpred.segmentation.training.run import train
     from unetpred.training.run import Diverged, Stopped
 
     try:

@@ -16,7 +16,6 @@ from unetpred.io.reading import reading
 
 logger = logging.getLogger(__name__)
 
-ARRAY_ENDINGS = (".npy", ".npz", ".h5", ".hdf5")
 MIN_SIDE = 84
 """Smallest height and width, px, that the network takes."""
 

@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from unetpred.errors import InputError
-from unetpred.images.jpeg import check_jpeg, read_frame
-from unetpred.images.png import SIGNATURE, check_png, png_header
-from unetpred.images.tiff import is_tiff, read_tiff, tiff_size
+from unetpred.images.formats.jpeg import check_jpeg, read_frame
+from unetpred.images.formats.png import SIGNATURE, check_png, png_header
+from unetpred.images.formats.tiff import is_tiff, read_tiff, tiff_size
 from unetpred.io.limits import check_size, max_pixels
 from unetpred.io.reading import check_regular, reading
 

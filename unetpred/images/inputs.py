@@ -56,7 +56,9 @@ class _Refused:
         raise InputError(self._error)
 
 
-def list_inputs(given: Any, key: str | None = None, recursive: bool = False) -> list[Input]:
+def list_inputs(
+    given: Any, key: str | None = None, recursive: bool = False, axes: str | None = None
+) -> list[Input]:
     """Find the pictures in whatever a user gives.
 
     Parameters
@@ -65,7 +67,7 @@ def list_inputs(given: Any, key: str | None = None, recursive: bool = False) -> 
         Paths as for `unetpred.images.sources.list_sources`. Arrays (N,H,W,3), (N,H,W), (H,W,3) or
         (H,W), as in files: RGB or grey, uint8, uint16, bool, or float 0..255. Pictures in memory
         are called `MEMORY` and counted through.
-    key, recursive
+    key, recursive, axes
         As for `list_sources`.
 
     Returns
@@ -79,12 +81,12 @@ def list_inputs(given: Any, key: str | None = None, recursive: bool = False) -> 
         If nothing is given, or it is no picture and no list of pictures.
     """
     if isinstance(given, str | os.PathLike):
-        return list_sources([given], key, recursive)
+        return list_sources([given], key, recursive, axes)
     found: list[Input] = []
     count = 0
     for item in _items(given):
         if isinstance(item, str | os.PathLike):
-            found += list_sources([item], key, recursive)
+            found += list_sources([item], key, recursive, axes)
             continue
         sources = _in_memory(item, count)
         count += sum(source.index is not None for source in sources)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -24,9 +25,12 @@ from unetpred.images.arrays import (
 )
 from unetpred.images.decoding import IMAGE_ENDINGS, decode_image, image_size
 from unetpred.images.folders import image_files
+from unetpred.images.formats.matlab import MATLAB_ENDINGS, matlab_file
 from unetpred.io.reading import check_regular, reading
 
 __all__ = ["MIN_SIDE", "Input", "Source", "array_sources", "list_sources"]
+
+logger = logging.getLogger(__name__)
 
 
 Kind: TypeAlias = Literal["image", "array", "directory"]
@@ -96,17 +100,24 @@ class Input:
         Empty if `error` is set.
     error : str or None
         One line that names the path, why nothing of it can be used.
+    note : str
+        One line, how it is read, where that is not plain: which axis of a MATLAB variable is what.
     """
 
     path: str
     kind: Kind | None
     sources: list[Source] = field(default_factory=list)
     error: str | None = None
+    note: str = ""
 
     @cached_property
     def places(self) -> list[Source]:
         """The sources, or in their stead one that raises `error` whatever is asked of it."""
         return [Source(self.path, None, _Unusable(self.error))] if self.error else self.sources
+
+
+#: A file of floats with a highest value from 1 to here is more likely one of 0..1 that overshoots.
+BARELY = 2
 
 
 class _Unusable:
@@ -124,25 +135,32 @@ class _Unusable:
 
 
 def list_sources(
-    paths: Iterable[str | os.PathLike[str]], key: str | None = None, recursive: bool = False
+    paths: Iterable[str | os.PathLike[str]],
+    key: str | None = None,
+    recursive: bool = False,
+    axes: str | None = None,
 ) -> list[Input]:
     """Find the pictures that paths stand for, reading headers of arrays only.
 
     Shapes of arrays: (N,H,W,C), (N,H,W), (H,W,C) or (H,W), with C = 1 (grey), 3 (RGB) or 4
     (RGB and alpha). Of three axes, a last one of 1, 3 or 4 is taken for channels, so (H,W,3) is
     one picture and any other a stack of grey ones; (3,H,W) is three grey pictures. The type tells
-    the range: uint16 is 0..65535, bool 0..1, and all others 0..255, floats too.
+    the range: uint16 is 0..65535, bool 0..1, and all others 0..255, floats too. Of an image file
+    of floats the highest value tells it: 0..1, or 0..255 if that is above 1.
 
     Parameters
     ----------
     paths : iterable of path-like
-        Image files (png, jpg, tif, bmp, webp), arrays (npy, npz, h5, hdf5), directories. Of a
-        directory the image files are taken, sorted by name, those starting with "." left out.
+        Image files (png, jpg, tif, bmp, webp), arrays (npy, npz, h5, hdf5; mat, see
+        `unetpred.images.formats.matlab.matlab_file`), directories. Of a directory the
+        image files are taken, sorted by name, those starting with "." left out.
     key : str, optional
-        Which array of a .npz or .h5 file (`group/name` for nested ones). Not needed if there is
+        Which array of a .npz, .h5 (`group/name` for nested ones) or .mat. Not needed if there is
         only one.
     recursive : bool
         Whether to descend into directories within directories.
+    axes : str, optional
+        What the axes of a variable in a .mat are, such as "HWCN", where sizes do not tell.
 
     Returns
     -------
@@ -150,7 +168,7 @@ def list_sources(
         One for each path, in order. What is wrong with a path is in its `error`; nothing is
         raised.
     """
-    return [_input(os.fspath(path), key, recursive) for path in paths]
+    return [_input(os.fspath(path), key, recursive, axes) for path in paths]
 
 
 def array_sources(array: np.ndarray, name: str = "images") -> list[Source]:
@@ -176,7 +194,7 @@ def array_sources(array: np.ndarray, name: str = "images") -> list[Source]:
     return _sources(Array(name, array.shape, array.dtype, lambda: array))
 
 
-def _input(path: str, key: str | None, recursive: bool) -> Input:
+def _input(path: str, key: str | None, recursive: bool, axes: str | None) -> Input:
     ending = Path(path).suffix.lower()
     kind: Kind | None = None
     try:
@@ -185,7 +203,7 @@ def _input(path: str, key: str | None, recursive: bool) -> Input:
             return Input(path, kind, _directory(path, recursive))
         if ending in IMAGE_ENDINGS:
             kind = "image"
-        elif ending in ARRAY_ENDINGS:
+        elif ending in (*ARRAY_ENDINGS, *MATLAB_ENDINGS):
             kind = "array"
         if not os.path.exists(path):
             raise InputError(f"{path}: no such file or directory")
@@ -193,11 +211,17 @@ def _input(path: str, key: str | None, recursive: bool) -> Input:
             check_regular(path)
         if kind == "image":
             return Input(path, kind, [Source(path, None, _ImageFile(path))])
+        if ending in MATLAB_ENDINGS:
+            array = matlab_file(path, key, axes)
+            logger.info("%s", array.note)
+            return Input(path, kind, _sources(array), note=array.note)
         if kind == "array":
+            if axes is not None:
+                raise InputError(f"{path}: `axes` is for .mat; (N,H,W,C) is right in all others")
             return Input(path, kind, _sources(array_file(path, ending, key)))
         raise InputError(
             f"{path}: unknown kind of file; images end in {', '.join(IMAGE_ENDINGS)}, "
-            f"arrays in {', '.join(ARRAY_ENDINGS)}"
+            f"arrays in {', '.join((*ARRAY_ENDINGS, *MATLAB_ENDINGS))}"
         )
     except InputError as error:
         return Input(path, kind, error=str(error))
@@ -258,18 +282,27 @@ def levels(pixels: np.ndarray, name: str) -> np.ndarray:
     Raises
     ------
     InputError
-        If a value is not finite, or out of the range of the file's type.
+        If a value is not finite, or out of the range of the file's type. Floats are 0..1, or
+        0..255 if the highest is above 1.
     """
     kind = pixels.dtype.kind
     if kind == "f":
         check_finite(pixels, name)
         low, high = pixels.min(), pixels.max()
-        if low < -ROUNDING / 255 or high > 1 + ROUNDING / 255:
+        white = 1 if high <= 1 + ROUNDING / 255 else 255
+        if low < -ROUNDING * white / 255 or high > 255 + ROUNDING:
             raise InputError(
                 f"{name}: has values from {low:g} to {high:g}; "
-                "0..1 is needed in an image file of floats"
+                "0..1 or 0..255 is needed in an image file of floats"
             )
-        pixels = pixels.astype(np.float32) * 255
+        if white == 255 and high < BARELY:
+            logger.warning(
+                "%s: its highest value is %g, so its floats are taken as 0..255, which is nearly "
+                "black; limit them to 1 if white is 1",
+                name,
+                high,
+            )
+        pixels = pixels.astype(np.float32) * (255 / white)
     elif kind == "b":
         pixels = pixels * np.float32(255)
     elif pixels.dtype == np.uint16:

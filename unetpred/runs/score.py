@@ -44,6 +44,7 @@ def score(
     vgg_weights: str | os.PathLike | None = None,
     pixels_per_degree: float | None = None,
     key: str | None = None,
+    axes: str | None = None,
     recursive: bool = False,
     batch_size: int | None = None,
     save: str | os.PathLike | None = None,
@@ -58,7 +59,7 @@ def score(
     Parameters
     ----------
     inputs : path-like, array_like, PIL.Image.Image, or sequence of these
-        Image files, folders, arrays in files (npy, npz, h5); or arrays (N,H,W,3), (N,H,W),
+        Image files, folders, arrays in files (npy, npz, h5, mat); or arrays (N,H,W,3), (N,H,W),
         (H,W,3) or (H,W): uint8, or float 0..255, RGB or grey, sides at least 84 px. Sizes may
         differ.
     output : sequence of {"structure", "content"}
@@ -84,7 +85,10 @@ def score(
     pixels_per_degree : float, optional
         Of visual angle.
     key : str, optional
-        Which array of an .npz or .h5.
+        Which array of an .npz, .h5 or .mat.
+    axes : str, optional
+        What the axes of a .mat are in MATLAB, such as "HWCN"; needed only where sizes do not tell
+        (see `unetpred.images.formats.matlab.matlab_file`).
     recursive : bool
         Whether to descend into folders within folders.
     batch_size : int, optional
@@ -120,7 +124,7 @@ def score(
         raise InputError("`client`: computing on a cluster is not there yet; leave it away")
     if hole is not None and not isinstance(hole, Hole):
         raise InputError(f"`hole` {hole!r}: unetpred.Hole(size=...) is right")
-    given = list_inputs(inputs, key, recursive)
+    given = list_inputs(inputs, key, recursive, axes)
     table = None
     if sites is not None:
         table = Sites(sites, hole.units if hole else "px")
@@ -155,6 +159,7 @@ def score(
         "vgg_weights": scoring.vgg_weights,
         "pixels_per_degree": pixels_per_degree,
         "key": key,
+        "axes": axes,
         "recursive": recursive or None,
         "batch_size": batch_size,
         "save": outputs.save,

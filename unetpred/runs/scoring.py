@@ -256,7 +256,8 @@ class _Run:
 
     def _origin(self) -> dict[str, str]:
         given = self.scored.scoring
-        return provenance(
+        notes = [one.note for one in self.scored.inputs if one.note]
+        origin = provenance(
             given.weights,
             str(self._scenes),
             given.output,
@@ -264,6 +265,7 @@ class _Run:
             str(self._scenes.context),
             self._call.command,
         )
+        return {**origin, "inputs": "; ".join(notes)} if notes else origin
 
     def _left(self, planned: list[list[Job]]) -> list[list[Job]]:
         """The batches that an interrupted run has not finished."""

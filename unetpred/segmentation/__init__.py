@@ -8,12 +8,12 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "classes": ["Classes"],
-        "config": ["SegmentationConfig"],
-        "data": ["VOC", "Dataset", "Folders", "Stacks"],
+        "data.classes": ["Classes"],
+        "training.config": ["SegmentationConfig"],
+        "data.datasets": ["VOC", "Dataset", "Folders", "Stacks"],
         "measures": ["Measures", "evaluate", "v_rand"],
         "predictor": ["Segmenter"],
-        "training": ["train"],
+        "training.run": ["train"],
         "weights": ["load_segmenter", "save_segmenter"],
     },
 )

@@ -6,19 +6,19 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from unetpred import plots
 from unetpred.errors import InputError
-from unetpred.images.tiff_pages import STACK_ENDINGS
+from unetpred.images.formats.tiff_pages import STACK_ENDINGS
 from unetpred.io.files import atomic_path, make_folder
 from unetpred.plots.confusion import confusion as confusion_figure
-from unetpred.segmentation.checked import Checked
-from unetpred.segmentation.classes import IGNORED, Classes, read_classes
-from unetpred.segmentation.data import VOC, Dataset, Stacks, open_dataset, pair_by_stem
-from unetpred.segmentation.labels import Label, Survey, read_label
+from unetpred.segmentation.data.checked import Checked
+from unetpred.segmentation.data.classes import IGNORED, Classes, read_classes
+from unetpred.segmentation.data.datasets import VOC, Dataset, Stacks, open_dataset, pair_by_stem
+from unetpred.segmentation.data.labels import Label, Survey, read_label
 from unetpred.segmentation.measures import confusion_matrix, measures_of, v_rand
 from unetpred.segmentation.pictures import coloured, overlay
 from unetpred.segmentation.predictor import THRESHOLD, Segmenter
@@ -43,7 +43,7 @@ class _Compared(NamedTuple):
 
 
 def evaluate_files(
-    output_dir: str | os.PathLike,
+    output_dir: str | os.PathLike[str],
     segmenter: Segmenter | None = None,
     images: str | None = None,
     masks: str | None = None,
@@ -101,6 +101,8 @@ def evaluate_files(
     folder = make_folder(output_dir)
     if masks is not None:
         compared, known, count = _of_masks(masks, labels, voc, split, classes, void)
+    elif segmenter is None:
+        raise InputError("neither masks nor a segmenter is given; one of them is needed")
     else:
         compared, known, count = _of_network(segmenter, images, labels, voc, split, classes, void)
     if threshold is None:
@@ -168,7 +170,13 @@ def evaluate_files(
 
 
 def _of_network(
-    segmenter, images, labels, voc, split, classes, void
+    segmenter: Segmenter,
+    images: Any,
+    labels: Any,
+    voc: Any,
+    split: str,
+    classes: Any,
+    void: int | None,
 ) -> tuple[Iterator[_Compared], Classes, int]:
     known = segmenter.classes
     void = known.void if void is None else void
@@ -195,7 +203,9 @@ def _of_network(
     return compared(), known, len(checked)
 
 
-def _of_masks(masks, labels, voc, split, classes, void) -> tuple[Iterator[_Compared], Classes, int]:
+def _of_masks(
+    masks: Any, labels: Any, voc: Any, split: str, classes: Any, void: int | None
+) -> tuple[Iterator[_Compared], Classes, int]:
     truth, found, names = _readers(masks, labels, voc, split)
     if voc and void is None:
         void = 255
@@ -229,7 +239,9 @@ def _of_masks(masks, labels, voc, split, classes, void) -> tuple[Iterator[_Compa
     return compared(), known, len(names)
 
 
-def _readers(masks, labels, voc, split):
+def _readers(
+    masks: Any, labels: Any, voc: Any, split: str
+) -> tuple[Callable[[int], Label], Callable[[int], tuple[Label, str]], list[str]]:
     """Give (truth(i), (mask, its name)(i), names of labels)."""
     if voc:
         labels = [label for _, label in VOC(voc, split).pairs]
@@ -239,7 +251,7 @@ def _readers(masks, labels, voc, split):
         both = Stacks(masks, labels)
 
         def of_page(index: int) -> tuple[Label, str]:
-            from unetpred.segmentation.labels import label_of
+            from unetpred.segmentation.data.labels import label_of
 
             return label_of(*both._images.read(index)), both.name(index)
 

@@ -7,17 +7,18 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from unetpred.errors import InputError, reason_of
+from unetpred.images.formats.tiff_pages import Pages, is_stack, write_pages
 from unetpred.images.sources import Source, list_sources
-from unetpred.images.tiff_pages import Pages, is_stack, write_pages
 from unetpred.io.files import atomic_path, make_folder
 from unetpred.runtime.interrupt import stop_signals
-from unetpred.segmentation.checked import as_image
-from unetpred.segmentation.data import read_image, read_page
-from unetpred.segmentation.labels import write_mask
+from unetpred.segmentation.data.checked import as_image
+from unetpred.segmentation.data.datasets import read_image, read_page
+from unetpred.segmentation.data.labels import write_mask
 from unetpred.segmentation.pictures import overlay
 from unetpred.segmentation.predictor import Segmenter
 from unetpred.training.checkpoints import remove_leftovers
@@ -64,8 +65,8 @@ class _Job:
 
 def write_masks(
     segmenter: Segmenter,
-    inputs: Sequence[str | os.PathLike],
-    output_dir: str | os.PathLike,
+    inputs: Sequence[str | os.PathLike[str]],
+    output_dir: str | os.PathLike[str],
     key: str | None = None,
     recursive: bool = False,
     overlays: bool = False,
@@ -135,9 +136,15 @@ def write_masks(
     return written
 
 
-def _jobs(inputs, folder: Path, key, recursive, errors: list[str]) -> list[_Job]:
+def _jobs(
+    inputs: Sequence[str | os.PathLike[str]],
+    folder: Path,
+    key: str | None,
+    recursive: bool,
+    errors: list[str],
+) -> list[_Job]:
     jobs = []
-    for given in map(os.fspath, inputs):
+    for given in (os.fspath(one) for one in inputs):
         if is_stack(given):
             jobs.append(_Job(folder / Path(given).stem, None, given))
             continue
@@ -163,7 +170,7 @@ def _jobs(inputs, folder: Path, key, recursive, errors: list[str]) -> list[_Job]
     return jobs
 
 
-def _note_settings(path: Path, segmenter: Segmenter, origin: dict, resume: bool) -> None:
+def _note_settings(path: Path, segmenter: Segmenter, origin: dict[str, Any], resume: bool) -> None:
     classes = segmenter.classes
     about = {
         **classes.as_dict(),
@@ -285,7 +292,7 @@ class _Shares:
             self._array = np.empty(self._shape, np.float32)
         return self._array
 
-    def __exit__(self, kind, error, trace) -> None:
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if self._path is None:
             return
         if kind is None:

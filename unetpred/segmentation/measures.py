@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.segmentation.classes import IGNORED
+from unetpred.segmentation.data.classes import IGNORED
 
 EDGE = 32  # px; by which images are continued before borders are thinned
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from unetpred.segmentation.classes import IGNORED, Classes
+from unetpred.segmentation.data.classes import IGNORED, Classes
 
 OPACITY = 0.5
 SIDE = 384  # px; the longest side of an image in a picture of several

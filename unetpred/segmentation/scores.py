@@ -10,14 +10,16 @@ from typing import Any, TextIO
 import numpy as np
 
 from unetpred.io.files import atomic_path
-from unetpred.segmentation.classes import Classes
+from unetpred.segmentation.data.classes import Classes
 from unetpred.segmentation.measures import OVERALL, PER_CLASS, constant, intervals, measures_of
 
 #: Of two classes, what is tried.
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 
 
-def scores_of(total: np.ndarray, known: Classes, confusions: list, seed: int) -> dict[str, Any]:
+def scores_of(
+    total: np.ndarray, known: Classes, confusions: list[np.ndarray], seed: int
+) -> dict[str, Any]:
     """Put the scores of a confusion matrix together, with their intervals."""
     measured = measures_of(total)
     scores: dict[str, Any] = {name: measured[name] for name in OVERALL}

@@ -45,7 +45,7 @@ class Run:
 
     Parameters
     ----------
-    config : TrainConfig or unetpred.segmentation.config.SegmentationConfig
+    config : TrainConfig or unetpred.segmentation.training.config.SegmentationConfig
     started : float, optional
         When the program began, by `time.monotonic`; now if not given.
     task : callable, optional

@@ -12,9 +12,9 @@ import numpy as np
 
 from unetpred.errors import InputError
 from unetpred.images.arrays import ROUNDING, check_finite, rgb255
-from unetpred.segmentation.classes import IGNORED, Classes
-from unetpred.segmentation.data import Dataset
-from unetpred.segmentation.labels import Survey, label_of
+from unetpred.segmentation.data.classes import IGNORED, Classes
+from unetpred.segmentation.data.datasets import Dataset
+from unetpred.segmentation.data.labels import Survey, label_of
 
 
 class Pair(NamedTuple):

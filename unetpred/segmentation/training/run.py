@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
-from unetpred.segmentation.config import SegmentationConfig
-from unetpred.segmentation.data import Dataset
-from unetpred.segmentation.task import Segmenting
-from unetpred.training.run import Run
+from unetpred.backends.keras_import import import_keras
+from unetpred.segmentation.data.datasets import Dataset
+from unetpred.segmentation.training.config import SegmentationConfig
+
+if TYPE_CHECKING:
+    from unetpred.training.run import Run
 
 
 def train(
@@ -17,7 +20,7 @@ def train(
     resume: bool = False,
     progress: bool = False,
     started: float | None = None,
-    **settings,
+    **settings: Any,
 ) -> Run:
     """Train a network that segments.
 
@@ -52,6 +55,10 @@ def train(
     if unknown := set(settings) - known:
         raise TypeError(f"unknown settings {', '.join(sorted(unknown))}")
     config = SegmentationConfig(**settings)
+    import_keras()  # quietly, before what needs it
+    from unetpred.segmentation.training.task import Segmenting
+    from unetpred.training.run import Run
+
     run = Run(
         config,
         time.monotonic() if started is None else started,

@@ -10,7 +10,7 @@ import numpy as np
 from unetpred.errors import InputError
 from unetpred.network.model import Config, build_unetpred, config_of
 from unetpred.network.widening import widen
-from unetpred.segmentation.classes import Classes
+from unetpred.segmentation.data.classes import Classes
 from unetpred.segmentation.network import CONVOLUTIONS, HEAD
 from unetpred.segmentation.weights import is_segmenter, load_segmenter
 from unetpred.training.first_weights import measure, unfold

@@ -16,9 +16,9 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.images.jpeg import check_jpeg, read_frame
-from unetpred.images.tiff_codecs import CHUNK, COMPRESSIONS, RAW, decompressed
-from unetpred.images.tiff_directory import Directory, Tag, read_directory
+from unetpred.images.formats.jpeg import check_jpeg, read_frame
+from unetpred.images.formats.tiff_codecs import CHUNK, COMPRESSIONS, RAW, decompressed
+from unetpred.images.formats.tiff_directory import Directory, Tag, read_directory
 from unetpred.io.limits import check_size
 
 _TURNED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))

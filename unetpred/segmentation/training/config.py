@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from unetpred.errors import InputError
-from unetpred.segmentation.augmentation import KINDS
+from unetpred.segmentation.data.augmentation import KINDS
 from unetpred.training.config import MULTIPLE, OPTIMIZERS
 
 
@@ -32,20 +32,22 @@ class SegmentationConfig:
     void : int, optional
         The value of labels whose pixels do not count.
     init : str
-        See `unetpred.segmentation.first_weights.first_weights`.
+        See `unetpred.segmentation.training.first_weights.first_weights`.
     width : float, optional
         Factor on the filters; that of the first weights if not given, 0.25 for random ones.
     image_size : int
         Side of the crops, px, a multiple of 32.
     augmentation : {"upright", "turned", "none"}
     elastic, scale, contrast : float
-        See `unetpred.segmentation.augmentation.Augmentation`.
+        See `unetpred.segmentation.data.augmentation.Augmentation`.
     dice : float
-        Weight of the overlap in the loss, see `unetpred.segmentation.losses.segmentation_loss`.
+        Weight of the overlap in the loss, see
+        `unetpred.segmentation.training.losses.segmentation_loss`.
     class_weights : {"none", "balanced"}
-        See `unetpred.segmentation.losses.balanced`.
+        See `unetpred.segmentation.training.losses.balanced`.
     border : float
-        Weight of thin borders, see `unetpred.segmentation.borders.border_weights`; for two classes.
+        Weight of thin borders, for two classes; see
+        `unetpred.segmentation.data.borders.border_weights`.
     """
 
     images: str | None = None

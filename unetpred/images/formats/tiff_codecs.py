@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from unetpred.images.tiff_directory import Tag
+from unetpred.images.formats.tiff_directory import Tag
 
 RAW, _DEFLATE = 1, (8, 32946)
 _BY_PILLOW = (5, 32773, 34925, 50000)  # LZW, PackBits, LZMA, ZSTD

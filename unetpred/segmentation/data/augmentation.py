@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unetpred.segmentation.classes import IGNORED
+from unetpred.segmentation.data.classes import IGNORED
 
 KINDS = ("upright", "turned", "none")
 GRID = 3  # points a side that elastic deformation moves

@@ -40,10 +40,10 @@ def told_axes(shape: tuple[int, ...], axes: str | None, name: str) -> tuple[str,
         letters = axes.upper()
         if len(set(letters)) < len(letters) or not {"H", "W"} <= set(letters) <= set("HWCN"):
             raise InputError(
-                f"axes {axes!r}: H and W are needed, C and N possible, each once, such as HWCN"
+                f"`axes` {axes!r}: H and W are needed, C and N possible, each once, such as HWCN"
             )
         if len(letters) < len(shape):
-            raise InputError(f"axes {axes!r}: {name} is {sizes}, which is {len(shape)} axes")
+            raise InputError(f"`axes` {axes!r}: {name} is {sizes}, which is {len(shape)} axes")
         return letters, _in_words(shape, letters)
     ways = [letters for letters in LAYOUTS if _fits(letters, shape)]
     if "HWC" in ways:  # three or four channels: no stack of grey images is so small
@@ -56,11 +56,11 @@ def told_axes(shape: tuple[int, ...], axes: str | None, name: str) -> tuple[str,
         raise InputError(
             f"{name} is {sizes}; images of at least {MIN_SIDE}x{MIN_SIDE} px along its last or "
             "first axis are looked for: HxW, HxWxC, HxWxN, NxHxW, HxWxCxN or NxHxWxC, with C 1, 3 "
-            "or 4; state its axes if they are others (such as CHWN)"
+            "or 4; if they are others, state them by `axes` (such as CHWN)"
         )
     if len(ways) > 1:
         readings = " or ".join(f"{letters} ({_in_words(shape, letters)})" for letters in ways)
-        raise InputError(f"{name} is {sizes}, which can be {readings}; state its axes")
+        raise InputError(f"{name} is {sizes}, which can be {readings}; state them by `axes`")
     return ways[0], _in_words(shape, ways[0])
 
 

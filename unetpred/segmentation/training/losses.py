@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from unetpred.segmentation.classes import IGNORED
+from unetpred.segmentation.data.classes import IGNORED
 
 SMOOTH = 1.0  # px; keeps the overlap of an absent class defined
 

@@ -17,17 +17,17 @@ from unetpred.images.colour import to_network
 from unetpred.io.files import atomic_path
 from unetpred.network.architecture import ENCODER, SCALE
 from unetpred.runtime.prefetch import prefetch
-from unetpred.segmentation.augmentation import Augmentation
-from unetpred.segmentation.borders import border_weights
-from unetpred.segmentation.checked import Checked, divide
-from unetpred.segmentation.config import SegmentationConfig
-from unetpred.segmentation.data import VOC, Dataset, open_dataset
-from unetpred.segmentation.first_weights import first_weights, width_for
-from unetpred.segmentation.losses import balanced, segmentation_loss, target
+from unetpred.segmentation.data.augmentation import Augmentation
+from unetpred.segmentation.data.borders import border_weights
+from unetpred.segmentation.data.checked import Checked, divide
+from unetpred.segmentation.data.datasets import VOC, Dataset, open_dataset
 from unetpred.segmentation.measures import confusion_matrix, measures_of
 from unetpred.segmentation.network import build_training_segmenter, fold
 from unetpred.segmentation.pictures import coloured, side_by_side
 from unetpred.segmentation.predictor import Segmenter
+from unetpred.segmentation.training.config import SegmentationConfig
+from unetpred.segmentation.training.first_weights import first_weights, width_for
+from unetpred.segmentation.training.losses import balanced, segmentation_loss, target
 from unetpred.segmentation.weights import save_segmenter
 from unetpred.training.config import cache_bytes
 from unetpred.training.task import Quality
@@ -122,7 +122,7 @@ class Segmenting:
     def write(self, model: keras.Model, path: Path, step: int) -> None:
         save_segmenter(model, self.classes, self.width, path, step=step)
 
-    def batch(self, step: int, final: bool) -> tuple:
+    def batch(self, step: int, final: bool) -> tuple[Any, ...]:
         """Give images (N,S,S,3) uint8, labels (N,S,S) uint8, weights where borders have them, and
         names."""
         size, crops, names = self.config.batch_size, [], []
@@ -222,6 +222,10 @@ def _datasets(
             raise InputError("val_images is given without val_labels; both are needed")
         held_out = open_dataset(config.val_images, config.val_labels, config.classes, train.void)
     elif held_out is None and isinstance(config.val_split, str):
+        if not config.voc:
+            raise InputError(
+                f"val_split {config.val_split!r} names a list of voc, which is not given"
+            )
         held_out = VOC(config.voc, config.val_split, config.classes, train.void)
     cache = cache_bytes() // 2
     if held_out is not None:

@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.images.arrays import Array, reading
-from unetpred.images.matlab_axes import told_axes
+from unetpred.images.arrays import Array
+from unetpred.images.formats.matlab_axes import told_axes
+from unetpred.io.limits import check_stack
+from unetpred.io.reading import check_regular, reading
 
 MATLAB_ENDINGS = (".mat",)
 
@@ -90,8 +92,9 @@ def matlab_file(path: str, key: str | None = None, axes: str | None = None) -> M
     """
     import h5py
 
+    size = check_regular(path)
     with reading(path):
-        size, stamp = os.path.getsize(path), os.stat(path).st_mtime_ns
+        stamp = os.stat(path).st_mtime_ns
         by_hdf5 = h5py.is_hdf5(path)
         found = (_variables_of_hdf5 if by_hdf5 else _variables)(path)
         key = _chosen(found, key, path)
@@ -118,7 +121,8 @@ def matlab_file(path: str, key: str | None = None, axes: str | None = None) -> M
             )
         shape = tuple(dict(zip(letters, variable.shape, strict=False)).get(a, 1) for a in "NHWC")
         kept = shape if "N" in letters else shape[1:]
-        array = MatlabArray(path, kept, CLASSES[variable.kind], lambda: read)
+        check_stack(variable.shape, CLASSES[variable.kind].itemsize, size, name)
+        array = MatlabArray(path, kept, CLASSES[variable.kind], lambda: read, size)
         array.note = f"{name} is {variable}: {said}"
         return array
 
