@@ -114,7 +114,7 @@ class Reach:
         length : int
             Rows (or columns) of the padded image.
         """
-        at = self.span(name, firsts)[0][:, None] + np.arange(-1, self.extents[name].size + 1)
+        at = self.first(name, firsts)[:, None] + np.arange(-1, self.extents[name].size + 1)
         return np.where((at >= 0) & (at < length >> self.extents[name].level), at, -1)
 
     def indices(self, firsts: Ints, length: int) -> Ints:
@@ -145,13 +145,15 @@ class Reach:
 
     def first(self, name: str, firsts: Ints) -> Ints:
         """The first position (N,) that is computed of a layer; all as for `inputs`."""
-        return self.span(name, firsts)[0]
+        begin, _ = self.span(name, firsts)
+        return np.asarray(begin)
 
     def span(self, name: str, firsts: Ints) -> Ints:
         """First position and the one after the last, (2,N), of what is computed of a layer."""
         extent, multiple = self.extents[name], self.config.multiple
         cells = firsts // multiple * multiple >> extent.level
-        return (extent.spans[firsts % multiple] + cells[:, None]).T
+        ends: Ints = np.transpose(extent.spans[firsts % multiple] + cells[:, None])
+        return ends
 
     def multiply_adds(self) -> int:
         """Of the encoder's convolutions for one hole."""

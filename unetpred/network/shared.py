@@ -35,7 +35,8 @@ def whole_model(network: keras.Model) -> keras.Model:
         mask of what goes into each of `unetpred.network.reach.Reach.patched`.
     """
     patched = reach_of(network, 1).patched
-    pair = image, mask = keras.Input((None, None, 3)), keras.Input((None, None, 1))
+    image, mask = keras.Input((None, None, 3)), keras.Input((None, None, 1))
+    pair: Pair = [image, mask]
     outputs: list[Tensor] = []
     for block, (_, count) in enumerate(ENCODER, start=1):
         for i in range(1, count + 1):
@@ -43,7 +44,7 @@ def whole_model(network: keras.Model) -> keras.Model:
             if name in patched:
                 outputs += pair
             if block < len(ENCODER) or i < count:
-                pair = network.get_layer(name)(list(pair))
+                pair = network.get_layer(name)(pair)
         if block < len(ENCODER):
             pair = [ops.max_pool(x, 2, strides=2) for x in pair]
     return keras.Model([image, mask], outputs)
@@ -94,32 +95,26 @@ class WholeFeatures:
         height, width = self.size
 
         def positions(name: str) -> Ints:
-            """In the flat features: the last one is missing, as all is beyond the border."""
+            """In the flat features, whose last one is for all that is beyond the border."""
             level = reach.extents[name].level
-            y, x = (
-                reach.inputs(name, *one)[..., None] for one in ((rows, height), (columns, width))
-            )
-            x = x.transpose(0, 2, 1)
-            outside = (height >> level) * (width >> level)
-            return np.where((y < 0) | (x < 0), outside, y * (width >> level) + x).astype("int32")
+            y = reach.inputs(name, rows, height)[:, :, None]
+            x = reach.inputs(name, columns, width)[:, None, :]
+            at: Ints = y * (width >> level) + x
+            return np.where((y < 0) | (x < 0), (height >> level) * (width >> level), at)
 
         given: list[Tensor] = []
         for name in ("vblock1_conv_1", "block10"):
             at = positions(name)
-            # where the hole lies in the window
-            extent = reach.extents[name]
-            begin = [reach.first(name, one) - 1 for one in (rows, columns)]
             mask = self._mask[at]
-            for i, place in enumerate(corners):
-                top, left = (int(place[axis] - begin[axis][i]) for axis in (0, 1))
-                mask[i, top : top + reach.side, left : left + reach.side, 0] *= hole
-            assert mask.shape[1] == extent.size + 2
+            corner = np.stack([reach.first(name, one) - 1 for one in (rows, columns)], axis=1)
+            for one, (top, left) in zip(mask[..., 0], corners - corner, strict=True):
+                one[top : top + reach.side, left : left + reach.side] *= hole
             given += [self._image[at], mask]
         links = [reach.indices(rows, height), reach.indices(columns, width)]
         order = np.arange(len(corners), dtype="int32").reshape(-1, 1, 1)
         given += [np.stack(links, axis=1), order]
         for i, name in enumerate(reach.patched):
-            at = ops.convert_to_tensor(positions(name))
+            at = ops.convert_to_tensor(positions(name).astype("int32"))
             given += [ops.take(x, at, axis=0) for x in self._features[2 * i : 2 * i + 2]]
         return given
 
@@ -188,6 +183,12 @@ def hole_windows(network: keras.Model, reach: Reach, inputs: Sequence[Tensor]) -
 
 def hole_windows_model(network: keras.Model, reach: Reach) -> keras.Model:
     """`hole_windows` as a graph, of the output alone."""
+    inputs = symbolic_windows(network, reach)
+    return keras.Model(inputs, hole_windows(network, reach, inputs)["block10"][0])
+
+
+def symbolic_windows(network: keras.Model, reach: Reach) -> list[Tensor]:
+    """Inputs of a graph, of the shapes that `WholeFeatures.windows` gives."""
     sizes = {name: extent.size + 2 for name, extent in reach.extents.items()}
     around = sizes["vblock1_conv_1"], sizes["block10"]
     inputs = [keras.Input((side, side, channels)) for side in around for channels in (3, 1)]
@@ -196,7 +197,7 @@ def hole_windows_model(network: keras.Model, reach: Reach) -> keras.Model:
     for name in reach.patched:
         channels = network.get_layer(name).channels
         inputs += [keras.Input((sizes[name], sizes[name], n)) for n in (channels, 1)]
-    return keras.Model(inputs, hole_windows(network, reach, inputs)["block10"][0])
+    return inputs
 
 
 def _bordered(pair: Pair, inside: Tensor) -> Pair:
@@ -223,5 +224,7 @@ def _take(x: Tensor, at: Tensor, order: Tensor) -> Tensor:
     """Rows and columns (N,2,n) of an array (N,h,w,C), those below 0 as if they were 0."""
     _, height, width, channels = x.shape
     at = ops.maximum(at, 0)
-    flat = (order * height + at[:, 0, :, None]) * width + at[:, 1, None, :]  # (N,n,n)
+    rows = (order * height + at[:, 0, :, None]) * width
+    # no sum: with TensorFlow, Keras takes one row of columns for a bias of the rows
+    flat = rows - ops.negative(at[:, 1, None, :])  # (N,n,n)
     return ops.take(ops.reshape(x, (-1, channels)), flat, axis=0)

@@ -200,10 +200,9 @@ class Predictor:
         Result
             Of N patches (S,S,3), with the scores that `score` gives for the whole images.
         """
-        top, left = (np.array(at) - len(hole) // 2 for at in zip(*((y, x) for x, y in places)))
-        patches = np.stack(
-            [image[y : y + len(hole), x : x + len(hole)] for y, x in zip(top, left, strict=True)]
-        )
+        side = len(hole)
+        corners = [(y - side // 2, x - side // 2) for x, y in places]
+        patches = np.stack([image[top : top + side, left : left + side] for top, left in corners])
         raw = np.empty_like(patches)
         for index, values in self.outputs().at_places(image, hole, places):
             raw[index] = values
