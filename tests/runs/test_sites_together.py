@@ -63,7 +63,7 @@ def numbers(row):
 
 
 def test_rows_are_those_of_each_site_alone(run, images, spy):
-    content = ["--output", "structure", "content", "--vgg_weights", VGG]
+    content = ["--output", "structure", "structure_luminance", "content", "--vgg_weights", VGG]
     found = together(run, "t.csv", *content)
     assert spy == [4, 2]  # one is in the other picture, one does not fit
     assert [row["image"] for row in found] == ["d/" + name + ".png" for name in "aabaaaaa"]

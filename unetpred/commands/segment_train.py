@@ -10,7 +10,7 @@ from pathlib import Path
 
 from unetpred.backends.keras_import import import_keras
 from unetpred.commands.options import add_option
-from unetpred.errors import InputError
+from unetpred.errors import InputError, escaped
 from unetpred.runtime.command_line import resume_command
 from unetpred.segmentation.data.augmentation import KINDS
 from unetpred.segmentation.training.config import SegmentationConfig
@@ -147,5 +147,5 @@ def run(args: argparse.Namespace) -> int:
         return 1
     best = Path(config.checkpoint_dir) / "best.weights.h5"
     if best.exists():
-        print(f"{best}\t{finished.best:.4f}")
+        print(f"{escaped(str(best))}\t{finished.best:.4f}")
     return 0

@@ -118,6 +118,24 @@ class Masks:
             return f"masks of {self.path}, each by its image's name (sha256 {self._digest})"
         return f"mask {self.path} (sha256 {self._digest})"
 
+    @property
+    def shared(self) -> str:
+        """What the masks of all images have in common, in words."""
+        return f"masks of {self.path}, each by its image's name" if self._files else str(self)
+
+    def own(self, path: str, position: int) -> str:
+        """What changes when the mask of one image does; empty where all have the same.
+
+        Parameters
+        ----------
+        path, position
+            As for `of`.
+        """
+        if isinstance(self._one, MaskStack | _Each):
+            return str(position)
+        file = self._files.get(Path(path).stem)
+        return sha256(file) if file else ""
+
     @cached_property
     def _digest(self) -> str:
         digest = hashlib.sha256()
@@ -163,6 +181,12 @@ def _in_memory(given: Any, name: str) -> np.ndarray | MaskStack:
     array = np.asarray(given)
     if array.dtype.kind not in "buif":
         raise InputError(f"{name}: is an array of type {array.dtype}; numbers are needed")
+    hidden = array == 0
+    if array.shape[-1:] == (3,) and (hidden.any(axis=-1) != hidden.all(axis=-1)).any():
+        raise InputError(
+            f"{name}: hides some colours of a pixel and not others; (H,W) or (N,H,W) is right "
+            "here, and unetpred.Predictor takes a mask per colour"
+        )
     return mask_array(array, name)
 
 

@@ -236,6 +236,23 @@ class Scenes:
         return f"{self.form}, {self._hole.where}"
 
     @property
+    def shared(self) -> str:
+        """What all holes have in common, in words; see `own`."""
+        if self.masks:
+            return self.masks.shared
+        return f"a {self.shape} at each site" if self.sites else str(self)
+
+    def own(self, path: str, position: int) -> str:
+        """What tells the hole of an image from what it was before; empty where `shared` does.
+
+        Parameters
+        ----------
+        path, position
+            As for `scene`. What a site has of its own is its place.
+        """
+        return self.masks.own(path, position) if self.masks else ""
+
+    @property
     def form(self) -> str:
         """Shape and size of the hole, in words."""
         return self._hole.form(self.pixels_per_degree)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from unetpred.errors import escaped
 from unetpred.images.sources import Input
 from unetpred.io.files import atomic_path
 from unetpred.network.vgg16 import CONTENT_LAYERS
@@ -16,6 +17,7 @@ from unetpred.results.tables import write_table
 from unetpred.runs.jobs import Job
 from unetpred.runs.score_batch import Scoring
 from unetpred.scoring.covariates import CONTENT_COVARIATES, COVARIATES
+from unetpred.scoring.luminance import LUMINANCE_COVARIATES
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +42,9 @@ def score_columns(scoring: Scoring) -> list[str]:
     if scoring.content:
         names += [f"content_{layer}" for layer in CONTENT_LAYERS]
     if scoring.covariates:
-        names += [*COVARIATES, *(CONTENT_COVARIATES if scoring.content else ())]
+        names += COVARIATES
+        names += LUMINANCE_COVARIATES if scoring.luminance else ()
+        names += CONTENT_COVARIATES if scoring.content else ()
     return names
 
 
@@ -113,4 +117,5 @@ def lines(inputs: list[Input], rows: list[dict], output: Sequence[str], sites: b
 
 
 def _line(row: dict, names: list[str], scores: Sequence[str]) -> str:
-    return "\t".join([*(str(row[name]) for name in names), *(repr(row[name]) for name in scores)])
+    told = [escaped(str(row[name])) for name in names]
+    return "\t".join([*told, *(repr(row[name]) for name in scores)])

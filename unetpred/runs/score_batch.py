@@ -13,6 +13,8 @@ from unetpred.network.vgg16 import CONTENT_LAYERS
 from unetpred.runs.jobs import BATCH, Job, Outcome, Pictures, misfit
 from unetpred.runs.long_run import Work
 from unetpred.scoring.covariates import FILLINGS, box_of, covariates
+from unetpred.scoring.luminance import luminance_of_fillings
+from unetpred.scoring.scores import OUTPUTS
 
 if TYPE_CHECKING:
     from unetpred.scoring.predictor import Predictor
@@ -24,7 +26,7 @@ class Scoring:
 
     Parameters
     ----------
-    output : sequence of {"structure", "content"}
+    output : sequence of {"structure", "structure_luminance", "content"}
         The scores, in the order of their columns.
     weights, vgg_weights : str, optional
         As for `unetpred.Predictor`.
@@ -47,17 +49,21 @@ class Scoring:
 
     def __post_init__(self) -> None:
         given = (self.output,) if isinstance(self.output, str) else tuple(self.output)
-        known = ("structure", "content")
-        if unknown := [name for name in given if name not in known]:
-            raise InputError(f"`output` {unknown[0]!r} is not one of {', '.join(known)}")
+        if unknown := [name for name in given if name not in OUTPUTS]:
+            raise InputError(f"`output` {unknown[0]!r} is not one of {', '.join(OUTPUTS)}")
         if not given:
-            raise InputError(f"`output`: is empty; {' or '.join(known)} is right")
+            raise InputError(f"`output`: is empty; {' or '.join(OUTPUTS)} is right")
         object.__setattr__(self, "output", tuple(dict.fromkeys(given)))
 
     @property
     def content(self) -> bool:
         """Whether VGG-16 is needed."""
         return "content" in self.output
+
+    @property
+    def luminance(self) -> bool:
+        """Whether structure is wanted of luminance, too."""
+        return "structure_luminance" in self.output
 
 
 @dataclass
@@ -111,6 +117,7 @@ class ScoreWork(Work[list[Job], Loaded, list[Outcome]]):
         self._scoring, self._scenes = scoring, scenes
         self._images, self._network_output = images, network_output
         self._fillings = scoring.covariates and scoring.content
+        self._luminance = scoring.covariates and scoring.luminance
         self._open()
 
     def _open(self) -> None:
@@ -158,17 +165,19 @@ class ScoreWork(Work[list[Job], Loaded, list[Outcome]]):
             except InputError as error:
                 loaded.failed[row] = misfit(job, error)
                 continue
-            kept: dict[str, np.ndarray] | None = {} if self._fillings else None
+            kept: dict[str, np.ndarray] = {}
             measures: dict = {}
             if self._scoring.covariates:
                 measures = covariates(scene.pixels, scene.hole, scene.visible, kept)
+            if self._luminance:
+                measures |= luminance_of_fillings(scene.pixels, scene.hole, kept)
             if alone and job.place:
                 scene, loaded.whole = self._scenes.patch(pixels, job.place), pixels
             loaded.rows.append(row)
             loaded.scenes.append(scene)
             loaded.places.append(job.place)
             loaded.measures.append(measures)
-            if kept is not None:
+            if self._fillings:
                 loaded.fillings.append(kept)
             if self._images:
                 loaded.images.append(pixels)

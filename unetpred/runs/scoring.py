@@ -18,6 +18,7 @@ from unetpred.results.arrays import Arrays
 from unetpred.runs.jobs import Failures, Job, Outcome, batches, check_batch_size, label
 from unetpred.runs.long_run import run_batches
 from unetpred.runs.outputs import Earlier, Outputs, check_targets, picture_names
+from unetpred.runs.part_file import telling_what_is_kept
 from unetpred.runs.partial import Parts, settings_of
 from unetpred.runs.provenance import provenance
 from unetpred.runs.results import row_of, score_columns, write_files
@@ -178,24 +179,26 @@ class _Run:
         )
         _ = work.predictor  # before anything is written that a missing file would waste
         self.scored.origin = self._origin()
-        settings = settings_of(self.scored.origin, scoring, outputs, jobs)
-        self._parts = Parts(outputs.save, inputs, self._tables, jobs, settings)
+        settings = settings_of(self.scored.origin, scoring, outputs, self._scenes, jobs)
+        self._parts = Parts(outputs.save, inputs, self._tables, jobs, settings, self._scenes)
         if outputs.resume:
             planned = self._left(planned)
         else:
             self._parts.begin()
         try:
-            if planned:
-                run_batches(planned, work, self, len(jobs), "site" if sites else "image", progress)
-            if sites or not self.scored.nothing:  # a table of sites says why each has no score
-                if self.fail.tell:
-                    _tell_undefined(self.scored, self._scenes, outputs)
-                self._write()
-                self._arrays.finish()  # after the tables: FILE.npy.part is needed to go on
+            with telling_what_is_kept(self._parts.paths, self._call.resume):
+                if planned:
+                    unit = "site" if sites else "image"
+                    run_batches(planned, work, self, len(jobs), unit, progress)
+                if sites or not self.scored.nothing:  # a table of sites says why each has no score
+                    if self.fail.tell:
+                        _tell_undefined(self.scored, self._scenes, outputs)
+                    self._write()
+                    self._arrays.finish()  # after the tables: FILE.npy.part is needed to go on
             self._parts.remove()
         finally:
             self._parts.close()
-            self._arrays.drop(keep=bool(self._parts))
+            self._arrays.drop(keep=any(path.exists() for path in self._parts.paths))
 
     def put(self, batch: list[Job], rows: list[Outcome]) -> None:
         """Keep what came of a batch."""

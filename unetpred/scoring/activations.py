@@ -14,6 +14,7 @@ from unetpred.errors import InputError
 from unetpred.holes.own_masks import Masks
 from unetpred.images.colour import to_network
 from unetpred.images.inputs import load_all
+from unetpred.network.forward import compiled
 from unetpred.network.layer_outputs import choose_layers, layer_model, visible_masks
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ class Extractor:
                 f"mask of shape {masks.shape[1:]} does not fit images of {(height, width)}"
             )
         masks = np.broadcast_to(masks[..., None], (count, height, width, 1)).astype("float32")
-        outputs = self._model.predict_on_batch([to_network(images), masks])
+        outputs = compiled(self._model, [to_network(images), masks])
         outputs = outputs if isinstance(outputs, list) else [outputs]
         outputs = (averaged(np.asarray(x), self.pool, self.channel_mean) for x in outputs)
         return {

@@ -17,11 +17,12 @@ from unetpred.images.inputs import load_all
 from unetpred.images.sources import Source
 from unetpred.scoring.hole_outputs import HoleOutputs
 from unetpred.scoring.result import Result, combined
+from unetpred.scoring.scores import OUTPUTS
 
 if TYPE_CHECKING:
     import keras
 
-OUTPUTS = ("structure", "content")
+__all__ = ["OUTPUTS", "Predictor", "Result"]
 
 
 class Predictor:
@@ -101,7 +102,7 @@ class Predictor:
             is (H,W), (H,W,3), (N,H,W) or (N,H,W,3): a first axis of N gives each image its own,
             a last one of 3 each of red, green and blue. A path is a mask, or a folder of masks
             that are named like their images. A sequence has one for each image.
-        output : sequence of {"structure", "content"}
+        output : sequence of {"structure", "structure_luminance", "content"}
             The scores wanted.
         network_output : bool
             Whether the whole output of the network is wanted too.
@@ -214,17 +215,24 @@ class Predictor:
     def _scored(self, images, holes, boxes, filled, network_output, output, others) -> Result:
         from unetpred.network.vgg16 import CONTENT_LAYERS
         from unetpred.scoring.content import contents_of_holes
+        from unetpred.scoring.luminance import structure_luminance
         from unetpred.scoring.scores import structure
 
         count = len(images)
         reasons: list[list[str]] = [[] for _ in range(count)]
-        r = layers = total = None
+        layers = total = None
+        correlations: dict[str, np.ndarray] = {}
         of_others: list[np.ndarray] = []
-        if "structure" in output:
-            r = np.full(count, np.nan)
+        for name, correlate in (
+            ("structure", structure),
+            ("structure_luminance", structure_luminance),
+        ):
+            if name not in output:
+                continue
+            r = correlations[name] = np.full(count, np.nan)
             for i in range(count):
-                r[i], reason = structure(filled[i], images[i], holes[i % len(holes)])
-                reasons[i] += [f"structure: {reason}"] if reason else []
+                r[i], reason = correlate(filled[i], images[i], holes[i % len(holes)])
+                reasons[i] += [f"{name}: {reason}"] if reason else []
         if "content" in output:
             layers, total = np.full((count, len(CONTENT_LAYERS)), np.nan), np.full(count, np.nan)
             listed = [boxes[i % len(boxes)] for i in range(count)]
@@ -234,7 +242,16 @@ class Predictor:
                 total[i], layers[i] = score.total, score.layers
                 reasons[i] += [f"content: {score.reason}"] if score.reason else []
         joined = ["; ".join(reason) for reason in reasons]
-        return Result(r, total, layers, filled, network_output, joined, of_others)
+        return Result(
+            correlations.get("structure"),
+            total,
+            layers,
+            filled,
+            network_output,
+            joined,
+            of_others,
+            structure_luminance=correlations.get("structure_luminance"),
+        )
 
 
 def _filled(
@@ -257,18 +274,19 @@ def _shared(masks: np.ndarray) -> np.ndarray:
 
 def _own_masks(mask: Any, sources: list[Source]) -> list[np.ndarray] | None:
     """The mask of each image, where a path or a sequence gives it; else None."""
-    if isinstance(mask, list | tuple) and all(np.ndim(one) >= 2 for one in mask):
-        if len(mask) != len(sources):
-            raise InputError(f"mask: has {len(mask)} masks for {len(sources)} image(s)")
-        for row, (one, source) in enumerate(zip(mask, sources, strict=True)):
-            if np.shape(one)[:2] != source.size or np.ndim(one) != np.ndim(mask[0]):
-                raise InputError(
-                    f"mask {row}: has shape {np.shape(one)}, but its image is {source.size}; the "
-                    "image's height and width, and one or three channels in all masks, are right"
-                )
-        return [np.asarray(one) for one in mask]
-    if not isinstance(mask, str | os.PathLike):
+    listed = mask if isinstance(mask, list | tuple) else [mask]
+    if any(isinstance(one, str | os.PathLike) for one in listed):
+        masks = Masks(mask)
+        masks.check_count(len(sources))
+        return [masks.of(one.path, row, one.size) for row, one in enumerate(sources)]
+    if listed is not mask or not all(np.ndim(one) >= 2 for one in mask):
         return None
-    masks = Masks(mask)
-    masks.check_count(len(sources))
-    return [masks.of(one.path, row, one.size) for row, one in enumerate(sources)]
+    if len(mask) != len(sources):
+        raise InputError(f"mask: has {len(mask)} masks for {len(sources)} image(s)")
+    for row, (one, source) in enumerate(zip(mask, sources, strict=True)):
+        if np.shape(one)[:2] != source.size or np.ndim(one) != np.ndim(mask[0]):
+            raise InputError(
+                f"mask {row}: has shape {np.shape(one)}, but its image is {source.size}; the "
+                "image's height and width, and one or three channels in all masks, are right"
+            )
+    return [np.asarray(one) for one in mask]
