@@ -85,7 +85,8 @@ class Outcome:
         Why the picture could not be used.
     arrays : dict of str to numpy.ndarray
         Whole pictures, where they are wanted: "image" and "filled" (H,W,3), "mask" (H,W),
-        "network_output" (H,W,3); or activations by layer.
+        "network_output" (H,W,3), and "context" (top, left, bottom, right), px, where only that
+        was seen; or activations by layer.
     """
 
     scores: dict | None = None

@@ -240,6 +240,11 @@ def _pasted(
     scene.paste(scene.hole, mask)
     arrays = {"image": image, "mask": mask, "filled": image.copy()}
     scene.paste(filled, arrays["filled"])
+    height, width = scene.pixels.shape[:2]
+    if (height, width) != image.shape[:2]:
+        arrays["context"] = np.array(
+            [scene.top, scene.left, scene.top + height, scene.left + width]
+        )
     if network_output is not None:
         arrays["network_output"] = np.full_like(image, np.nan)
         scene.paste(network_output, arrays["network_output"])
