@@ -26,6 +26,7 @@ from unetpred.runs.score_batch import ScoreWork, Scoring
 from unetpred.runs.sites import site_jobs
 from unetpred.runtime.command_line import Call
 from unetpred.runtime.progress import Progress
+from unetpred.scoring.shared import PASSES
 
 logger = logging.getLogger(__name__)
 
@@ -161,7 +162,7 @@ class _Run:
         if scoring.content and scoring.vgg_weights:
             find_vgg(scoring.vgg_weights)
         jobs = self.scored.jobs = self._jobs(sources)
-        planned = batches(jobs, self._scenes, scoring.batch_size, self.fail)
+        planned = self._planned(jobs)
         if not planned:
             self._explain()
             return
@@ -236,6 +237,12 @@ class _Run:
             Job(source, position, {"image": source.path, "index": source.index})
             for position, source in enumerate(places)
         ]
+
+    def _planned(self, jobs: list[Job]) -> list[list[Job]]:
+        outputs, passes = self._outputs, 0
+        if self._scenes.together and not (any(outputs.arrays.values()) or outputs.images):
+            passes = PASSES
+        return batches(jobs, self._scenes, self.scored.scoring.batch_size, self.fail, passes)
 
     def _explain(self) -> None:
         """Say why there is nothing to score; a table of sites says it too."""

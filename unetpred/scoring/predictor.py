@@ -182,6 +182,45 @@ class Predictor:
         rgb = from_network(raw) if network_output else None
         return self._scored(images, holes, boxes, filled, rgb, output, others)
 
+    def score_places(
+        self,
+        image: np.ndarray,
+        hole: np.ndarray,
+        places: Sequence[tuple[int, int]],
+        output: Sequence[str] = ("structure",),
+        others: Sequence[np.ndarray] = (),
+    ) -> Result:
+        """Score a hole at many places of one image, each with all of the image around it.
+
+        Parameters
+        ----------
+        image : numpy.ndarray, (H,W,3) float32
+            RGB 0..255.
+        hole : numpy.ndarray, (S,S) float32
+            1 = visible, 0 = missing.
+        places : sequence of N (x, y)
+            Columns and rows of the centres; the hole fits into the image at all of them.
+        output : sequence of {"structure", "content"}
+            The scores wanted.
+        others : sequence of numpy.ndarray, (N,S,S,3)
+            What other methods put there, as for `score`.
+
+        Returns
+        -------
+        Result
+            Of N patches (S,S,3), with the scores that `score` gives for the whole images.
+        """
+        side = len(hole)
+        corners = [(y - side // 2, x - side // 2) for x, y in places]
+        patches = np.stack([image[top : top + side, left : left + side] for top, left in corners])
+        raw = np.empty_like(patches)
+        for index, values in self.outputs().at_places(image, hole, places):
+            raw[index] = values
+        holes = hole[None, ..., None]
+        boxes = [hole_boxes(hole)]
+        filled = _filled(patches, holes, boxes, raw)
+        return self._scored(patches, holes, boxes, filled, None, output, others)
+
     def _scored(self, images, holes, boxes, filled, network_output, output, others) -> Result:
         from unetpred.network.vgg16 import CONTENT_LAYERS
         from unetpred.scoring.content import contents_of_holes
