@@ -178,7 +178,7 @@ def _train(args: argparse.Namespace) -> int:
         training.begin()
     try:
         with logging_redirect_tqdm():
-            training.train(progress=not args.quiet and sys.stderr.isatty())
+            training.train(progress=False if args.quiet else None)
     except Stopped as stopped:
         return _failed(f"{stopped}; go on with: {resume_command()}", 128 + stopped.number)
     except Diverged as error:
