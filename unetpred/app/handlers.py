@@ -15,7 +15,7 @@ import numpy as np
 from unetpred.app import history, views
 from unetpred.app.engine import Answer, Engine, Spot
 from unetpred.app.gradio_import import import_gradio
-from unetpred.app.mapping import Mapped, mapping, places
+from unetpred.app.mapping import Mapped, mapping, places, stop
 from unetpred.app.opened import Picture, open_picture
 from unetpred.app.segmenting import Segmented, save_mask, segmenting
 from unetpred.app.tuning import LARGEST, tuning
@@ -247,8 +247,9 @@ class Handlers:
 
     def stopped(self, found: Mapped | None) -> tuple:
         """A map was cancelled: show what there is of it."""
-        if found is None or not found.done:
+        if found is None:
             return gr.skip(), "Cancelled."
+        stop(self.engine, found)
         words = f"Cancelled after {found.done} of {found.total} places."
         return gr.Plot(value=views.map_figure(found), visible=True), words
 

@@ -76,6 +76,11 @@ class Page(gr.Blocks):  # type: ignore[misc, name-defined]
         }
         return super().launch(*given, **{**careful, **options})
 
+    def close(self, *given: Any, **named: Any) -> None:
+        """As of Gradio, which removes its files; those for downloads go too."""
+        super().close(*given, **named)
+        history.remove_folders()
+
     async def preprocess_data(
         self, block_fn: Any, inputs: list[Any], *given: Any, **named: Any
     ) -> Any:

@@ -40,6 +40,8 @@ class Mapped:
         px between places.
     done, total : int
         Places that are scored, and that can be.
+    stopped : bool
+        Whether no more shall be.
     """
 
     result: PredictabilityMap
@@ -48,6 +50,7 @@ class Mapped:
     stride: int
     done: int = 0
     total: int = 0
+    stopped: bool = False
 
 
 def places(picture: Picture, stride: int, size: int) -> int:
@@ -60,8 +63,8 @@ def places(picture: Picture, stride: int, size: int) -> int:
 def mapping(engine: Engine, picture: Picture, spot: Spot, stride: int) -> Iterator[Mapped]:
     """Score the structure of holes all over a picture; give the map after every few places.
 
-    The scores are those of `unetpred.predictability_map`. Who stops asking for more stops it, and
-    other work with the networks goes on in between.
+    The scores are those of `unetpred.predictability_map`. It stops where nobody asks for more, or
+    by `stop`; other work with the networks goes on in between.
 
     Raises
     ------
@@ -90,6 +93,14 @@ def mapping(engine: Engine, picture: Picture, spot: Spot, stride: int) -> Iterat
         scorer = PlaceScorer(pixels, hole, spot.context, predictor)
     for batch in planned:
         with engine.lock:
+            if mapped.stopped:
+                return
             keep(result, batch, scorer.compute(scorer.read(batch)))
-        mapped.done += len(batch)
+            mapped.done += len(batch)
         yield mapped
+
+
+def stop(engine: Engine, mapped: Mapped) -> None:
+    """Let a map be as it is: wait for the places that are being scored, and score no more."""
+    with engine.lock:
+        mapped.stopped = True
