@@ -89,6 +89,7 @@ class Run:
         self._train_on = self._make_step(self.task.loss)
         self.step, self.best = 0, -np.inf
         self._saved: tuple[int, Path] | None = None  # step of the last good state, and its file
+        self._losses: list[Any] = []  # since the last row; floats, or what a GPU is to compute
         self._shipping = Shipping(self.network, self.optimizer, self.task.ship, self._measuring)
 
     def __getattr__(self, name: str) -> Any:
@@ -182,6 +183,7 @@ class Run:
             self.best = run["best"]
         self._saved = self.step, path
         self._clock.before = run.get("seconds", 0.0)
+        self._losses = list(run.get("losses", ()))
         logger.info("going on from step %d%s (%s)", self.step, self._of(), path)
         return True
 
@@ -199,6 +201,7 @@ class Run:
             "config": asdict(self.config),
             "photographs": self.task.fingerprint(),
             "seconds": self._clock.elapsed(),
+            "losses": [float(loss) for loss in self._losses],
         }
         variables = checkpoint.named_variables(self.network, self.optimizer)
         checkpoint.write_state(self.folder / STATE, variables, run)
@@ -251,8 +254,7 @@ class Run:
             steps=self.total,
             **self.task.notes(),
         )
-        config, waited, spent = self.config, 0.0, 0.0
-        losses: list[Any] = []  # floats, or what a GPU is still to compute
+        config, timed, waited, spent = self.config, 0, 0.0, 0.0
         batches = self.task.batches(self._wanted())
         log = RunLog(self.folder, self.step, self.task.columns, self.task.picture)
         with stop_signals() as stop, closing(log), closing(batches), self._bar(progress) as bar:
@@ -264,12 +266,13 @@ class Run:
                 started = time.perf_counter()
                 rate = learning_rate(config, self.step, self._share())
                 self.optimizer.learning_rate.assign(rate)
-                losses.append(self._train_on(*arrays))
-                ended = time.perf_counter()
+                self._losses.append(self._train_on(*arrays))
+                ended, timed = time.perf_counter(), timed + 1
                 waited, spent = waited + started - asked, spent + ended - asked
+                losses = self._losses
                 if isinstance(losses[-1], float) or self.step % 20 == 0:
                     # a GPU has yet to compute the others: looking at each would make it wait
-                    losses = [float(loss) for loss in losses]
+                    losses[:] = [float(loss) for loss in losses]
                     if not np.isfinite(losses).all():
                         raise Diverged(self._last_good(f"the loss is {losses[-1]}", files))
                     bar.set_postfix(loss=f"{np.mean(losses[-50:]):.4f}", refresh=False)
@@ -283,17 +286,20 @@ class Run:
                     if measures and (done or not stop):
                         # the last one is measured to its end
                         row = self._measure(log, bool if done else lambda: bool(stop))
-                    if row or done or stop or self.step % config.log_interval == 0:
+                    due = bool(row) or done or self.step % config.log_interval == 0
+                    if due or stop:
                         row = {
                             "step": self.step,
                             "loss": float(np.mean([float(loss) for loss in losses])),
                             "lr": rate,
                             **row,
-                            "images_per_second": len(losses) * config.batch_size / spent,
+                            "images_per_second": timed * config.batch_size / spent,
                             "waiting": waited / spent,
                         }
                         log.record(row)
-                        losses, waited, spent = [], 0.0, 0.0
+                        timed, waited, spent = 0, 0.0, 0.0
+                        if due:  # else whoever goes on averages what an unbroken run does
+                            self._losses = []
                     if done or stop or self.step % config.checkpoint_interval == 0:
                         self.save()
                 except Diverged as error:
