@@ -7,7 +7,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from unetpred.errors import InputError
+from unetpred.errors import InputError, WriteError, some_of
 from unetpred.io.files import make_folder
 from unetpred.network.partial_convolution import dtype_policy
 from unetpred.runtime.interrupt import Stopped, stop_signals
@@ -89,6 +89,7 @@ class Run:
         self._train_on = self._make_step(self.task.loss)
         self.step, self.best = 0, -np.inf
         self._saved: tuple[int, Path] | None = None  # step of the last good state, and its file
+        self._idle = False
         self._losses: list[Any] = []  # since the last row; floats, or what a GPU is to compute
         self._shipping = Shipping(self.network, self.optimizer, self.task.ship, self._measuring)
 
@@ -227,22 +228,26 @@ class Run:
 
     # -- the loop -----------------------------------------------------------------------------
 
-    def train(self, progress: bool = False) -> None:
+    def train(self, progress: bool = False, begun: Callable[[], object] = bool) -> None:
         """Train to the end of the run.
 
         Parameters
         ----------
         progress : bool
             Whether a bar on stderr shows loss, images per second and time left.
+        begun : callable, optional
+            Called once the first step is done.
 
         Raises
         ------
         Stopped
-            On Ctrl-C or SIGTERM, with the state saved.
+            On Ctrl-C or SIGTERM, with the state saved; before the first step at once.
         Diverged
             If loss or weights are no numbers any more; the last good checkpoint is kept.
         InputError
             If no image can be read.
+        WriteError
+            If the disk is full, say.
         """
         if self._share() >= 1:
             logger.info("the run is finished: step %d%s", self.step, self._of())
@@ -257,7 +262,14 @@ class Run:
         config, timed, waited, spent = self.config, 0, 0.0, 0.0
         batches = self.task.batches(self._wanted())
         log = RunLog(self.folder, self.step, self.task.columns, self.task.picture)
-        with stop_signals() as stop, closing(log), closing(batches), self._bar(progress) as bar:
+        with (
+            self._telling_what_is_kept(),
+            stop_signals(lambda: self._idle) as stop,
+            closing(log),
+            closing(batches),
+            self._bar(progress) as bar,
+        ):
+            self._idle = True  # until a step is done there is nothing to save
             if config.max_minutes and self.step == 0:
                 self._rehearse(log, stop)
             while True:
@@ -268,6 +280,9 @@ class Run:
                 self.optimizer.learning_rate.assign(rate)
                 self._losses.append(self._train_on(*arrays))
                 ended, timed = time.perf_counter(), timed + 1
+                if self._idle:
+                    self._idle = False
+                    begun()
                 waited, spent = waited + started - asked, spent + ended - asked
                 losses = self._losses
                 if isinstance(losses[-1], float) or self.step % 20 == 0:
@@ -332,9 +347,11 @@ class Run:
         if row:
             log.record({"step": 0, **row})
         if not stop:
-            started = time.monotonic()
+            started, self._idle = time.monotonic(), False
             self.save()
-            self._clock.saving = time.monotonic() - started
+            self._clock.saving, self._idle = time.monotonic() - started, True
+        if stop:
+            raise Stopped(f"stopped at step 0{self._of()}", stop[0])
 
     def _measure(self, log: RunLog, stop: Callable[[], bool]) -> dict[str, float]:
         """Measure on held-out images, and keep the network if it is the best so far."""
@@ -352,14 +369,25 @@ class Run:
         if measured.best > self.best:
             self.best = measured.best
             self.export(BEST)
+        elif np.isnan(measured.best) and self.best == -np.inf:
+            self.export(BEST)  # where nothing tells which is best, it is the last
         return measured.row
 
+    def _kept(self) -> str:
+        if self._saved is None:
+            return "there was no checkpoint yet"
+        step, path = self._saved
+        return f"the last good checkpoint, of step {step}, is kept in {path.parent}"
+
     def _last_good(self, problem: str, files: list[str]) -> str:
-        kept = "there was no checkpoint yet"
-        if self._saved is not None:
-            step, path = self._saved
-            kept = f"the last good checkpoint, of step {step}, is kept in {path.parent}"
-        return f"{problem} at step {self.step}, files {', '.join(files)}; {kept}"
+        return f"{problem} at step {self.step}, files {some_of(files)}; {self._kept()}"
+
+    @contextmanager
+    def _telling_what_is_kept(self) -> Iterator[None]:
+        try:
+            yield
+        except WriteError as error:
+            raise WriteError(f"{error}; {self._kept()}") from None
 
     def _bar(self, progress: bool):
         from tqdm import tqdm
