@@ -188,4 +188,4 @@ def test_killed(tmp_path, stack, weights):
     scores = Predictor(weights, batch_size=2)(stack)
     np.testing.assert_allclose([row["structure"] for row in resumed], scores.structure, atol=1e-6)
     np.testing.assert_allclose(filled, scores.filled, atol=1e-3)
-    assert {path.name for path in tmp_path.iterdir()} == {"s.npy", "s_pred.npy", "t.json", "p.npy"}
+    assert {path.name for path in tmp_path.iterdir()} == {"s.npy", "t.json", "p.npy"}

@@ -137,7 +137,7 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         with logging_redirect_tqdm():
-            progress = not args.quiet and sys.stderr.isatty()
+            progress = False if args.quiet else None
             finished = train(None, None, args.resume, progress, started, **given)
     except Stopped as stopped:
         print(f"unetpred: {stopped}; go on with: {resume_command()}", file=sys.stderr)

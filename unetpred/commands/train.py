@@ -183,7 +183,7 @@ def _train(args: argparse.Namespace, watch: Watch) -> int:
         training.begin()
     try:
         with logging_redirect_tqdm():
-            training.train(not args.quiet and sys.stderr.isatty(), begun=watch.end)
+            training.train(False if args.quiet else None, begun=watch.end)
     except Stopped as stopped:
         return _failed(f"{stopped}; go on with: {resume_command()}", 128 + stopped.number)
     except Diverged as error:

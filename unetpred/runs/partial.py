@@ -49,7 +49,7 @@ def settings_of(
     settings["output"] = " ".join(scoring.output)
     if scoring.covariates:
         settings["covariates"] = "yes"
-    for name in ("prediction", "network_output", "images"):
+    for name in ("prediction", "network_output", "images", "filled"):
         settings[f"save_{name}"] = str(getattr(outputs, name) or "none")
     if any(outputs.arrays.values()):  # which have a place for each picture
         digest = hashlib.sha256(" ".join(_keys(jobs)).encode()).hexdigest()[:12]
