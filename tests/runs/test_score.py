@@ -276,6 +276,7 @@ def test_progress(of, pictures):
         ({"sites": pandas.DataFrame({"x": [60], "y": [50]})}, "a column index"),
         ({"client": object()}, "`client`"),
         ({"mask": "nosuch.npy"}, r"nosuch\.npy"),
+        ({"mask": hole_mask((100, 120))[..., None] ** [0, 1, 1]}, "mask: hides some colours"),
     ],
 )
 def test_bad_arguments(of, pictures, options, message):
@@ -315,6 +316,9 @@ def test_predictor_maps_and_features_take_the_same(weights, pictures, tmp_path):
     own = predictor(mixed, masks)
     alone = predictor(pictures[2], masks[2])
     assert own.structure[2] == pytest.approx(alone.structure[0], abs=1e-5)
+    Image.fromarray((masks[1] * 255).astype("uint8")).save(tmp_path / "m.png")
+    from_files = predictor(mixed, [masks[0], tmp_path / "m.png", masks[2]])
+    np.testing.assert_array_equal(from_files.structure, own.structure)
     with pytest.raises(InputError, match="mask 1: has shape"):
         predictor(mixed, [masks[0], masks[0], masks[0]])
     network = unetpred.load_model(weights)
@@ -348,3 +352,15 @@ def test_python_is_silent(weights, pictures, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_structure_of_luminance_of_mixed_sizes(of, pictures, weights):
+    given = [pictures[0], pictures[1][:90, :100], pictures[2]]
+    output = ("structure", "structure_luminance")
+    found = of(given, output=output)
+    frame = Predictor(weights)(given, output=output).to_frame()
+    for name in output:
+        np.testing.assert_allclose(frame[name], found[name], atol=1e-5)
+    assert (abs(found["structure"] - found["structure_luminance"]) > 1e-3).all()
+    with pytest.raises(InputError, match="is not one of structure, structure_luminance, content"):
+        of(given, output=("luminance",))

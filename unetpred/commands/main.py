@@ -1,4 +1,4 @@
-"""The command line: `unetpred predict | map | train | evaluate | features | weights`."""
+"""The command line: `unetpred predict | map | train | evaluate | features | weights | app`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from unetpred import __version__
 from unetpred.commands.options import with_options
-from unetpred.errors import InputError, WriteError
+from unetpred.errors import InputError, WriteError, escaped, reason_of
+from unetpred.io.files import is_of_disk
 from unetpred.io.limits import set_max_pixels
 from unetpred.runtime.interrupt import Stopped
 
@@ -30,10 +31,11 @@ class _Formatter(argparse.HelpFormatter):
 
 
 class _OptionNames(logging.Formatter):
-    """Names options in what is logged."""
+    """Names options in what is logged, each on one line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return with_options(super().format(record))
+        text = super().format(record)
+        return with_options(text if record.exc_info else escaped(text))
 
 
 def main(
@@ -72,8 +74,7 @@ def main(
         print(f"unetpred: {with_options(str(error))}", file=sys.stderr)
         return UNUSABLE
     except BrokenPipeError:
-        # whoever read stdout has gone, as `head` does; python would complain at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _leave_stdout()  # whoever read it has gone, as `head` does
         return FAILED
     except MemoryError:
         print("unetpred: out of memory; a smaller --batch_size needs less", file=sys.stderr)
@@ -82,7 +83,11 @@ def main(
         print(f"unetpred: {error}", file=sys.stderr)
         return FAILED
     except OSError as error:
-        print("unetpred:", *str(error).split(), file=sys.stderr)
+        if is_of_disk(error):  # all files tell it themselves, so it is stdout
+            _leave_stdout()
+            print(f"unetpred: stdout: could not be written ({error.strerror})", file=sys.stderr)
+            return FAILED
+        print(f"unetpred: {reason_of(error)}", file=sys.stderr)
         return UNUSABLE
     except Stopped as stopped:
         print(f"unetpred: {stopped}", file=sys.stderr)
@@ -92,9 +97,14 @@ def main(
         return 130
 
 
+def _leave_stdout() -> None:
+    """Let what it could not take go nowhere; python would complain at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands; building it imports neither Keras nor a backend."""
-    from unetpred.commands import evaluate, features, map, predict, segment, train, weights
+    from unetpred.commands import app, evaluate, features, map, predict, segment, train, weights
 
     parser = argparse.ArgumentParser(
         prog="unetpred",
@@ -123,6 +133,7 @@ def build_parser() -> argparse.ArgumentParser:
     weights.add_arguments(
         command("weights", "List, describe, fetch or export weights.", weights.run)
     )
+    app.add_arguments(command("app", "Draw holes and see scores, in the browser.", app.run))
     return parser
 
 

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from unetpred.errors import InputError
+from unetpred.scoring.scores import OUTPUTS
 
 if TYPE_CHECKING:
     from unetpred.holes.hole import Hole
@@ -25,13 +26,16 @@ _CALLED = {
             "context",
             "index",
             "mask",
+            "mask_polarity",
             "output",
             "pixels_per_degree",
             "resume",
             "save",
+            "save_filled",
             "save_images",
             "save_network_output",
             "save_prediction",
+            "save_scores",
             "sites",
             "stride",
             "units",
@@ -53,6 +57,13 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "(channels), N (images); needed only where sizes do not tell",
     },
     "recursive": {"action": "store_true", "help": "descend into directories of directories"},
+    "output": {
+        "nargs": "+",
+        "choices": OUTPUTS,
+        "default": ["structure"],
+        "help": "scores: structure (higher = more predictable), structure_luminance (the same, of "
+        "luminance alone: colours do not count), content (higher = less)",
+    },
     "weights": {"metavar": "NAME|FILE", "help": "weights; the shipped default if not given"},
     "vgg_weights": {
         "metavar": "FILE",
@@ -74,6 +85,12 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "FILE",
         "help": "own mask, 0 = missing: an image, or .npy (H,W) or (N,H,W); or a folder of them, "
         "each of the name of its image",
+    },
+    "mask_polarity": {
+        "choices": ("visible", "missing"),
+        "default": "visible",
+        "help": "what anything but 0 stands for in --mask (default: visible); missing for masks "
+        "whose hole is white",
     },
     "max_pixels": {
         "type": int,
@@ -129,4 +146,4 @@ def masks_of(args: argparse.Namespace) -> Masks | None:
     """The masks that --mask names."""
     from unetpred.holes.own_masks import Masks
 
-    return Masks(args.mask) if args.mask else None
+    return Masks(args.mask, args.mask_polarity) if args.mask else None

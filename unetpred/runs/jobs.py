@@ -85,7 +85,8 @@ class Outcome:
         Why the picture could not be used.
     arrays : dict of str to numpy.ndarray
         Whole pictures, where they are wanted: "image" and "filled" (H,W,3), "mask" (H,W),
-        "network_output" (H,W,3); or activations by layer.
+        "network_output" (H,W,3), and "context" (top, left, bottom, right), px, where only that
+        was seen; or activations by layer.
     """
 
     scores: dict | None = None
@@ -146,6 +147,7 @@ def batches(
     scenes: Scenes | Uncovered,
     batch_size: int | None,
     fail: Failures,
+    passes: int = 0,
 ) -> list[list[Job]]:
     """Plan: put together jobs whose scenes have one size and whose holes have one size.
 
@@ -163,6 +165,9 @@ def batches(
         Jobs per batch; `BATCH`, or fewer of large images, if not given.
     fail : Failures
         What is told about those that fail.
+    passes : int
+        More than 0: jobs of one picture make batches of their own, which take so many passes and no
+        more memory for being of a large image.
 
     Returns
     -------
@@ -189,8 +194,21 @@ def batches(
     made = []
     for (height, width, _), group in sorted(groups.items(), key=lambda item: -len(item[1])):
         count = batch_size or max(1, min(BATCH, BATCH_PIXELS // (height * width)))
-        made += [group[start : start + count] for start in range(0, len(group), count)]
+        alone = group
+        if passes:
+            pictures: dict[int, list[Job]] = {}
+            for job in group:
+                pictures.setdefault(id(job.source), []).append(job)
+            alone = [jobs[0] for jobs in pictures.values() if len(jobs) == 1]
+            for jobs in pictures.values():
+                if len(jobs) > 1:
+                    made += _parts(jobs, (batch_size or BATCH) * passes)
+        made += _parts(alone, count)
     return made
+
+
+def _parts(jobs: list[Job], count: int) -> list[list[Job]]:
+    return [jobs[start : start + count] for start in range(0, len(jobs), count)]
 
 
 def check_batch_size(batch_size: int | None) -> None:

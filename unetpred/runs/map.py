@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
-from zipfile import BadZipFile
 
 import numpy as np
 
 from unetpred.backends.keras_import import import_keras
-from unetpred.errors import InputError
+from unetpred.errors import InputError, escaped
 from unetpred.holes.contexts import DEFAULT_CONTEXT, FULL, Context
 from unetpred.holes.hole import Hole
 from unetpred.holes.scenes import Scenes
 from unetpred.images.sources import Input, Source
-from unetpred.io.files import atomic_path, check_target
+from unetpred.io.files import check_target
 from unetpred.io.registry import find_weights
 from unetpred.network.vgg16 import find_vgg
 from unetpred.runs.jobs import BATCH, check_batch_size, label
 from unetpred.runs.long_run import Work, run_batches
-from unetpred.runs.partial import VARYING, warn_of_replacing
+from unetpred.runs.map_file import go_on_with, write_map
+from unetpred.runs.part_file import telling_what_is_kept, warn_of_replacing
 from unetpred.runs.provenance import provenance
 from unetpred.runs.score_batch import Scoring
 from unetpred.runtime.command_line import Call
+from unetpred.runtime.expected import Expected
 from unetpred.runtime.progress import Progress
 from unetpred.scoring.crops import Cut
 from unetpred.scoring.maps import (
@@ -42,6 +41,7 @@ from unetpred.scoring.maps import (
     keep,
     plan,
 )
+from unetpred.scoring.scores import OUTPUTS, ScoreName
 
 logger = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ def save_map(
     if os.path.realpath(save) == os.path.realpath(given.path):
         raise InputError(f"{save}: is the input; give another name")
     source = one_picture(given, index)
-    result = blank_map(source.size, grid.stride, size, scoring.content)
+    result = blank_map(source.size, grid.stride, size, scoring.content, scoring.luminance)
     image = source.load()
     name, _ = find_weights(scoring.weights)
     if scoring.content and scoring.vgg_weights:
@@ -142,9 +142,7 @@ def save_map(
     import_keras(call.is_process)
     from unetpred.scoring.predictor import Predictor
 
-    outputs: list[Literal["structure", "content"]] = ["structure"]
-    if scoring.content:
-        outputs.append("content")
+    outputs = [name for name in OUTPUTS if name in result.scores]
     about = provenance(
         scoring.weights, str(grid.scenes), outputs, scoring.vgg_weights, command=call.command
     )
@@ -152,7 +150,7 @@ def save_map(
         **about,
         "hole": f"{grid.scenes.form}, centred on each place in turn",
         "context": grid.around,
-        "image": label(source),
+        "image": escaped(label(source)),
         "image_sha256": hashlib.sha256(image.tobytes()).hexdigest(),
         "stride": str(grid.stride),
     }
@@ -161,16 +159,20 @@ def save_map(
         predictor.vgg()  # before anything is computed that a missing file would waste
     part = Path(f"{save}.part")
     if resume:
-        _go_on(part, result, origin)
+        go_on_with(part, result, origin)
     elif part.exists():
         warn_of_replacing(part)
-    work = MapWork(image, hole, grid.context, predictor, scoring.content)
+    work = MapWork(image, hole, grid.context, predictor, scoring.content, scoring.luminance)
     planned = plan(result, image, hole, grid.context, predictor)
-    run_batches(planned, work, _Sink(result, part, origin, call), None, "place", progress)
-    _write(Path(save), result, origin)
+    with telling_what_is_kept([part], call.resume):
+        hint = "; `weights` lite takes about a tenth of the time, a larger `stride` less"
+        expected = Expected(sum(map(len, planned)), "place", "" if name == "lite" else hint)
+        sink = _Sink(result, part, origin, call, expected)
+        run_batches(planned, work, sink, None, "place", progress)
+        write_map(Path(save), result, origin)
+        for score in outputs:
+            _picture(save, score, source.path, image, result, grid, name)
     part.unlink(missing_ok=True)
-    for score in outputs:
-        _picture(save, score, source.path, image, result, grid, name)
     logger.info("%s: map of %d x %d places (rows x columns)", save, *result.structure.shape)
     return result
 
@@ -213,19 +215,28 @@ def one_picture(one: Input, index: int | None = None) -> Source:
 class _Sink:
     """A map that is saved now and then, and when it is stopped."""
 
-    def __init__(self, result: PredictabilityMap, part: Path, origin: dict[str, str], call: Call):
+    def __init__(
+        self,
+        result: PredictabilityMap,
+        part: Path,
+        origin: dict[str, str],
+        call: Call,
+        expected: Expected,
+    ):
         self._result, self._part, self._origin, self._call = result, part, origin, call
+        self._expected = expected
         self._due = time.monotonic() + SAVE_EVERY
 
     def put(self, batch: Places, rows: list[PlaceScore]) -> None:
         keep(self._result, batch, rows)
+        self._expected.done(len(batch))
         if (start := time.monotonic()) >= self._due:
-            _write(self._part, self._result, self._origin)
+            write_map(self._part, self._result, self._origin)
             end = time.monotonic()
             self._due = end + max(SAVE_EVERY, (end - start) / SAVE_SHARE)
 
     def stopped(self, finished: int, total: int) -> str:
-        _write(self._part, self._result, self._origin)
+        write_map(self._part, self._result, self._origin)
         count = int((self._result.reason == PENDING).sum())
         return (
             f"interrupted; {count} place(s) are left, the others are in {self._part}; "
@@ -233,49 +244,9 @@ class _Sink:
         )
 
 
-def _write(path: Path, result: PredictabilityMap, origin: dict[str, str]) -> None:
-    scores: dict[str, Any] = {} if result.content is None else {"content": result.content}
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(
-            file,
-            structure=result.structure,
-            **scores,
-            x=result.x,
-            y=result.y,
-            reason=result.reason.astype(str),
-            provenance=json.dumps(origin, ensure_ascii=False),
-        )
-
-
-def _go_on(part: Path, result: PredictabilityMap, origin: dict[str, str]) -> None:
-    """Take over what an interrupted run has scored."""
-    if not part.is_file():
-        logger.info("%s: is not there, so the map is begun afresh", part)
-        return
-    try:
-        with np.load(part, allow_pickle=False) as file:
-            before = json.loads(str(file["provenance"]))
-            kept = {name: file[name] for name in ("structure", "content", "reason") if name in file}
-    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
-        raise InputError(f"{part}: cannot be read ({error}); remove it to begin afresh") from None
-    for name in {**origin, **before}:
-        if name in (*VARYING, "image"):
-            continue
-        then, now = before.get(name, "none"), origin.get(name, "none")
-        if then != now:
-            raise InputError(
-                f"{part}: was begun with another {name} ({then}, now {now}); "
-                "remove it, or leave `resume` away, to begin afresh"
-            )
-    result.structure[:] = kept["structure"]
-    result.reason[:] = kept["reason"]
-    if result.content is not None:
-        result.content[:] = kept["content"]
-
-
 def _picture(
     save: str,
-    score: Literal["structure", "content"],
+    score: ScoreName,
     input_path: str,
     image: np.ndarray,
     result: PredictabilityMap,

@@ -24,6 +24,7 @@ from unetpred.scoring.map_grid import (
     blank_map,
     hole_pattern,
 )
+from unetpred.scoring.shared import PASSES, Region, regions
 
 if TYPE_CHECKING:
     import keras
@@ -61,7 +62,7 @@ def predictability_map(
         missing, as the hole is; or the whole image. Scores are taken in the hole alone.
     mask_size, mask_shape
         The hole, as in `unetpred.holes.masks.hole_mask`.
-    output : sequence of {"structure", "content"}
+    output : sequence of {"structure", "structure_luminance", "content"}
         The scores wanted; structure is always among them.
     predictor : Predictor, optional
         The weights and the batch size; the shipped default's if not given.
@@ -92,10 +93,11 @@ def predictability_map(
     if unknown := [name for name in output if name not in OUTPUTS]:
         raise InputError(f"output {unknown[0]!r} is not one of {', '.join(OUTPUTS)}")
     pixels = pictures[0].load()
-    result = blank_map(pixels.shape[:2], stride, mask_size, "content" in output)
+    luminance = "structure_luminance" in output
+    result = blank_map(pixels.shape[:2], stride, mask_size, "content" in output, luminance)
     hole = hole_pattern(mask_size, mask_shape, context)
     predictor = predictor or Predictor()
-    scorer = PlaceScorer(pixels, hole, context, predictor, result.content is not None)
+    scorer = PlaceScorer(pixels, hole, context, predictor, "content" in output, luminance)
     for batch in plan(result, pixels, hole, context, predictor):
         keep(result, batch, scorer.compute(scorer.read(batch)))
         if progress:
@@ -104,19 +106,19 @@ def predictability_map(
 
 
 class Places(NamedTuple):
-    """A batch: places that are scored in one pass of one network.
+    """A batch: places that are scored in one pass of one network, or in a few.
 
     Attributes
     ----------
-    part : Part
-        What all of its pictures have in common.
+    part : Part or Region
+        What all of its pictures have in common; or what they share the features of.
     cells : list of (row, column)
         Of the map.
     places : list of (x, y)
         Of the image.
     """
 
-    part: Part
+    part: Part | Region
     cells: list[tuple[int, int]]
     places: list[tuple[int, int]]
 
@@ -130,6 +132,7 @@ class PlaceScore(NamedTuple):
     structure: float
     content: float
     reason: str
+    structure_luminance: float = np.nan
 
 
 def plan(
@@ -156,15 +159,26 @@ def plan(
         (int(result.x[j]), int(result.y[i])): (int(i), int(j))
         for i, j in np.argwhere(result.reason == PENDING)
     }
-    if context == FULL:
-        parts = fields(image, hole, list(cells), predictor.outputs().network)
-    else:
-        parts = crops(image, hole, list(cells), int(context))
-    batches = []
-    for part in parts:
-        for start in range(0, len(part.places), predictor.batch_size):
-            places = part.places[start : start + predictor.batch_size]
-            batches.append(Places(part, [cells[place] for place in places], places))
+    places, size = list(cells), predictor.batch_size
+    batches: list[Places] = []
+
+    def add(part: Part | Region, places: list[tuple[int, int]], size: int) -> None:
+        for start in range(0, len(places), size):
+            some = places[start : start + size]
+            batches.append(Places(part, [cells[place] for place in some], some))
+
+    if context != FULL:
+        for part in crops(image, hole, places, int(context)):
+            add(part, part.places, size)
+        return batches
+    network = predictor.outputs().network
+    for region, index in regions(network, image.shape[:2], len(hole), places):
+        chosen = [places[i] for i in index]
+        if region is not None:
+            add(region, chosen, size * PASSES)
+            continue
+        for part in fields(image, hole, chosen, network):
+            add(part, part.places, size)
     return batches
 
 
@@ -175,8 +189,8 @@ class PlaceScorer:
     ----------
     image, hole, context, predictor
         As for `plan`.
-    content : bool
-        Whether content is wanted too.
+    content, luminance : bool
+        Whether content and structure of luminance are wanted too.
     """
 
     def __init__(
@@ -186,21 +200,31 @@ class PlaceScorer:
         context: int | str,
         predictor: Predictor,
         content: bool = False,
+        luminance: bool = False,
     ):
         self._image, self._hole, self._content = image, hole, content
+        self._luminance = luminance
         self._full, self._predictor = context == FULL, predictor
         self._built: tuple[tuple, keras.Model] | None = None
 
     def read(self, batch: Places) -> tuple[Places, list[Cut]]:
         """Cut out what the network sees."""
+        if isinstance(batch.part, Region):
+            # regions are not of holes as large as the image, so something is visible
+            return batch, [Cut(np.empty((0, 0, 3)), np.ones((1, 1)), (0, 0))] * len(batch)
         return batch, [batch.part.cut(*place) for place in batch.places]
 
     def compute(self, read: tuple[Places, list[Cut]]) -> list[PlaceScore]:
         """Fill in and score, in the order of the batch."""
         batch, cuts = read
-        filled = _fill(self._model(batch.part), cuts, batch.part.same_mask)
+        if isinstance(batch.part, Region):
+            shared = self._predictor.outputs().shared
+            raw = shared(self._image, self._hole, batch.part, batch.places)
+            filled = np.clip(from_network(raw), 0, 255)
+        else:
+            filled = _fill(self._model(batch.part), cuts, batch.part.same_mask)
         vgg = self._predictor.vgg() if self._content else None
-        return _scores(self._image, self._hole, batch.places, cuts, filled, vgg)
+        return _scores(self._image, self._hole, batch.places, cuts, filled, vgg, self._luminance)
 
     def _model(self, part: Part) -> keras.Model:
         from unetpred.network.model import build_hole_model
@@ -221,6 +245,8 @@ def keep(result: PredictabilityMap, batch: Places, scores: list[PlaceScore]) -> 
         result.structure[cell] = score.structure
         if result.content is not None:
             result.content[cell] = score.content
+        if result.structure_luminance is not None:
+            result.structure_luminance[cell] = score.structure_luminance
         result.reason[cell] = score.reason  # last: whoever stops before finds the place pending
 
 
@@ -239,13 +265,16 @@ def _scores(
     cuts: list[Cut],
     filled: np.ndarray,
     vgg: keras.Model | None,
+    luminance: bool,
 ) -> list[PlaceScore]:
     """Compare the fillings of some places with what was there."""
+    from unetpred.scoring.luminance import structure_luminance
     from unetpred.scoring.scores import content, structure
 
     side = len(hole)
     patches, values, reasons = [], [], []  # patches: (filled in, original)
-    for (x, y), one, output in zip(places, cuts, filled, strict=True):
+    of_luminance = np.full(len(places), np.nan)
+    for number, ((x, y), one, output) in enumerate(zip(places, cuts, filled, strict=True)):
         row, column = y - side // 2, x - side // 2
         original = image[row : row + side, column : column + side]
         top, left = one.corner
@@ -254,6 +283,9 @@ def _scores(
         value, why = structure(*patches[-1], hole) if one.mask.any() else (np.nan, "")
         values.append(float(value))
         reasons.append([f"structure: {why}"] if why else [])
+        if luminance:
+            of_luminance[number], why = structure_luminance(*patches[-1], hole)
+            reasons[-1] += [f"structure_luminance: {why}"] if why else []
     distances = np.full(len(places), np.nan)
     if vgg is not None:
         fillings, originals = np.stack(patches, axis=1)
@@ -263,8 +295,10 @@ def _scores(
             for reason in reasons:
                 reason.append(f"content: {found.reason}")
     return [
-        PlaceScore(value, float(distance), "; ".join(reason))
+        PlaceScore(value, float(distance), "; ".join(reason), float(grey))
         if one.mask.any()
         else PlaceScore(np.nan, np.nan, HIDDEN)
-        for one, value, distance, reason in zip(cuts, values, distances, reasons, strict=True)
+        for one, value, distance, reason, grey in zip(
+            cuts, values, distances, reasons, of_luminance, strict=True
+        )
     ]

@@ -12,16 +12,18 @@ from unetpred.backends.keras_import import import_keras
 from unetpred.errors import InputError
 from unetpred.holes.masks import Box, checked_masks, hole_boxes
 from unetpred.holes.own_masks import Masks
+from unetpred.holes.polarity import Polarity, check_polarity, warn_if_inverted
 from unetpred.images.colour import from_network
 from unetpred.images.inputs import load_all
 from unetpred.images.sources import Source
 from unetpred.scoring.hole_outputs import HoleOutputs
 from unetpred.scoring.result import Result, combined
+from unetpred.scoring.scores import OUTPUTS
 
 if TYPE_CHECKING:
     import keras
 
-OUTPUTS = ("structure", "content")
+__all__ = ["OUTPUTS", "Predictor", "Result"]
 
 
 class Predictor:
@@ -88,6 +90,7 @@ class Predictor:
         mask: Any = None,
         output: Sequence[str] = ("structure",),
         network_output: bool = False,
+        mask_polarity: Polarity = "visible",
     ) -> Result:
         """Score images.
 
@@ -101,10 +104,12 @@ class Predictor:
             is (H,W), (H,W,3), (N,H,W) or (N,H,W,3): a first axis of N gives each image its own,
             a last one of 3 each of red, green and blue. A path is a mask, or a folder of masks
             that are named like their images. A sequence has one for each image.
-        output : sequence of {"structure", "content"}
+        output : sequence of {"structure", "structure_luminance", "content"}
             The scores wanted.
         network_output : bool
             Whether the whole output of the network is wanted too.
+        mask_polarity : {"visible", "missing"}
+            What anything but 0 stands for in `mask`. A mask that looks inverted is warned of.
 
         Returns
         -------
@@ -119,13 +124,18 @@ class Predictor:
             raise InputError(f"output {unknown[0]!r} is not one of {', '.join(OUTPUTS)}")
         sources = load_all(images)
         sizes = [source.size for source in sources]
-        own = _own_masks(mask, sources)
+        check_polarity(mask_polarity)
+        own = _own_masks(mask, sources, mask_polarity)
+        taken = _is_path(mask)  # then they are as ours are, and have been warned of
+        warned = taken or mask is None
         results, groups = [], []
         for size in dict.fromkeys(sizes):
             rows = [row for row, other in enumerate(sizes) if other == size]
             stack = np.stack([sources[row].load() for row in rows])
             given = mask if own is None else np.stack([own[row] for row in rows])
-            masks = checked_masks(given, stack.shape)
+            masks = checked_masks(given, stack.shape, taken or mask_polarity == "visible")
+            for one in () if warned else masks:
+                warned = warned or warn_if_inverted(one, "mask", mask_polarity)
             results.append(self.score(stack, masks, output, network_output))
             groups.append(rows)
         result = combined(results, groups)
@@ -172,20 +182,66 @@ class Predictor:
         rgb = from_network(raw) if network_output else None
         return self._scored(images, holes, boxes, filled, rgb, output, others)
 
+    def score_places(
+        self,
+        image: np.ndarray,
+        hole: np.ndarray,
+        places: Sequence[tuple[int, int]],
+        output: Sequence[str] = ("structure",),
+        others: Sequence[np.ndarray] = (),
+    ) -> Result:
+        """Score a hole at many places of one image, each with all of the image around it.
+
+        Parameters
+        ----------
+        image : numpy.ndarray, (H,W,3) float32
+            RGB 0..255.
+        hole : numpy.ndarray, (S,S) float32
+            1 = visible, 0 = missing.
+        places : sequence of N (x, y)
+            Columns and rows of the centres; the hole fits into the image at all of them.
+        output : sequence of {"structure", "content"}
+            The scores wanted.
+        others : sequence of numpy.ndarray, (N,S,S,3)
+            What other methods put there, as for `score`.
+
+        Returns
+        -------
+        Result
+            Of N patches (S,S,3), with the scores that `score` gives for the whole images.
+        """
+        side = len(hole)
+        corners = [(y - side // 2, x - side // 2) for x, y in places]
+        patches = np.stack([image[top : top + side, left : left + side] for top, left in corners])
+        raw = np.empty_like(patches)
+        for index, values in self.outputs().at_places(image, hole, places):
+            raw[index] = values
+        holes = hole[None, ..., None]
+        boxes = [hole_boxes(hole)]
+        filled = _filled(patches, holes, boxes, raw)
+        return self._scored(patches, holes, boxes, filled, None, output, others)
+
     def _scored(self, images, holes, boxes, filled, network_output, output, others) -> Result:
         from unetpred.network.vgg16 import CONTENT_LAYERS
         from unetpred.scoring.content import contents_of_holes
+        from unetpred.scoring.luminance import structure_luminance
         from unetpred.scoring.scores import structure
 
         count = len(images)
         reasons: list[list[str]] = [[] for _ in range(count)]
-        r = layers = total = None
+        layers = total = None
+        correlations: dict[str, np.ndarray] = {}
         of_others: list[np.ndarray] = []
-        if "structure" in output:
-            r = np.full(count, np.nan)
+        for name, correlate in (
+            ("structure", structure),
+            ("structure_luminance", structure_luminance),
+        ):
+            if name not in output:
+                continue
+            r = correlations[name] = np.full(count, np.nan)
             for i in range(count):
-                r[i], reason = structure(filled[i], images[i], holes[i % len(holes)])
-                reasons[i] += [f"structure: {reason}"] if reason else []
+                r[i], reason = correlate(filled[i], images[i], holes[i % len(holes)])
+                reasons[i] += [f"{name}: {reason}"] if reason else []
         if "content" in output:
             layers, total = np.full((count, len(CONTENT_LAYERS)), np.nan), np.full(count, np.nan)
             listed = [boxes[i % len(boxes)] for i in range(count)]
@@ -195,7 +251,16 @@ class Predictor:
                 total[i], layers[i] = score.total, score.layers
                 reasons[i] += [f"content: {score.reason}"] if score.reason else []
         joined = ["; ".join(reason) for reason in reasons]
-        return Result(r, total, layers, filled, network_output, joined, of_others)
+        return Result(
+            correlations.get("structure"),
+            total,
+            layers,
+            filled,
+            network_output,
+            joined,
+            of_others,
+            structure_luminance=correlations.get("structure_luminance"),
+        )
 
 
 def _filled(
@@ -216,20 +281,26 @@ def _shared(masks: np.ndarray) -> np.ndarray:
     return masks[:1] if len(masks) > 1 and (masks == masks[0]).all() else masks
 
 
-def _own_masks(mask: Any, sources: list[Source]) -> list[np.ndarray] | None:
+def _is_path(mask: Any) -> bool:
+    """Whether masks are in files."""
+    several = mask if isinstance(mask, list | tuple) else [mask]
+    return any(isinstance(one, str | os.PathLike) for one in several)
+
+
+def _own_masks(mask: Any, sources: list[Source], polarity: Polarity) -> list[np.ndarray] | None:
     """The mask of each image, where a path or a sequence gives it; else None."""
-    if isinstance(mask, list | tuple) and all(np.ndim(one) >= 2 for one in mask):
-        if len(mask) != len(sources):
-            raise InputError(f"mask: has {len(mask)} masks for {len(sources)} image(s)")
-        for row, (one, source) in enumerate(zip(mask, sources, strict=True)):
-            if np.shape(one)[:2] != source.size or np.ndim(one) != np.ndim(mask[0]):
-                raise InputError(
-                    f"mask {row}: has shape {np.shape(one)}, but its image is {source.size}; the "
-                    "image's height and width, and one or three channels in all masks, are right"
-                )
-        return [np.asarray(one) for one in mask]
-    if not isinstance(mask, str | os.PathLike):
+    if _is_path(mask):
+        masks = Masks(mask, polarity)
+        masks.check_count(len(sources))
+        return [masks.of(one.path, row, one.size) for row, one in enumerate(sources)]
+    if not isinstance(mask, list | tuple) or not all(np.ndim(one) >= 2 for one in mask):
         return None
-    masks = Masks(mask)
-    masks.check_count(len(sources))
-    return [masks.of(one.path, row, one.size) for row, one in enumerate(sources)]
+    if len(mask) != len(sources):
+        raise InputError(f"mask: has {len(mask)} masks for {len(sources)} image(s)")
+    for row, (one, source) in enumerate(zip(mask, sources, strict=True)):
+        if np.shape(one)[:2] != source.size or np.ndim(one) != np.ndim(mask[0]):
+            raise InputError(
+                f"mask {row}: has shape {np.shape(one)}, but its image is {source.size}; the "
+                "image's height and width, and one or three channels in all masks, are right"
+            )
+    return [np.asarray(one) for one in mask]
