@@ -146,6 +146,18 @@ def report(table: pandas.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _spread(table: pandas.DataFrame, order: pandas.Index) -> list[int]:
+    """Give the first places of an order, at most three of a photograph."""
+    taken: dict[str, int] = {}
+    chosen: list[int] = []
+    for index in order:
+        image = table.loc[index, "image"]
+        taken[image] = taken.get(image, 0) + 1
+        if taken[image] <= 3 and len(chosen) < SHOWN:
+            chosen.append(index)
+    return chosen
+
+
 def draw(table: pandas.DataFrame, path: Path) -> None:
     """Draw the places where `full` is most ahead of the harmonic filling, and most behind."""
     import unetpred
@@ -155,7 +167,7 @@ def draw(table: pandas.DataFrame, path: Path) -> None:
 
     lead = table["structure_full"] - table["structure_harmonic"]
     order = lead.dropna().sort_values(ascending=False).index
-    chosen = [*order[:SHOWN], *order[-SHOWN:]]
+    chosen = [*_spread(table, order), *reversed(_spread(table, order[::-1]))]
     crops = np.stack([crop(table.loc[index], CONTEXT) for index in chosen]).astype("float32")
     filled = unetpred.Predictor("full")(crops).filled
     mask = hole_mask((CONTEXT, CONTEXT))
@@ -173,7 +185,7 @@ def draw(table: pandas.DataFrame, path: Path) -> None:
             (film[near], f"r {row['structure_harmonic']:.2f}"),
             (image[near], ""),
         ])  # fmt: skip
-    titles = ["original", "masked", "full, near", "harmonic, near", "original, near"]
+    titles = ["original", "masked", "full", "harmonic", "original"]
     save(gallery(rows, titles, side=120), path)
 
 
