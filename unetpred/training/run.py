@@ -89,6 +89,7 @@ class Run:
         self.optimizer.build(self.network.trainable_variables)
         self._train_on = self._make_step(self.task.loss)
         self.step, self.best = 0, -np.inf
+        self._making = 0.0  # seconds that making the batches of `_measuring` took last
         self._saved: tuple[int, Path] | None = None  # step of the last good state, and its file
         self._idle = False
         self._losses: list[Any] = []  # since the last row; floats, or what a GPU is to compute
@@ -220,7 +221,12 @@ class Run:
 
     def _measuring(self) -> Iterator[Any]:
         """Give the batches on which the statistics of what ships are measured."""
-        return map(self._inputs, range(MEASURED))
+        self._making = 0.0
+        for step in range(MEASURED):
+            started = time.monotonic()
+            batch = self._inputs(step)
+            self._making += time.monotonic() - started
+            yield batch
 
     def _inputs(self, step: int) -> Any:
         """Give the network's inputs of a step, as a run of this kind ends."""
@@ -360,6 +366,9 @@ class Run:
         started = time.monotonic()
         shipped = self.shipped()
         self._clock.exporting = time.monotonic() - started
+        if self.step == 0:
+            # these photographs are decoded for the first time, and will not be at the end
+            self._clock.exporting -= self._making
         measured = self.task.measure(shipped, stop)
         if measured is None:
             return {}
