@@ -99,7 +99,7 @@ def read_history(path: Path) -> object:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     shutil.copy(path, folder / "history.csv")
-    with mock.patch.object(log, "_board", lambda *_: None):  # TensorBoard's files are only written
+    with mock.patch.object(log, "Board"):  # TensorBoard's files are only written
         log.RunLog(folder, 50).close()
     return [json.dumps(log.read_history(folder / "history.csv"))]
 
