@@ -60,6 +60,11 @@ class Masks:
         if isinstance(self._one, np.ndarray):
             check_mask(self._one, self._one.shape, self.name)
 
+    @property
+    def shared(self) -> bool:
+        """Whether all images have the same one."""
+        return isinstance(self._one, np.ndarray)
+
     def check_count(self, count: int) -> None:
         """Raise InputError for a stack of another length than the number of images."""
         if isinstance(self._one, MaskStack | _Each) and len(self._one) != count:
