@@ -50,6 +50,7 @@ scores
 method
 differences
 recipes
+app
 segmentation
 reliability
 faq

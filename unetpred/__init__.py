@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what `__getattr__` gives, for editors and type checkers
+    from unetpred import app as app
     from unetpred import images as images
     from unetpred import losses as losses
     from unetpred import plots as plots
@@ -44,6 +45,7 @@ _HOMES = {
 }
 #: Rooms, and modules by the names that they had in 0.1.
 _MODULES = {
+    "app": "unetpred.app",
     "losses": "unetpred.losses",
     "masks": "unetpred.holes.masks",
     "images": "unetpred.images",

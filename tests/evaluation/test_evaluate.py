@@ -121,10 +121,17 @@ def check(row: Row, filling: np.ndarray, original: np.ndarray) -> None:
     if original.std() > 0:
         r = np.corrcoef(filling.ravel(), original.ravel())[0, 1]
         assert row.structure == pytest.approx(r, abs=1e-5)
-        assert row.reason == ""
+        grey = filling @ (0.2126, 0.7152, 0.0722), original @ (0.2126, 0.7152, 0.0722)
+        if np.ptp(filling, axis=(0, 1)).max() > 0:
+            r = np.corrcoef(grey[0].ravel(), grey[1].ravel())[0, 1]
+            assert row.structure_luminance == pytest.approx(r, abs=1e-5)
+            assert row.reason == ""
+        else:
+            assert np.isnan(row.structure_luminance)
+            assert row.reason == "structure_luminance: constant patch (prediction)"
     else:
         assert np.isnan(row.structure)
-        assert row.reason == "structure: constant patch (original)"
+        assert row.reason.startswith("structure: constant patch (original); structure_lum")
     assert row.l1 == pytest.approx(np.abs(difference).mean(), abs=1e-3)
     assert row.psnr == pytest.approx(20 * np.log10(255 / np.sqrt((difference**2).mean())), abs=1e-3)
     assert row.ssim == pytest.approx(ssim_by_loop(original, filling), abs=1e-5)
@@ -213,9 +220,15 @@ def test_summary_is_that_of_the_rows_and_of_paired_differences(run):
                 values = np.where(np.isfinite(of_all), values, np.nan)
         finite = values[np.isfinite(values)]
         assert (summary.images, summary.undefined) == (len(finite), 5 - len(finite))
+        if "mean" in summary[1:3] and summary.measure == "structure_luminance":
+            assert np.isnan(summary[4:8]).all() and summary.images == 0
+            continue
         assert summary.mean == pytest.approx(finite.mean())
         assert summary.median == pytest.approx(np.median(finite))
-        assert finite.min() <= summary.low <= summary.mean <= summary.high <= finite.max()
+        if len(finite) < 5:
+            assert np.isnan(summary.low) and np.isnan(summary.high)
+        else:
+            assert finite.min() <= summary.low <= summary.mean <= summary.high <= finite.max()
     assert evaluation.summary[0].undefined == 1  # structure of the constant patch
 
 
@@ -226,7 +239,8 @@ def test_summary_to_read_shows_the_same_numbers(run):
     assert "5, and 1 that could not be read" in text
     assert "content is left out" in text
     first = evaluation.summary[0]
-    assert f"| {NETWORK} | {first.mean:.3f} [{first.low:.3f}, {first.high:.3f}] (n=4) |" in text
+    assert f"| {NETWORK} | {first.mean:.3f} (n=4) |" in text
+    assert "| mean | 0." in text and " | undefined | " in text  # one colour, one luminance
     last = evaluation.summary[-1]
     assert (last.against, last.measure) == ("harmonic", "l1")
     assert text.endswith(f" | {last.mean:+.2f} [{last.low:+.2f}, {last.high:+.2f}] |\n")
@@ -316,7 +330,7 @@ def test_files_in_one_batch_with_content_but_without_opencv_and_matplotlib(
     difference = cells[HOLE, NETWORK, "mean", "content"]
     assert difference.mean == pytest.approx((ours - simple).mean())
     text = (tmp_path / "summary.md").read_text(encoding="utf-8")
-    assert f"| {difference.mean:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}] |" in text
+    assert f"| {difference.mean:+.3f} (n=2) |" in text
     layers = [f"{cells[HOLE, 'mean', '', name].mean:.3f}" for name in LAYER_MEASURES]
     assert f"| mean | {' | '.join(layers)} |" in text
     assert "telea is left out: OpenCV is not installed" in caplog.text
@@ -433,11 +447,17 @@ def test_differences_are_paired():
 
 
 def test_undefined_and_infinite_values_are_counted_and_left_out():
-    values = np.array([0.5, np.nan, 0.7, np.inf, 0.9])
+    values = np.array([0.5, np.nan, 0.6, 0.7, np.inf, 0.8, 0.9])
     own = summarise(rows_of(unetpred=values), 500)[0]
-    assert (own.images, own.undefined) == (3, 2)
+    assert (own.images, own.undefined) == (5, 2)
     assert (own.mean, own.median) == pytest.approx((0.7, 0.7))
     assert 0.5 <= own.low < 0.7 < own.high <= 0.9
+
+
+def test_few_images_have_a_mean_and_no_interval():
+    own = summarise(rows_of(unetpred=np.array([0.5, 0.6, 0.7, 0.9, np.nan])), 500)[0]
+    assert (own.images, own.mean, own.median) == pytest.approx((4, 0.675, 0.65))
+    assert np.isnan(own.low) and np.isnan(own.high)
 
 
 def test_importing_needs_neither_keras_nor_plots():

@@ -348,3 +348,15 @@ def test_python_is_silent(weights, pictures, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_structure_of_luminance_of_mixed_sizes(of, pictures, weights):
+    given = [pictures[0], pictures[1][:90, :100], pictures[2]]
+    output = ("structure", "structure_luminance")
+    found = of(given, output=output)
+    frame = Predictor(weights)(given, output=output).to_frame()
+    for name in output:
+        np.testing.assert_allclose(frame[name], found[name], atol=1e-5)
+    assert (abs(found["structure"] - found["structure_luminance"]) > 1e-3).all()
+    with pytest.raises(InputError, match="is not one of structure, structure_luminance, content"):
+        of(given, output=("luminance",))

@@ -13,6 +13,7 @@ from unetpred.holes.masks import hole_mask
 from unetpred.network.vgg16 import vgg_model
 from unetpred.scoring.covariates import CONTENT_COVARIATES, COVARIATES, covariates
 from unetpred.scoring.hole_outputs import HoleOutputs
+from unetpred.scoring.luminance import LUMINANCE_COVARIATES, structure_luminance
 from unetpred.scoring.predictor import Predictor
 from unetpred.scoring.scores import content
 
@@ -100,6 +101,29 @@ def test_sites_at_the_border_and_beyond(run, images):
     assert float(rows[3]["content"]) == pytest.approx(np.mean(layers))
     assert list(rows[0])[-4:] == [*CONTENT_COVARIATES, "reason"]
     assert all(rows[1][name] == "nan" for name in CONTENT_COVARIATES)
+
+
+def test_structure_of_luminance_and_that_of_simple_fillings(run, images, weights):
+    name = sites("x,y,size\n60,50,20\n12,50,20\n")
+    code, out, err = run("--input", "d/one.png", "--sites", name, *CONTEXT, "--save", "t.csv",
+                         "--output", "structure_luminance", "structure")  # fmt: skip
+    notes, rows = table("t.csv")
+    assert (code, err) == (0, "") and "BT.709" in notes["structure_luminance"]
+    assert list(rows[0])[5:] == [
+        "structure_luminance", "structure", *COVARIATES, *LUMINANCE_COVARIATES, "reason"
+    ]  # fmt: skip
+    assert out[0].split("\t")[-2:] == [rows[0]["structure_luminance"], rows[0]["structure"]]
+    crop = images["one"][8:92, 18:102].astype("float32")
+    hole = hole_mask((84, 84), 20)
+    filled = Predictor(weights)(crop[None], hole).filled[0]
+    expected = structure_luminance(filled, crop, hole).value
+    assert float(rows[0]["structure_luminance"]) == pytest.approx(expected, abs=1e-5)
+    expected = structure_luminance(telea_fill(crop, hole), crop, hole).value
+    assert float(rows[0]["structure_luminance_telea"]) == pytest.approx(expected, abs=1e-9)
+    for row in rows:
+        assert row["structure_luminance_mean_fill"] == "nan" and row["reason"] == ""
+        assert math.isfinite(float(row["structure_luminance_harmonic"]))
+        assert math.isfinite(float(row["structure_mean_fill"]))
 
 
 @pytest.mark.parametrize("shape", ["square", "disc"])

@@ -20,7 +20,7 @@ from unetpred.plots import map_overlay
 from unetpred.scoring import crops as cuts
 from unetpred.scoring.maps import OUTSIDE, blank_map, predictability_map
 from unetpred.scoring.predictor import Predictor
-from unetpred.scoring.scores import structure
+from unetpred.scoring.scores import OUTPUTS, structure
 from unetpred.weights.files import save_weights
 
 VGG = str(Path("tests/data/vgg16_notop_random.h5").resolve())
@@ -203,17 +203,19 @@ SMALL = ("--stride", 25, "--context", SIDE, "--mask_size", HOLE)
 def test_file_and_pictures(run, predictor):
     Image.fromarray(photograph(101, 130)).save("a.png")
     code, out, _ = run("--input", "a.png", *SMALL, "--save", "a.npz", "--output", "content",
-                       "--vgg_weights", VGG, "--pixels_per_degree", 20)  # fmt: skip
+                       "structure_luminance", "--vgg_weights", VGG,
+                       "--pixels_per_degree", 20)  # fmt: skip
     assert (code, out) == (0, [])
     with np.load("a.npz", allow_pickle=False) as file:
         saved = dict(file)
-    assert set(saved) == {"structure", "content", "x", "y", "reason", "provenance"}
+    assert set(saved) == {*OUTPUTS, "x", "y", "reason", "provenance"}
     assert saved["structure"].dtype == saved["content"].dtype == np.float64
     assert saved["x"].dtype.kind == saved["y"].dtype.kind == "i"
     result = predictability_map(
-        photograph(101, 130), 25, SIDE, HOLE, output=("content",), predictor=predictor
+        photograph(101, 130), 25, SIDE, HOLE, output=OUTPUTS[1:], predictor=predictor
     )
-    for name in ("structure", "content"):
+    assert np.nanmax(abs(saved["structure"] - saved["structure_luminance"])) > 0.01
+    for name in OUTPUTS:
         np.testing.assert_allclose(saved[name], getattr(result, name), atol=1e-5)
     for name in ("x", "y", "reason"):
         np.testing.assert_array_equal(saved[name], getattr(result, name))
@@ -223,7 +225,7 @@ def test_file_and_pictures(run, predictor):
     assert "96 x 96 px" in origin["context"]
     # the picture must not take the place of the photograph
     assert {p.name for p in Path().iterdir()} == {
-        "a.png", "a.npz", "a_map.png", "a_content.png"
+        "a.png", "a.npz", "a_map.png", "a_content.png", "a_structure_luminance.png"
     }  # fmt: skip
     for name in ("a_map.png", "a_content.png"):
         with Image.open(name) as picture:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from unetpred.commands.options import add_option
 from unetpred.errors import InputError
+from unetpred.scoring.scores import OUTPUTS
 
 if TYPE_CHECKING:
     import keras
@@ -26,9 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--output",
         nargs="+",
-        choices=("structure", "content"),
-        help="scores: structure (with L1, PSNR and SSIM always measured), content (default: both; "
-        "content where VGG-16 can be had)",
+        choices=OUTPUTS,
+        help="scores: structure and structure_luminance (with L1, PSNR and SSIM always measured), "
+        "content (default: all; content where VGG-16 can be had)",
     )
     add_option(parser, "vgg_weights")
     add("--seed", type=int, default=0, help="of the bootstrap")

@@ -1,4 +1,4 @@
-"""The command line: `unetpred predict | map | train | evaluate | features | weights`."""
+"""The command line: `unetpred predict | map | train | evaluate | features | weights | app`."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def main(
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands; building it imports neither Keras nor a backend."""
-    from unetpred.commands import evaluate, features, map, predict, segment, train, weights
+    from unetpred.commands import app, evaluate, features, map, predict, segment, train, weights
 
     parser = argparse.ArgumentParser(
         prog="unetpred",
@@ -132,6 +132,7 @@ def build_parser() -> argparse.ArgumentParser:
     weights.add_arguments(
         command("weights", "List, describe, fetch or export weights.", weights.run)
     )
+    app.add_arguments(command("app", "Draw holes and see scores, in the browser.", app.run))
     return parser
 
 

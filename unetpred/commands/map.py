@@ -10,10 +10,10 @@ from unetpred.holes.contexts import DEFAULT_CONTEXT
 _DESCRIPTION = "Score holes all over an image, each on its own: a map of predictability."
 _EPILOG = """\
 The map has a value at x = 0, S, 2S, ... and y alike (S: --stride). FILE.npz holds structure
-(rows,cols); content, if asked for; x (cols,) and y (rows,), the column and row of the image at
-which the holes are centred; reason (rows,cols), why a value is NaN: near the border the hole
-leaves the image; and provenance, as JSON. FILE.png shows the map of structure over the
-photograph, FILE_content.png that of content.
+(rows,cols); structure_luminance and content, if asked for; x (cols,) and y (rows,), the column and
+row of the image at which the holes are centred; reason (rows,cols), why a value is NaN: near the
+border the hole leaves the image; and provenance, as JSON. FILE.png shows the map of structure over
+the photograph, FILE_content.png that of content, and so on.
 
 Exit codes: 0 the map is finished; 2 wrong usage, or the image cannot be used; 130 and 143 it was
 stopped by Ctrl-C or SIGTERM, and what it had scored is in FILE.npz.part.
@@ -38,13 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what surrounds a hole: the square of so many px around it, of which what is beyond "
         f"the image's border is missing, or the whole image (default: {DEFAULT_CONTEXT})",
     )
-    add(
-        "--output",
-        nargs="+",
-        choices=("structure", "content"),
-        default=["structure"],
-        help="scores: structure (higher = more predictable; always computed), content (higher = "
-        "less)",
+    add_option(
+        parser,
+        "output",
+        help="scores: structure (higher = more predictable; always computed), structure_luminance "
+        "(the same, of luminance alone: colours do not count), content (higher = less)",
     )
     add_option(parser, "weights")
     add_option(parser, "vgg_weights")

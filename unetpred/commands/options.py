@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from unetpred.errors import InputError
+from unetpred.scoring.scores import OUTPUTS
 
 if TYPE_CHECKING:
     from unetpred.holes.hole import Hole
@@ -54,6 +55,13 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "(channels), N (images); needed only where sizes do not tell",
     },
     "recursive": {"action": "store_true", "help": "descend into directories of directories"},
+    "output": {
+        "nargs": "+",
+        "choices": OUTPUTS,
+        "default": ["structure"],
+        "help": "scores: structure (higher = more predictable), structure_luminance (the same, of "
+        "luminance alone: colours do not count), content (higher = less)",
+    },
     "weights": {"metavar": "NAME|FILE", "help": "weights; the shipped default if not given"},
     "vgg_weights": {
         "metavar": "FILE",

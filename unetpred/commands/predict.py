@@ -20,13 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_option(parser, "key")
     add_option(parser, "axes")
     add_option(parser, "recursive")
-    add(
-        "--output",
-        nargs="+",
-        choices=("structure", "content"),
-        default=["structure"],
-        help="scores: structure (higher = more predictable), content (higher = less)",
-    )
+    add_option(parser, "output")
     add_option(parser, "weights")
     add_option(parser, "vgg_weights")
     add(

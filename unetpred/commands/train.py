@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         network,
         "vgg_weights",
         str,
-        "VGG-16 (no top) for --init vgg16 and --loss upstream (default: ImageNet's, downloaded)",
+        "VGG-16 (no top) for --init vgg16 and --loss upstream (default: ImageNet's, which ships)",
         metavar="FILE",
     )
     option(

@@ -9,18 +9,21 @@ from typing import NamedTuple
 import numpy as np
 
 from unetpred.network.vgg16 import CONTENT_LAYERS
+from unetpred.scoring.luminance import structure_luminance
 from unetpred.scoring.scores import Content, structure
 
 #: What the network's own filling is called among the methods.
 NETWORK = "unetpred"
 #: The measures and the decimals they are shown with.
-MEASURES = {"structure": 3, "content": 3, "l1": 2, "psnr": 2, "ssim": 3}
+MEASURES = {"structure": 3, "structure_luminance": 3, "content": 3, "l1": 2, "psnr": 2, "ssim": 3}
 #: The terms of content, likewise.
 LAYER_MEASURES = {f"content_{layer}": 3 for layer in CONTENT_LAYERS}
 #: The measures of which the network's difference to every baseline is summarised too.
-COMPARED = ("structure", "content", "l1")
+COMPARED = ("structure", "structure_luminance", "content", "l1")
 #: The measures that are summarised over the images for which all methods have a finite one.
 SHARED = ("psnr",)
+#: Images below which a mean has no interval: resamples of so few are nearly all alike.
+FEW = 5
 #: Side of the window of the structural similarity, px; smaller holes have none.
 SSIM_WINDOW = 7
 
@@ -48,6 +51,9 @@ class Row(NamedTuple):
     ssim : float
         `skimage.metrics.structural_similarity` of the hole's patch, mean over channels and
         `SSIM_WINDOW` px windows; NaN for smaller holes.
+    structure_luminance : float
+        `unetpred.scoring.luminance.structure_luminance`, -1..1; NaN where it is undefined, as of
+        the mean colour.
     content_block1_conv2, ..., content_block5_conv3 : float or None
         The terms whose mean `content` is, of `unetpred.network.vgg16.CONTENT_LAYERS`.
     reason : str
@@ -62,6 +68,7 @@ class Row(NamedTuple):
     l1: float
     psnr: float
     ssim: float
+    structure_luminance: float | None = None
     content_block1_conv2: float | None = None
     content_block2_conv2: float | None = None
     content_block3_conv3: float | None = None
@@ -84,7 +91,7 @@ class Summary(NamedTuple):
     mean, median : float
         Over the images for which it is finite; PSNR, over those for which it is for all methods.
     low, high : float
-        95 % bootstrap interval of the mean.
+        95 % bootstrap interval of the mean; NaN of fewer than `FEW` images.
     images : int
         Number of these images.
     undefined : int
@@ -140,8 +147,11 @@ def measure(
 
     hole = len(original)
     original, filling = np.asarray(original, "float64"), np.asarray(filling, "float64")
-    r, reason = structure(filling, original, np.zeros((hole, hole)))
+    missing = np.zeros((hole, hole))
+    r, reason = structure(filling, original, missing)
+    of_luminance, why = structure_luminance(filling, original, missing)
     reasons = [f"structure: {reason}"] if reason else []
+    reasons += [f"structure_luminance: {why}"] if why else []
     distance, terms = None, {}
     if score is not None:
         distance = float(score.total)
@@ -158,7 +168,7 @@ def measure(
             original, filling, win_size=SSIM_WINDOW, channel_axis=-1, data_range=255
         )
     l1 = float(np.abs(filling - original).mean())
-    measures = r, distance, l1, psnr, float(ssim)
+    measures = r, distance, l1, psnr, float(ssim), of_luminance
     return Row(image, hole, method, *measures, **terms, reason="; ".join(reasons))
 
 
@@ -222,12 +232,11 @@ def summarise(rows: Sequence[Row], resamples: int = 2000, seed: int = 0) -> list
         for key, values, resampled in zip(columns, table.T, means.T, strict=True):
             method, against, measure = key
             finite, resampled = values[np.isfinite(values)], resampled[np.isfinite(resampled)]
+            mean = low = high = median = float("nan")
             if len(finite):
-                low, high = np.percentile(resampled, [2.5, 97.5])
-                numbers = finite.mean(), low, high, np.median(finite)
-            else:
-                numbers = (float("nan"),) * 4
-            mean, low, high, median = map(float, numbers)
+                mean, median = float(finite.mean()), float(np.median(finite))
+            if len(finite) >= FEW:
+                low, high = map(float, np.percentile(resampled, [2.5, 97.5]))
             counts = len(finite), len(values) - len(finite)
             result.append(Summary(hole, method, against, measure, mean, low, high, median, *counts))
     return result

@@ -9,6 +9,7 @@ from typing import Any
 from unetpred.errors import escaped
 from unetpred.evaluation.measures import (
     COMPARED,
+    FEW,
     LAYER_MEASURES,
     MEASURES,
     NETWORK,
@@ -22,6 +23,9 @@ from unetpred.io.files import atomic_path, write_rows
 _LEGEND = {
     "structure": "structure: Pearson's r between filling and original in the hole, -1..1; "
     "higher is better",
+    "structure_luminance": "structure of luminance: the same of one number per pixel, "
+    "0.2126 R + 0.7152 G + 0.0722 B (ITU-R BT.709) of encoded values; higher is better; a filling "
+    "of one colour has none",
     "content": "content: distance of their VGG-16 features, 0..2, mean of five layers; lower is "
     "better",
     "l1": "L1: mean absolute difference in the hole, grey levels (0..255); lower is better",
@@ -32,7 +36,13 @@ _LEGEND = {
 }
 #: How tables are encoded. Names of files need not be text: they are `escaped`.
 TEXT: Any = {"encoding": "utf-8", "errors": "backslashreplace"}
-_HEADS = {"structure": "structure r", "l1": "L1", "psnr": "PSNR, dB", "ssim": "SSIM"}
+_HEADS = {
+    "structure": "structure r",
+    "structure_luminance": "r of luminance",
+    "l1": "L1",
+    "psnr": "PSNR, dB",
+    "ssim": "SSIM",
+}
 
 
 def write_csv(
@@ -58,7 +68,10 @@ def markdown(evaluation: Evaluation, notes: Mapping[str, str]) -> str:
         *(f"* {key}: {escaped(value)}" for key, value in notes.items()),
         "",
     ]
-    lines += ["Means over images [95 % interval]; n where a measure is undefined for some images."]
+    lines += [
+        f"Means over images [95 % interval, of {FEW} images or more]; n where there are fewer, or "
+        "a measure is undefined for some."
+    ]
     lines += ["", *(f"* {_LEGEND[measure]}" for measure in measures)]
     if "content" not in measures:
         lines.append("* content is left out: no VGG-16 was given")
@@ -95,6 +108,8 @@ def _cell(summary: Summary, sign: str = "") -> str:
         return "undefined"
     numbers = (summary.mean, summary.low, summary.high)
     mean, low, high = (f"{number:{sign}.{MEASURES[summary.measure]}f}" for number in numbers)
+    if summary.images < FEW:
+        return f"{mean} (n={summary.images})"
     count = f" (n={summary.images})" if summary.undefined else ""
     return f"{mean} [{low}, {high}]{count}"
 

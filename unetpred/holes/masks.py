@@ -167,7 +167,7 @@ class MaskStack:
         return f"{self.path}: mask {index}"
 
 
-def load_mask(path: str | os.PathLike) -> np.ndarray | MaskStack:
+def load_mask(path: str | os.PathLike[str]) -> np.ndarray | MaskStack:
     """Read a mask: what is not 0 is visible.
 
     Parameters

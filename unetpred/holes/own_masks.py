@@ -144,7 +144,7 @@ class Masks:
 class _Each:
     """One mask for each image, in a sequence."""
 
-    def __init__(self, given: Sequence):
+    def __init__(self, given: Sequence[Any]):
         self._given = given
 
     def __len__(self) -> int:

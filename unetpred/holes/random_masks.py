@@ -71,7 +71,9 @@ def random_mask(
         t, l = round(y - side / 2), round(x - side / 2)  # noqa: E741
         hole[t : t + side, l : l + side] = True
 
-    def add_ellipse(y: float, x: float, diameter: float, ratio: float = 1.0, angle=0.0) -> None:
+    def add_ellipse(
+        y: float, x: float, diameter: float, ratio: float = 1.0, angle: float = 0.0
+    ) -> None:
         t, l = int(y - diameter / 2), int(x - diameter / 2)  # noqa: E741
         reach = int(diameter) + 2
         part = hole[t : t + reach, l : l + reach]

@@ -71,7 +71,7 @@ class Sites:
         Of a column size. Columns x and y are px always.
     """
 
-    table: str | os.PathLike | pandas.DataFrame
+    table: str | os.PathLike[str] | pandas.DataFrame
     units: Literal["px", "deg"] = "px"
 
     @property
@@ -121,7 +121,7 @@ class Sites:
         return f"the sites of {what} (sha256 {self._digest})"
 
 
-def read_sites(path: str | os.PathLike, reserved: Collection[str] = ()) -> list[Site]:
+def read_sites(path: str | os.PathLike[str], reserved: Collection[str] = ()) -> list[Site]:
     """Read a table of sites: comma separated, with a line of names; lines with # are left out.
 
     Parameters

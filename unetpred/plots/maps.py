@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 LABELS = {
     "structure": "structure r\n(higher = more predictable)",
+    "structure_luminance": "structure of luminance, r\n(higher = more predictable)",
     "content": "content\n(higher = less predictable)",
 }
 ALPHA = 0.7  # of the map over the photograph
@@ -45,7 +46,7 @@ SHOWN = 1400  # px, the most that a panel's side has in the figure
 def map_overlay(
     image: np.ndarray,
     result: PredictabilityMap,
-    score: Literal["structure", "content"] = "structure",
+    score: Literal["structure", "structure_luminance", "content"] = "structure",
     mask_size: int | None = None,
     pixels_per_degree: float | None = None,
     caption: str = "",
@@ -71,7 +72,7 @@ def map_overlay(
         RGB, 0..255.
     result : PredictabilityMap
         Of that image.
-    score : {"structure", "content"}
+    score : {"structure", "structure_luminance", "content"}
         What to show.
     mask_size : int, optional
         Side or diameter of the hole, px, drawn to scale on the photograph.
@@ -122,10 +123,10 @@ def map_overlay(
             f"beyond an image of {columns}x{rows} px (width x height)"
         )
     known = values[np.isfinite(values)]
-    low, high = (0.0, 1.0) if score == "structure" else (0.0, max(known.max(initial=0), 1e-6))
+    low, high = (0.0, 1.0) if score != "content" else (0.0, max(known.max(initial=0), 1e-6))
     low, high = (given if given is not None else own for given, own in ((vmin, low), (vmax, high)))
     check_limits(low, high)
-    colours = colour_map(cmap or ("viridis" if score == "structure" else "viridis_r"))
+    colours = colour_map(cmap or ("viridis_r" if score == "content" else "viridis"))
     text: dict[str, Any] = {"color": INK, "family": FONT, "size": 8}
     photograph: Axes | None
     if ax is None:
@@ -162,7 +163,7 @@ def map_overlay(
         alpha=ALPHA if blend else None,
         interpolation="nearest",
     )
-    overlay.set_title(score, loc="left", **text)
+    overlay.set_title(score.replace("_", " of "), loc="left", **text)
     for axes in (overlay, *([photograph] if photograph is not None else [])):
         axes.set(xlim=extent[:2], ylim=extent[2:])
         frame(axes)

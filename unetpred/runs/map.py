@@ -9,7 +9,7 @@ import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -42,6 +42,7 @@ from unetpred.scoring.maps import (
     keep,
     plan,
 )
+from unetpred.scoring.scores import OUTPUTS, ScoreName
 
 logger = logging.getLogger(__name__)
 
@@ -133,7 +134,7 @@ def save_map(
     if os.path.realpath(save) == os.path.realpath(given.path):
         raise InputError(f"{save}: is the input; give another name")
     source = one_picture(given, index)
-    result = blank_map(source.size, grid.stride, size, scoring.content)
+    result = blank_map(source.size, grid.stride, size, scoring.content, scoring.luminance)
     image = source.load()
     name, _ = find_weights(scoring.weights)
     if scoring.content and scoring.vgg_weights:
@@ -142,9 +143,7 @@ def save_map(
     import_keras(call.is_process)
     from unetpred.scoring.predictor import Predictor
 
-    outputs: list[Literal["structure", "content"]] = ["structure"]
-    if scoring.content:
-        outputs.append("content")
+    outputs = [name for name in OUTPUTS if name in result.scores]
     about = provenance(
         scoring.weights, str(grid.scenes), outputs, scoring.vgg_weights, command=call.command
     )
@@ -164,7 +163,7 @@ def save_map(
         _go_on(part, result, origin)
     elif part.exists():
         warn_of_replacing(part)
-    work = MapWork(image, hole, grid.context, predictor, scoring.content)
+    work = MapWork(image, hole, grid.context, predictor, scoring.content, scoring.luminance)
     planned = plan(result, image, hole, grid.context, predictor)
     run_batches(planned, work, _Sink(result, part, origin, call), None, "place", progress)
     _write(Path(save), result, origin)
@@ -234,11 +233,10 @@ class _Sink:
 
 
 def _write(path: Path, result: PredictabilityMap, origin: dict[str, str]) -> None:
-    scores: dict[str, Any] = {} if result.content is None else {"content": result.content}
+    scores: dict[str, Any] = {**result.scores}
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
             file,
-            structure=result.structure,
             **scores,
             x=result.x,
             y=result.y,
@@ -255,7 +253,7 @@ def _go_on(part: Path, result: PredictabilityMap, origin: dict[str, str]) -> Non
     try:
         with np.load(part, allow_pickle=False) as file:
             before = json.loads(str(file["provenance"]))
-            kept = {name: file[name] for name in ("structure", "content", "reason") if name in file}
+            kept = {name: file[name] for name in (*result.scores, "reason") if name in file}
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise InputError(f"{part}: cannot be read ({error}); remove it to begin afresh") from None
     for name in {**origin, **before}:
@@ -267,15 +265,14 @@ def _go_on(part: Path, result: PredictabilityMap, origin: dict[str, str]) -> Non
                 f"{part}: was begun with another {name} ({then}, now {now}); "
                 "remove it, or leave `resume` away, to begin afresh"
             )
-    result.structure[:] = kept["structure"]
+    for name, values in result.scores.items():
+        values[:] = kept[name]
     result.reason[:] = kept["reason"]
-    if result.content is not None:
-        result.content[:] = kept["content"]
 
 
 def _picture(
     save: str,
-    score: Literal["structure", "content"],
+    score: ScoreName,
     input_path: str,
     image: np.ndarray,
     result: PredictabilityMap,

@@ -15,6 +15,11 @@ DEFINITIONS = {
         "Pearson correlation of filling and original over all missing values, -1..1; "
         "higher = more predictable"
     ),
+    "structure_luminance": (
+        "Pearson correlation of the luminance of filling and original over all missing pixels, "
+        "0.2126 R + 0.7152 G + 0.0722 B (ITU-R BT.709) of encoded values, -1..1; "
+        "higher = more predictable"
+    ),
     "content": (
         "VGG-16 feature distance of filling and original in the bounding box of the hole, "
         "mean of 5 layers, from 0; higher = LESS predictable"

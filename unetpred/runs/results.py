@@ -16,6 +16,7 @@ from unetpred.results.tables import write_table
 from unetpred.runs.jobs import Job
 from unetpred.runs.score_batch import Scoring
 from unetpred.scoring.covariates import CONTENT_COVARIATES, COVARIATES
+from unetpred.scoring.luminance import LUMINANCE_COVARIATES
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,9 @@ def score_columns(scoring: Scoring) -> list[str]:
     if scoring.content:
         names += [f"content_{layer}" for layer in CONTENT_LAYERS]
     if scoring.covariates:
-        names += [*COVARIATES, *(CONTENT_COVARIATES if scoring.content else ())]
+        names += COVARIATES
+        names += LUMINANCE_COVARIATES if scoring.luminance else ()
+        names += CONTENT_COVARIATES if scoring.content else ()
     return names
 
 

@@ -62,8 +62,9 @@ def score(
         Image files, folders, arrays in files (npy, npz, h5, mat); or arrays (N,H,W,3), (N,H,W),
         (H,W,3) or (H,W): uint8, or float 0..255, RGB or grey, sides at least 84 px. Sizes may
         differ.
-    output : sequence of {"structure", "content"}
-        The scores: structure (higher = more predictable), content (higher = LESS predictable).
+    output : sequence of {"structure", "structure_luminance", "content"}
+        The scores: structure (higher = more predictable), the same of luminance alone, where
+        colours do not count, and content (higher = LESS predictable).
     hole : unetpred.Hole, optional
         What is hidden; a square of 52 px in the middle if not given.
     mask : array_like, path-like, or sequence of these, optional

@@ -18,6 +18,8 @@ from unetpred.runs.cluster.packing import JobPacking, sent_scenes
 from unetpred.runs.jobs import BATCH, KEPT_PIXELS, Job, Outcome, Pictures, misfit
 from unetpred.runs.long_run import Work
 from unetpred.scoring.covariates import FILLINGS, box_of, covariates
+from unetpred.scoring.luminance import luminance_of_fillings
+from unetpred.scoring.scores import OUTPUTS
 
 if TYPE_CHECKING:
     from unetpred.scoring.predictor import Predictor
@@ -29,7 +31,7 @@ class Scoring:
 
     Parameters
     ----------
-    output : sequence of {"structure", "content"}
+    output : sequence of {"structure", "structure_luminance", "content"}
         The scores, in the order of their columns.
     weights, vgg_weights : str, optional
         As for `unetpred.Predictor`.
@@ -52,17 +54,21 @@ class Scoring:
 
     def __post_init__(self) -> None:
         given = (self.output,) if isinstance(self.output, str) else tuple(self.output)
-        known = ("structure", "content")
-        if unknown := [name for name in given if name not in known]:
-            raise InputError(f"`output` {unknown[0]!r} is not one of {', '.join(known)}")
+        if unknown := [name for name in given if name not in OUTPUTS]:
+            raise InputError(f"`output` {unknown[0]!r} is not one of {', '.join(OUTPUTS)}")
         if not given:
-            raise InputError(f"`output`: is empty; {' or '.join(known)} is right")
+            raise InputError(f"`output`: is empty; {' or '.join(OUTPUTS)} is right")
         object.__setattr__(self, "output", tuple(dict.fromkeys(given)))
 
     @property
     def content(self) -> bool:
         """Whether VGG-16 is needed."""
         return "content" in self.output
+
+    @property
+    def luminance(self) -> bool:
+        """Whether structure is wanted of luminance, too."""
+        return "structure_luminance" in self.output
 
 
 @dataclass
@@ -112,6 +118,7 @@ class ScoreWork(JobPacking, Work[list[Job], Loaded, list[Outcome]]):
         self._images, self._network_output = images, network_output
         self._fillings = scoring.covariates and scoring.content
         self._room = KEPT_PIXELS if scenes.sites else 0
+        self._luminance = scoring.covariates and scoring.luminance
         self._open()
 
     def _open(self) -> None:
@@ -178,12 +185,14 @@ class ScoreWork(JobPacking, Work[list[Job], Loaded, list[Outcome]]):
                 continue
             loaded.rows.append(row)
             loaded.scenes.append(scene)
-            kept: dict[str, np.ndarray] | None = {} if self._fillings else None
+            kept: dict[str, np.ndarray] = {}
             measures: dict = {}
             if self._scoring.covariates:
                 measures = covariates(scene.pixels, scene.hole, scene.visible, kept)
+            if self._luminance:
+                measures |= luminance_of_fillings(scene.pixels, scene.hole, kept)
             loaded.measures.append(measures)
-            if kept is not None:
+            if self._fillings:
                 loaded.fillings.append(kept)
             if self._images:
                 loaded.images.append(pixels)

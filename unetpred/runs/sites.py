@@ -17,9 +17,11 @@ from unetpred.images.sources import Source
 from unetpred.network.vgg16 import CONTENT_LAYERS
 from unetpred.runs.jobs import Failures, Job
 from unetpred.scoring.covariates import CONTENT_COVARIATES, COVARIATES
+from unetpred.scoring.luminance import LUMINANCE_COVARIATES
+from unetpred.scoring.scores import OUTPUTS
 
 #: What the columns of results are called.
-OURS = {"size_deg", "structure", "content", "reason", *COVARIATES, *CONTENT_COVARIATES}
+OURS = {"size_deg", "reason", *OUTPUTS, *COVARIATES, *LUMINANCE_COVARIATES, *CONTENT_COVARIATES}
 OURS |= {f"content_{layer}" for layer in CONTENT_LAYERS}
 
 

@@ -24,14 +24,18 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.scoring.covariates import luminance
+from unetpred.scoring.covariates import FILLINGS, box_of, luminance
 from unetpred.scoring.scores import Score, structure
 
 #: What the score is called among outputs and columns.
 NAME = "structure_luminance"
+#: The columns of what simple fillings reach.
+LUMINANCE_COVARIATES = tuple(f"{NAME}_{name}" for name in FILLINGS)
 
 
 def structure_luminance(prediction: np.ndarray, original: np.ndarray, mask: np.ndarray) -> Score:
@@ -73,3 +77,30 @@ def structure_luminance(prediction: np.ndarray, original: np.ndarray, mask: np.n
         np.repeat(255 * luminance(image)[..., None], 3, axis=-1) for image in (prediction, original)
     )
     return structure(ours, true, mask)
+
+
+def luminance_of_fillings(
+    pixels: np.ndarray, hole: np.ndarray, fillings: Mapping[str, np.ndarray]
+) -> dict[str, float]:
+    """The structure of luminance of simple fillings of one hole.
+
+    Parameters
+    ----------
+    pixels : numpy.ndarray, (h,w,3)
+        What was there, RGB 0..255.
+    hole : numpy.ndarray, (h,w)
+        0 = hidden and scored.
+    fillings : mapping of str to numpy.ndarray, (b,c,3)
+        What they put into the hole's bounding box, as `unetpred.scoring.covariates.covariates`
+        keeps it.
+
+    Returns
+    -------
+    dict of str to float
+        By the names in `LUMINANCE_COVARIATES`. NaN where undefined, as for the mean fill always.
+    """
+    box = box_of(hole)
+    return {
+        f"{NAME}_{name}": structure_luminance(filled, pixels[box], hole[box]).value
+        for name, filled in fillings.items()
+    }

@@ -11,6 +11,7 @@ from unetpred.errors import InputError
 from unetpred.holes.contexts import DEFAULT_CONTEXT, FULL
 from unetpred.holes.masks import DEFAULT_HOLE, hole_mask
 from unetpred.images.arrays import MIN_SIDE
+from unetpred.scoring.scores import OUTPUTS
 
 if TYPE_CHECKING:
     import pandas
@@ -37,6 +38,8 @@ class PredictabilityMap:
         Rows, likewise.
     reason : numpy.ndarray, (rows,cols) str
         Why a score is undefined; empty where all are defined.
+    structure_luminance : numpy.ndarray, (rows,cols) float64, or None if not asked for
+        Structure of luminance alone, see `unetpred.scoring.luminance`.
     """
 
     structure: np.ndarray
@@ -44,20 +47,24 @@ class PredictabilityMap:
     x: np.ndarray
     y: np.ndarray
     reason: np.ndarray
+    structure_luminance: np.ndarray | None = None
+
+    @property
+    def scores(self) -> dict[str, np.ndarray]:
+        """The scores that were asked for, by name."""
+        return {name: getattr(self, name) for name in OUTPUTS if getattr(self, name) is not None}
 
     def to_frame(self) -> pandas.DataFrame:
         """The map as a table, one row per place: `x`, `y`, the scores, `reason`."""
         import pandas
 
         y, x = np.meshgrid(self.y, self.x, indexing="ij")
-        content = {} if self.content is None else {"content": self.content.ravel()}
         reason = self.reason.ravel().astype(str)
         return pandas.DataFrame(
             {
                 "x": x.ravel(),
                 "y": y.ravel(),
-                "structure": self.structure.ravel(),
-                **content,
+                **{name: values.ravel() for name, values in self.scores.items()},
                 "reason": reason,
             }
         )
@@ -77,14 +84,14 @@ class PredictabilityMap:
 
         about = {
             "structure": "Pearson's r in the hole, -1..1; higher = more predictable",
+            "structure_luminance": "Pearson's r of luminance in the hole, -1..1; higher = more "
+            "predictable",
             "content": "VGG-16 feature distance in the hole, from 0; higher = LESS predictable",
         }
-        fields = {"structure": self.structure, "content": self.content}
-        fields["reason"] = self.reason.astype(str)
+        fields: dict[str, np.ndarray] = {**self.scores, "reason": self.reason.astype(str)}
         variables = {
             name: (("y", "x"), values, {"long_name": about[name]} if name in about else {})
             for name, values in fields.items()
-            if values is not None
         }
         places = {
             "x": ("x", self.x, {"long_name": "column of the image", "units": "px"}),
@@ -94,9 +101,15 @@ class PredictabilityMap:
 
 
 def blank_map(
-    size_hw: tuple[int, int], stride: int, mask_size: int = DEFAULT_HOLE, content: bool = False
+    size_hw: tuple[int, int],
+    stride: int,
+    mask_size: int = DEFAULT_HOLE,
+    content: bool = False,
+    luminance: bool = False,
 ) -> PredictabilityMap:
     """A map in which all that is known is where the hole leaves the image.
+
+    `content` and `luminance` say whether content and structure of luminance are wanted too.
 
     Raises
     ------
@@ -117,7 +130,8 @@ def blank_map(
         )
     empty = np.full(inside.shape, np.nan)
     reason = np.where(inside, PENDING, OUTSIDE).astype(object)
-    return PredictabilityMap(empty, empty.copy() if content else None, x, y, reason)
+    more = (empty.copy() if wanted else None for wanted in (content, luminance))
+    return PredictabilityMap(empty, next(more), x, y, reason, next(more))
 
 
 def hole_pattern(

@@ -61,7 +61,7 @@ def predictability_map(
         missing, as the hole is; or the whole image. Scores are taken in the hole alone.
     mask_size, mask_shape
         The hole, as in `unetpred.holes.masks.hole_mask`.
-    output : sequence of {"structure", "content"}
+    output : sequence of {"structure", "structure_luminance", "content"}
         The scores wanted; structure is always among them.
     predictor : Predictor, optional
         The weights and the batch size; the shipped default's if not given.
@@ -92,10 +92,11 @@ def predictability_map(
     if unknown := [name for name in output if name not in OUTPUTS]:
         raise InputError(f"output {unknown[0]!r} is not one of {', '.join(OUTPUTS)}")
     pixels = pictures[0].load()
-    result = blank_map(pixels.shape[:2], stride, mask_size, "content" in output)
+    luminance = "structure_luminance" in output
+    result = blank_map(pixels.shape[:2], stride, mask_size, "content" in output, luminance)
     hole = hole_pattern(mask_size, mask_shape, context)
     predictor = predictor or Predictor()
-    scorer = PlaceScorer(pixels, hole, context, predictor, result.content is not None)
+    scorer = PlaceScorer(pixels, hole, context, predictor, "content" in output, luminance)
     for batch in plan(result, pixels, hole, context, predictor):
         keep(result, batch, scorer.compute(scorer.read(batch)))
         if progress:
@@ -130,6 +131,7 @@ class PlaceScore(NamedTuple):
     structure: float
     content: float
     reason: str
+    structure_luminance: float = np.nan
 
 
 def plan(
@@ -175,8 +177,8 @@ class PlaceScorer:
     ----------
     image, hole, context, predictor
         As for `plan`.
-    content : bool
-        Whether content is wanted too.
+    content, luminance : bool
+        Whether content and structure of luminance are wanted too.
     """
 
     def __init__(
@@ -186,8 +188,10 @@ class PlaceScorer:
         context: int | str,
         predictor: Predictor,
         content: bool = False,
+        luminance: bool = False,
     ):
         self._image, self._hole, self._content = image, hole, content
+        self._luminance = luminance
         self._full, self._predictor = context == FULL, predictor
         self._built: tuple[tuple, keras.Model] | None = None
 
@@ -200,7 +204,7 @@ class PlaceScorer:
         batch, cuts = read
         filled = _fill(self._model(batch.part), cuts, batch.part.same_mask)
         vgg = self._predictor.vgg() if self._content else None
-        return _scores(self._image, self._hole, batch.places, cuts, filled, vgg)
+        return _scores(self._image, self._hole, batch.places, cuts, filled, vgg, self._luminance)
 
     def _model(self, part: Part) -> keras.Model:
         from unetpred.network.model import build_hole_model
@@ -221,6 +225,8 @@ def keep(result: PredictabilityMap, batch: Places, scores: list[PlaceScore]) -> 
         result.structure[cell] = score.structure
         if result.content is not None:
             result.content[cell] = score.content
+        if result.structure_luminance is not None:
+            result.structure_luminance[cell] = score.structure_luminance
         result.reason[cell] = score.reason  # last: whoever stops before finds the place pending
 
 
@@ -239,13 +245,16 @@ def _scores(
     cuts: list[Cut],
     filled: np.ndarray,
     vgg: keras.Model | None,
+    luminance: bool,
 ) -> list[PlaceScore]:
     """Compare the fillings of some places with what was there."""
+    from unetpred.scoring.luminance import structure_luminance
     from unetpred.scoring.scores import content, structure
 
     side = len(hole)
     patches, values, reasons = [], [], []  # patches: (filled in, original)
-    for (x, y), one, output in zip(places, cuts, filled, strict=True):
+    of_luminance = np.full(len(places), np.nan)
+    for number, ((x, y), one, output) in enumerate(zip(places, cuts, filled, strict=True)):
         row, column = y - side // 2, x - side // 2
         original = image[row : row + side, column : column + side]
         top, left = one.corner
@@ -254,6 +263,9 @@ def _scores(
         value, why = structure(*patches[-1], hole) if one.mask.any() else (np.nan, "")
         values.append(float(value))
         reasons.append([f"structure: {why}"] if why else [])
+        if luminance:
+            of_luminance[number], why = structure_luminance(*patches[-1], hole)
+            reasons[-1] += [f"structure_luminance: {why}"] if why else []
     distances = np.full(len(places), np.nan)
     if vgg is not None:
         fillings, originals = np.stack(patches, axis=1)
@@ -263,8 +275,10 @@ def _scores(
             for reason in reasons:
                 reason.append(f"content: {found.reason}")
     return [
-        PlaceScore(value, float(distance), "; ".join(reason))
+        PlaceScore(value, float(distance), "; ".join(reason), float(grey))
         if one.mask.any()
         else PlaceScore(np.nan, np.nan, HIDDEN)
-        for one, value, distance, reason in zip(cuts, values, distances, reasons, strict=True)
+        for one, value, distance, reason, grey in zip(
+            cuts, values, distances, reasons, of_luminance, strict=True
+        )
     ]

@@ -17,11 +17,12 @@ from unetpred.images.inputs import load_all
 from unetpred.images.sources import Source
 from unetpred.scoring.hole_outputs import HoleOutputs
 from unetpred.scoring.result import Result, combined
+from unetpred.scoring.scores import OUTPUTS
 
 if TYPE_CHECKING:
     import keras
 
-OUTPUTS = ("structure", "content")
+__all__ = ["OUTPUTS", "Predictor", "Result"]
 
 
 class Predictor:
@@ -101,7 +102,7 @@ class Predictor:
             is (H,W), (H,W,3), (N,H,W) or (N,H,W,3): a first axis of N gives each image its own,
             a last one of 3 each of red, green and blue. A path is a mask, or a folder of masks
             that are named like their images. A sequence has one for each image.
-        output : sequence of {"structure", "content"}
+        output : sequence of {"structure", "structure_luminance", "content"}
             The scores wanted.
         network_output : bool
             Whether the whole output of the network is wanted too.
@@ -175,17 +176,24 @@ class Predictor:
     def _scored(self, images, holes, boxes, filled, network_output, output, others) -> Result:
         from unetpred.network.vgg16 import CONTENT_LAYERS
         from unetpred.scoring.content import contents_of_holes
+        from unetpred.scoring.luminance import structure_luminance
         from unetpred.scoring.scores import structure
 
         count = len(images)
         reasons: list[list[str]] = [[] for _ in range(count)]
-        r = layers = total = None
+        layers = total = None
+        correlations: dict[str, np.ndarray] = {}
         of_others: list[np.ndarray] = []
-        if "structure" in output:
-            r = np.full(count, np.nan)
+        for name, correlate in (
+            ("structure", structure),
+            ("structure_luminance", structure_luminance),
+        ):
+            if name not in output:
+                continue
+            r = correlations[name] = np.full(count, np.nan)
             for i in range(count):
-                r[i], reason = structure(filled[i], images[i], holes[i % len(holes)])
-                reasons[i] += [f"structure: {reason}"] if reason else []
+                r[i], reason = correlate(filled[i], images[i], holes[i % len(holes)])
+                reasons[i] += [f"{name}: {reason}"] if reason else []
         if "content" in output:
             layers, total = np.full((count, len(CONTENT_LAYERS)), np.nan), np.full(count, np.nan)
             listed = [boxes[i % len(boxes)] for i in range(count)]
@@ -195,7 +203,16 @@ class Predictor:
                 total[i], layers[i] = score.total, score.layers
                 reasons[i] += [f"content: {score.reason}"] if score.reason else []
         joined = ["; ".join(reason) for reason in reasons]
-        return Result(r, total, layers, filled, network_output, joined, of_others)
+        return Result(
+            correlations.get("structure"),
+            total,
+            layers,
+            filled,
+            network_output,
+            joined,
+            of_others,
+            structure_luminance=correlations.get("structure_luminance"),
+        )
 
 
 def _filled(

@@ -39,6 +39,8 @@ class Result:
         What the images are called: their paths, or "images" in memory.
     indices : list of int or None
         Their positions in an array; None for image files.
+    structure_luminance : numpy.ndarray, (N,) float64, or None if not asked for
+        Structure of luminance alone, see `unetpred.scoring.luminance`.
     """
 
     structure: np.ndarray | None
@@ -52,6 +54,7 @@ class Result:
     content_of_others: list[np.ndarray] = field(default_factory=list)
     images: list[str] = field(default_factory=list)
     indices: list[int | None] = field(default_factory=list)
+    structure_luminance: np.ndarray | None = None
 
     def to_frame(self) -> pandas.DataFrame:
         """The scores as a table, with the columns of `unetpred.score`.
@@ -71,6 +74,8 @@ class Result:
         }
         if self.structure is not None:
             columns["structure"] = self.structure
+        if self.structure_luminance is not None:
+            columns["structure_luminance"] = self.structure_luminance
         if self.content is not None and self.content_layers is not None:
             columns["content"] = self.content
             for layer, values in zip(CONTENT_LAYERS, self.content_layers.T, strict=True):
@@ -117,4 +122,5 @@ def combined(results: Sequence[Result], groups: Sequence[Sequence[int]]) -> Resu
         pictures("filled") or [],
         pictures("network_output"),
         [reasons[row] for row in order],
+        structure_luminance=scores("structure_luminance"),
     )

@@ -9,7 +9,7 @@ Two scores with opposite directions (Uran et al. 2022, Neuron 110:1240-1257):
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     import keras
 
     from unetpred.holes.masks import Box
+
+#: The scores there are: what is asked for by these names, and what their columns are called.
+ScoreName = Literal["structure", "structure_luminance", "content"]
+OUTPUTS: tuple[ScoreName, ...] = get_args(ScoreName)
 
 #: Pixels whose standard deviation (0..255) is below this count as constant. It is some ten times
 #: the rounding of float32 at 255, and a tenth of the least variation of a 16-bit image.

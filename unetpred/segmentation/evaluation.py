@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,7 +43,7 @@ class _Compared(NamedTuple):
 
 
 def evaluate_files(
-    output_dir: str | os.PathLike,
+    output_dir: str | os.PathLike[str],
     segmenter: Segmenter | None = None,
     images: str | None = None,
     masks: str | None = None,
@@ -101,6 +101,8 @@ def evaluate_files(
     folder = make_folder(output_dir)
     if masks is not None:
         compared, known, count = _of_masks(masks, labels, voc, split, classes, void)
+    elif segmenter is None:
+        raise InputError("neither masks nor a segmenter is given; one of them is needed")
     else:
         compared, known, count = _of_network(segmenter, images, labels, voc, split, classes, void)
     if threshold is None:
@@ -168,7 +170,13 @@ def evaluate_files(
 
 
 def _of_network(
-    segmenter, images, labels, voc, split, classes, void
+    segmenter: Segmenter,
+    images: Any,
+    labels: Any,
+    voc: Any,
+    split: str,
+    classes: Any,
+    void: int | None,
 ) -> tuple[Iterator[_Compared], Classes, int]:
     known = segmenter.classes
     void = known.void if void is None else void
@@ -195,7 +203,9 @@ def _of_network(
     return compared(), known, len(checked)
 
 
-def _of_masks(masks, labels, voc, split, classes, void) -> tuple[Iterator[_Compared], Classes, int]:
+def _of_masks(
+    masks: Any, labels: Any, voc: Any, split: str, classes: Any, void: int | None
+) -> tuple[Iterator[_Compared], Classes, int]:
     truth, found, names = _readers(masks, labels, voc, split)
     if voc and void is None:
         void = 255
@@ -229,7 +239,9 @@ def _of_masks(masks, labels, voc, split, classes, void) -> tuple[Iterator[_Compa
     return compared(), known, len(names)
 
 
-def _readers(masks, labels, voc, split):
+def _readers(
+    masks: Any, labels: Any, voc: Any, split: str
+) -> tuple[Callable[[int], Label], Callable[[int], tuple[Label, str]], list[str]]:
     """Give (truth(i), (mask, its name)(i), names of labels)."""
     if voc:
         labels = [label for _, label in VOC(voc, split).pairs]

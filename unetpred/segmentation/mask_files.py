@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -64,8 +65,8 @@ class _Job:
 
 def write_masks(
     segmenter: Segmenter,
-    inputs: Sequence[str | os.PathLike],
-    output_dir: str | os.PathLike,
+    inputs: Sequence[str | os.PathLike[str]],
+    output_dir: str | os.PathLike[str],
     key: str | None = None,
     recursive: bool = False,
     overlays: bool = False,
@@ -135,9 +136,15 @@ def write_masks(
     return written
 
 
-def _jobs(inputs, folder: Path, key, recursive, errors: list[str]) -> list[_Job]:
+def _jobs(
+    inputs: Sequence[str | os.PathLike[str]],
+    folder: Path,
+    key: str | None,
+    recursive: bool,
+    errors: list[str],
+) -> list[_Job]:
     jobs = []
-    for given in map(os.fspath, inputs):
+    for given in (os.fspath(one) for one in inputs):
         if is_stack(given):
             jobs.append(_Job(folder / Path(given).stem, None, given))
             continue
@@ -163,7 +170,7 @@ def _jobs(inputs, folder: Path, key, recursive, errors: list[str]) -> list[_Job]
     return jobs
 
 
-def _note_settings(path: Path, segmenter: Segmenter, origin: dict, resume: bool) -> None:
+def _note_settings(path: Path, segmenter: Segmenter, origin: dict[str, Any], resume: bool) -> None:
     classes = segmenter.classes
     about = {
         **classes.as_dict(),
@@ -285,7 +292,7 @@ class _Shares:
             self._array = np.empty(self._shape, np.float32)
         return self._array
 
-    def __exit__(self, kind, error, trace) -> None:
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if self._path is None:
             return
         if kind is None:

@@ -6,6 +6,9 @@ layer gives a probability for each class.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -50,7 +53,7 @@ def build_segmenter(
     """
     config = Config("paper", width)
 
-    def convolve(name: str, x, filters: int):
+    def convolve(name: str, x: Any, filters: int) -> Any:
         return _convolution(name, config.filters(filters), kernel_initializer, activation="relu")(x)
 
     image = keras.Input((None, None, 3), name="image")
@@ -81,7 +84,7 @@ def build_training_segmenter(classes: int, width: float, side: int) -> keras.Mod
     """
     config = Config("paper", width)
 
-    def convolve(name: str, x, filters: int):
+    def convolve(name: str, x: Any, filters: int) -> Any:
         x = _convolution(name, config.filters(filters), "he_normal", use_bias=False)(x)
         return ops.relu(_normalisation(f"{name}_norm")(x))
 
@@ -92,7 +95,7 @@ def build_training_segmenter(classes: int, width: float, side: int) -> keras.Mod
     return keras.Model(image, output, name="training")
 
 
-def _convolution(name: str, filters: int, initializer: str, size: int = 3, **more):
+def _convolution(name: str, filters: int, initializer: str, size: int = 3, **more: Any) -> Any:
     return keras.layers.Conv2D(
         filters,
         size,
@@ -112,7 +115,7 @@ def _normalisation(name: str) -> keras.layers.Layer:
     return keras.layers.BatchNormalization(name=name)
 
 
-def _features(x, convolve):
+def _features(x: Any, convolve: Callable[[str, Any, int], Any]) -> Any:
     skips = []
     for block, (filters, count) in enumerate(ENCODER, start=1):
         for i in range(1, count + 1):

@@ -20,6 +20,8 @@ MULTIPLE = 32  # px; of what is computed at once, since five poolings halve it
 TILE = 1024  # px; the side of what is computed at once
 THRESHOLD = 0.5
 
+Turn = Callable[[np.ndarray], np.ndarray]
+
 
 class Segmenter:
     """A network that segments, ready for images of any size.
@@ -57,7 +59,7 @@ class Segmenter:
 
     def __init__(
         self,
-        weights: str | os.PathLike | keras.Model,
+        weights: str | os.PathLike[str] | keras.Model,
         classes: Classes | None = None,
         tile: int = TILE,
         turning: bool = False,
@@ -148,13 +150,13 @@ class Segmenter:
         return np.array(forward(self.model, [batch])[0][0], np.float32)
 
 
-def _symmetry(transpose: bool, up: bool, left: bool) -> tuple[Callable, Callable]:
+def _symmetry(transpose: bool, up: bool, left: bool) -> tuple[Turn, Turn]:
     steps = np.s_[:: -1 if up else 1, :: -1 if left else 1]
 
-    def turn(x):
+    def turn(x: np.ndarray) -> np.ndarray:
         return (x.swapaxes(0, 1) if transpose else x)[steps]
 
-    def back(x):
+    def back(x: np.ndarray) -> np.ndarray:
         return x[steps].swapaxes(0, 1) if transpose else x[steps]
 
     return turn, back

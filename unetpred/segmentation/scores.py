@@ -17,7 +17,9 @@ from unetpred.segmentation.measures import OVERALL, PER_CLASS, constant, interva
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 
 
-def scores_of(total: np.ndarray, known: Classes, confusions: list, seed: int) -> dict[str, Any]:
+def scores_of(
+    total: np.ndarray, known: Classes, confusions: list[np.ndarray], seed: int
+) -> dict[str, Any]:
     """Put the scores of a confusion matrix together, with their intervals."""
     measured = measures_of(total)
     scores: dict[str, Any] = {name: measured[name] for name in OVERALL}

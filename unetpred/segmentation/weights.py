@@ -28,7 +28,7 @@ def known_segmenters() -> list[Known]:
     return [Known(name, folder / file, "shipped, segments") for name, file in SHIPPED.items()]
 
 
-def find_segmenter(name_or_file: str | os.PathLike) -> Path:
+def find_segmenter(name_or_file: str | os.PathLike[str]) -> Path:
     """Give the file of weights given by name or by file.
 
     Raises
@@ -48,7 +48,7 @@ def find_segmenter(name_or_file: str | os.PathLike) -> Path:
     return Path(given)
 
 
-def is_segmenter(name_or_file: str | os.PathLike) -> bool:
+def is_segmenter(name_or_file: str | os.PathLike[str]) -> bool:
     """Whether a name or file is that of a network that segments."""
     from unetpred.io.hdf5 import open_hdf5
 
@@ -59,7 +59,7 @@ def is_segmenter(name_or_file: str | os.PathLike) -> bool:
         return False
 
 
-def load_segmenter(name_or_file: str | os.PathLike) -> tuple[keras.Model, dict[str, Any]]:
+def load_segmenter(name_or_file: str | os.PathLike[str]) -> tuple[keras.Model, dict[str, Any]]:
     """Read weights.
 
     Parameters
@@ -114,9 +114,9 @@ def save_segmenter(
     model: keras.Model,
     classes: Classes,
     width: float,
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     dtype: str = "float32",
-    **notes,
+    **notes: Any,
 ) -> None:
     """Write weights, whole or not at all.
 

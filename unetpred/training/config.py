@@ -43,7 +43,7 @@ class TrainConfig:
         `unetpred.training.first_weights.carry_colours`; "vgg16" for the encoder; "vgg16_mean" for
         both; the name or the file of weights; or the `state.h5` of a run.
     vgg_weights : str, optional
-        File of VGG-16. Without it ImageNet's are downloaded where VGG-16 is needed.
+        File of VGG-16. Without it ImageNet's are taken: those that ship, or Keras downloads them.
     loss : {"hole", "upstream"}
         `unetpred.training.losses.hole_loss` or `unetpred.training.losses.upstream_loss`.
     loss_weights : dict of str to float

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -104,7 +105,7 @@ class Classes:
         table[IGNORED] = 0 if self.void is None else self.void
         return table[indices]
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Plain values, as they are kept beside weights."""
         return {
             "classes": list(self.names),
@@ -114,7 +115,7 @@ class Classes:
         }
 
     @classmethod
-    def from_dict(cls, about: dict) -> Classes:
+    def from_dict(cls, about: dict[str, Any]) -> Classes:
         """Undo `as_dict`; raises KeyError, TypeError or ValueError where it is none."""
         names = tuple(map(str, about["classes"]))
         values = tuple(map(int, about["values"]))
@@ -142,7 +143,7 @@ def default_colours(values: Sequence[int]) -> tuple[tuple[int, int, int], ...]:
 
 
 def read_classes(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
 ) -> tuple[list[str], list[tuple[int, int, int]] | None]:
     """Read a file of classes: one a line, the first one index 0.
 

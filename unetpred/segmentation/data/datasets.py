@@ -17,6 +17,8 @@ from unetpred.images.formats.tiff_pages import STACK_ENDINGS, Pages, is_stack
 from unetpred.images.sources import levels
 from unetpred.segmentation.data.labels import Label, label_of, read_label
 
+AnyPath = str | os.PathLike[str]
+
 logger = logging.getLogger(__name__)
 
 _warn = Warner()  # images are read again and again
@@ -48,7 +50,7 @@ class Dataset:
     """
 
     void: int | None = None
-    classes: str | os.PathLike | None = None
+    classes: AnyPath | None = None
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -79,7 +81,12 @@ class Dataset:
 class _Files(Dataset):
     """Pairs of files."""
 
-    def __init__(self, pairs: Sequence[tuple[Path, Path]], classes=None, void=None):
+    def __init__(
+        self,
+        pairs: Sequence[tuple[Path, Path]],
+        classes: AnyPath | None = None,
+        void: int | None = None,
+    ):
         self.pairs, self.classes, self.void = list(pairs), classes, void
 
     def __len__(self) -> int:
@@ -117,7 +124,13 @@ class Folders(_Files):
         If a folder has no files, an image no label, or two files the same stem.
     """
 
-    def __init__(self, images, labels, classes=None, void=None):
+    def __init__(
+        self,
+        images: AnyPath,
+        labels: AnyPath,
+        classes: AnyPath | None = None,
+        void: int | None = None,
+    ):
         super().__init__(pair_by_stem(images, labels), classes, void)
 
 
@@ -139,7 +152,13 @@ class VOC(_Files):
         If a folder, the list or a file that it names is missing.
     """
 
-    def __init__(self, root, split: str, classes=None, void: int | None = 255):
+    def __init__(
+        self,
+        root: AnyPath,
+        split: str,
+        classes: AnyPath | None = None,
+        void: int | None = 255,
+    ):
         root = Path(root)
         images, labels = root / "JPEGImages", root / "SegmentationClass"
         lists = root / "ImageSets" / "Segmentation"
@@ -184,7 +203,13 @@ class Stacks(Dataset):
         If a file cannot be read, or they have not as many pages.
     """
 
-    def __init__(self, images, labels, classes=None, void=None):
+    def __init__(
+        self,
+        images: AnyPath,
+        labels: AnyPath,
+        classes: AnyPath | None = None,
+        void: int | None = None,
+    ):
         self._images, self._labels = Pages(images), Pages(labels)
         self.classes, self.void = classes, void
         if len(self._images) != len(self._labels):
@@ -209,7 +234,7 @@ class Stacks(Dataset):
         return self._labels.name(index)
 
 
-def read_image(path: str | os.PathLike) -> np.ndarray:
+def read_image(path: AnyPath) -> np.ndarray:
     """Read an image file of any size, (H,W,3) float32, 0..255."""
     pixels, notes = decode_image(path)
     for note in notes:
@@ -226,7 +251,7 @@ def read_page(pages: Pages, index: int) -> np.ndarray:
 
 
 def pair_by_stem(
-    images: str | os.PathLike, labels: str | os.PathLike, only: Sequence[Path] | None = None
+    images: AnyPath, labels: AnyPath, only: Sequence[Path] | None = None
 ) -> list[tuple[Path, Path]]:
     """Give the images of a folder, each with the file of the same stem in another one.
 
@@ -258,7 +283,7 @@ def pair_by_stem(
     return pairs
 
 
-def _by_stem(folder: str | os.PathLike, endings: Sequence[str]) -> dict[str, Path]:
+def _by_stem(folder: AnyPath, endings: Sequence[str]) -> dict[str, Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: is not a folder")
@@ -276,7 +301,9 @@ def _by_stem(folder: str | os.PathLike, endings: Sequence[str]) -> dict[str, Pat
     return found
 
 
-def open_dataset(images, labels, classes=None, void=None) -> Dataset:
+def open_dataset(
+    images: AnyPath, labels: AnyPath, classes: AnyPath | None = None, void: int | None = None
+) -> Dataset:
     """Two folders, or two TIFF files of several pages, as a `Dataset`."""
     if str(images).lower().endswith(STACK_ENDINGS) and not os.path.isdir(images):
         if not is_stack(images):

@@ -35,7 +35,7 @@ class Label(NamedTuple):
     palette: np.ndarray | None = None
 
 
-def read_label(path: str | os.PathLike) -> Label:
+def read_label(path: str | os.PathLike[str]) -> Label:
     """Read a label file: png, tif, bmp, gif or what else Pillow knows.
 
     Raises
@@ -96,7 +96,7 @@ class Survey:
         The value of pixels that do not count; of labels in colour, the line of the file.
     """
 
-    def __init__(self, classes: str | os.PathLike | None = None, void: int | None = None):
+    def __init__(self, classes: str | os.PathLike[str] | None = None, void: int | None = None):
         if void is not None and not 0 <= void <= 255:
             raise InputError(f"void is {void}; a value of labels, 0..255, is needed")
         self._names: list[str] | None = None
@@ -233,7 +233,7 @@ class Survey:
 
 def survey(
     labels: Iterable[tuple[str, Label]],
-    classes: str | os.PathLike | None = None,
+    classes: str | os.PathLike[str] | None = None,
     void: int | None = None,
 ) -> Classes:
     """Tell the classes of labels, each with the name that messages call it; see `Survey`."""
@@ -243,7 +243,7 @@ def survey(
     return looked.classes()
 
 
-def write_mask(path: str | os.PathLike, values: np.ndarray, palette: np.ndarray) -> None:
+def write_mask(path: str | os.PathLike[str], values: np.ndarray, palette: np.ndarray) -> None:
     """Write a png with a palette.
 
     Parameters

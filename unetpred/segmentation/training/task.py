@@ -122,7 +122,7 @@ class Segmenting:
     def write(self, model: keras.Model, path: Path, step: int) -> None:
         save_segmenter(model, self.classes, self.width, path, step=step)
 
-    def batch(self, step: int, final: bool) -> tuple:
+    def batch(self, step: int, final: bool) -> tuple[Any, ...]:
         """Give images (N,S,S,3) uint8, labels (N,S,S) uint8, weights where borders have them, and
         names."""
         size, crops, names = self.config.batch_size, [], []
@@ -222,6 +222,10 @@ def _datasets(
             raise InputError("val_images is given without val_labels; both are needed")
         held_out = open_dataset(config.val_images, config.val_labels, config.classes, train.void)
     elif held_out is None and isinstance(config.val_split, str):
+        if not config.voc:
+            raise InputError(
+                f"val_split {config.val_split!r} names a list of voc, which is not given"
+            )
         held_out = VOC(config.voc, config.val_split, config.classes, train.void)
     cache = cache_bytes() // 2
     if held_out is not None:
