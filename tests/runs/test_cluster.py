@@ -11,6 +11,7 @@ import numpy as np
 import pandas
 import pytest
 from PIL import Image
+from segmenters import THREE, WIDTH
 from tables import table, write
 
 import unetpred
@@ -151,6 +152,91 @@ def _yielding(client):
     yield client
 
 
+@pytest.fixture
+def both(client, monkeypatch, capsys, tmp_path):
+    """Run a command here and on the cluster; give the folders of their results."""
+
+    def go(*arguments, code=0):
+        folders = []
+        for name, where in (("one", []), ("two", ["--cluster", "x"])):
+            folders.append(tmp_path / name)
+            folders[-1].mkdir()
+            given = [str(word).replace("OUT", str(folders[-1])) for word in arguments]
+            assert main([*given, *where]) == code, capsys.readouterr().err
+        return folders
+
+    original = connect.cluster_client
+    monkeypatch.setattr(
+        connect, "cluster_client", lambda where: _yielding(client) if where else original(where)
+    )
+    return go
+
+
+def same_files(one, other, apart=()):
+    """Of two folders, but for when they were made."""
+    names = sorted(str(path.relative_to(one)) for path in one.rglob("*.*"))
+    assert names == sorted(str(path.relative_to(other)) for path in other.rglob("*.*")) and names
+    for name in set(names) - set(apart):
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("context", [90, "full"])
+def test_maps(both, weights, pictures, tmp_path, context):
+    write(tmp_path / "a.png", pictures[0])
+    one, two = both(
+        "map", "--input", tmp_path / "a.png", "--weights", weights, "--stride", 20,
+        "--mask_size", 30, "--context", context, "--save", "OUT/m.npz", "--batch_size", 2,
+    )  # fmt: skip
+    same_files(one, two, ["m.npz"])
+    with np.load(one / "m.npz") as mine, np.load(two / "m.npz") as theirs:
+        assert np.isfinite(mine["structure"]).any()
+        for name in ("structure", "reason", "x", "y"):
+            np.testing.assert_array_equal(mine[name], theirs[name])
+
+
+def test_features(both, folder, weights):
+    one, two = both(
+        "features", "--input", *folder, "--weights", weights, "--layers", "vblock1_*",
+        "vblock5_*", "--pool", "mean", "--save", "OUT/f.npz", "--batch_size", 4, code=1,
+    )  # fmt: skip
+    with np.load(one / "f.npz") as mine, np.load(two / "f.npz") as theirs:
+        assert set(mine) == set(theirs) and "vblock5_conv_1" in set(mine)
+        for name in set(mine) - {"provenance"}:
+            np.testing.assert_array_equal(mine[name], theirs[name])
+
+
+@pytest.mark.parametrize("sent", [False, True])
+def test_evaluations(both, photographs, weights, monkeypatch, sent):
+    if sent:  # as if workers had no photographs
+        monkeypatch.setattr(cluster_run._Run, "_sends", lambda self, path: True)
+    one, two = both(
+        "evaluate", "--weights", weights, "--data_dir", photographs, "--holes", 30, "--output",
+        "structure", "--batch_size", 2, "--output_dir", "OUT", "--quiet",
+    )  # fmt: skip
+    for name in ("evaluation.csv", "summary.csv"):
+        assert table(one / name)[1] == table(two / name)[1]
+    same_files(one, two, ["evaluation.csv", "summary.csv", "summary.md"])
+
+
+@pytest.mark.parametrize("sent", [False, True])
+def test_masks(both, folder, pictures, tmp_path, monkeypatch, sent):
+    from unetpred.segmentation.network import build_segmenter
+    from unetpred.segmentation.weights import save_segmenter
+
+    save_segmenter(build_segmenter(3, WIDTH), THREE, WIDTH, tmp_path / "three.weights.h5")
+    if sent:  # as if workers had no images
+        monkeypatch.setattr(cluster_run._Run, "_sends", lambda self, path: True)
+    first, *others = map(Image.fromarray, pictures)
+    first.save("pages.tif", save_all=True, append_images=others)
+    one, two = both(
+        "segment", "predict", "--input", *folder, "pages.tif", "--weights",
+        tmp_path / "three.weights.h5", "--overlay", "--probabilities", "npy", "--output_dir",
+        "OUT", code=1,
+    )  # fmt: skip
+    same_files(one, two, ["segment.json"])
+    assert (two / "pages_mask.tif").is_file() and (two / "s_0001_mask.png").is_file()
+
+
 def test_stopped_and_gone_on_with(client, folder, run, weights, monkeypatch):
     """By the command line, with arrays and pictures; what is finished is not computed again."""
     from unetpred.runs.partial import Parts
@@ -208,6 +294,8 @@ def test_what_is_there_is_kept_when_it_stops(client):
     with pytest.raises(Stopped, match=r"[0-9]+ of 100 are kept"):
         run_batches(batches, Squares(slow=60, seconds=2), Kept(), client=client)
     assert asked
+    with worker._lock:  # it is over there too
+        pass
 
 
 def test_a_worker_that_hangs(client):

@@ -59,7 +59,7 @@ class Work(Generic[Batch, Read, Rows]):
         """What is pickled in its place, without anything that `pack` sends along."""
         return self
 
-    def located(self, files: Mapping[str, str]) -> Work:
+    def located(self, files: Mapping[str, Any]) -> Work:
         """The same work with its weights in other places, there where it is done."""
         return self
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -69,6 +69,13 @@ class Scoring:
     def luminance(self) -> bool:
         """Whether structure is wanted of luminance, too."""
         return "structure_luminance" in self.output
+
+    def files(self) -> dict[str, Path]:
+        """The files of `weights` and `vgg_weights`, as far as they are needed and there."""
+        files = {"weights": find_weights(self.weights)[1]}
+        if self.content and (vgg := vgg_file(self.vgg_weights)):
+            files["vgg_weights"] = vgg
+        return files
 
 
 @dataclass
@@ -135,10 +142,7 @@ class ScoreWork(JobPacking, Work[list[Job], Loaded, list[Outcome]]):
 
     def weights(self) -> dict[str, Path]:
         """As of `Work`."""
-        files = {"weights": find_weights(self._scoring.weights)[1]}
-        if self._scoring.content and (vgg := vgg_file(self._scoring.vgg_weights)):
-            files["vgg_weights"] = vgg
-        return files
+        return self._scoring.files()
 
     def sent(self) -> ScoreWork:
         """As of `Work`."""
@@ -146,7 +150,7 @@ class ScoreWork(JobPacking, Work[list[Job], Loaded, list[Outcome]]):
         other._scenes = sent_scenes(self._scenes)
         return other
 
-    def located(self, files: Mapping[str, str]) -> ScoreWork:
+    def located(self, files: Mapping[str, Any]) -> ScoreWork:
         """As of `Work`."""
         other = copy(self)
         other._scoring = replace(self._scoring, **files)

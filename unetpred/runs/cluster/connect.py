@@ -96,6 +96,8 @@ def _local(where: str) -> Iterator[Any]:
     settings = {
         "distributed.scheduler.allowed-failures": 2,  # the third death is the last
         "distributed.scheduler.worker-ttl": f"{SILENT}s",
+        # workers that die come again, as slowly as a busy machine starts them
+        "distributed.deploy.lost-worker-timeout": "1h",
         # rows are handed on at once: what fills memory is the network, which cannot be spilled
         "distributed.worker.memory.target": False,
         "distributed.worker.memory.spill": False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
@@ -66,7 +67,7 @@ class JobPacking:
                 )
             elif isinstance(source, MemorySource) or sends(source.path):
                 if id(source) not in held:  # a picture with several holes travels once
-                    held[id(source)] = _with_pixels(source)
+                    held[id(source)] = with_pixels(source)
                 source = held[id(source)]
             else:
                 stamp = job.stamp
@@ -78,22 +79,26 @@ class JobPacking:
 
     def unpack(self, packed: Packed) -> list[Job]:
         """As `unetpred.runs.long_run.Work.unpack`."""
-        readers = self.__dict__.setdefault("_readers", _Recent())
         for job, stamp in zip(packed.jobs, packed.stamps, strict=True):
             if stamp is None:
                 continue
             if job.stamp != stamp:
                 raise NotHere(job.source.path)
-            # what a reader has learnt of a file, and the part of it that it has read, stay
-            job.source = readers(
-                (job.source.path, job.source.index, stamp),
-                read_by(job.source, lambda reader, s=stamp: readers((reader.path, s), reader)),
-            )
+            job.source = self._known(job.source, stamp)
         if packed.masks:
             masks = getattr(self._scenes, "masks", None)
             assert isinstance(masks, HandedMasks)
             masks.hand(packed)
         return packed.jobs
+
+    def _known(self, source: Source, stamp: str) -> Source:
+        """The same picture of the batches before: what was learnt and read of its file stays."""
+        readers = self.__dict__.setdefault("_readers", _Recent())
+
+        def known(reader: Any) -> Any:
+            return readers((source.path, stamp), reader)
+
+        return readers((source.path, source.index, stamp), read_by(source, known))
 
 
 class HandedMasks:
@@ -159,14 +164,28 @@ class _Recent:
         return _Recent, ()
 
 
-def _with_pixels(source: Source) -> Source:
+def stamp_of(path: str) -> str:
+    """Changes when a file does; empty without one."""
+    try:
+        info = os.stat(path)
+    except OSError:
+        return ""
+    return f"{info.st_size}-{info.st_mtime_ns}"
+
+
+def with_pixels(source: Source) -> Source:
+    """The same picture, read already; or what is wrong with it."""
     try:
         pixels = source.load()
     except InputError as error:
         return Source(source.path, source.index, _Held(str(error), source.size))
-    small = pixels.astype(np.uint8)  # a quarter of the bytes, where nothing is lost by it
-    held = _Held(small if (small == pixels).all() else pixels, source.size)
-    return Source(source.path, source.index, held)
+    return Source(source.path, source.index, _Held(shrunk(pixels), source.size))
+
+
+def shrunk(pixels: np.ndarray) -> np.ndarray:
+    """The same numbers in a quarter of the bytes, where nothing is lost by it."""
+    small = pixels.astype(np.uint8)
+    return small if (small == pixels).all() else pixels
 
 
 def _mask(masks: Any, job: Job) -> np.ndarray | str:
