@@ -26,6 +26,16 @@ def test_a_pil_image_of_any_mode_is_its_file(tmp_path, rgb, mode):
         assert (source.path, source.index) == (str(path), None)
 
 
+@pytest.mark.parametrize("value", [-1, 65536])
+def test_a_pil_image_of_more_than_16_bits_is_named(rgb, value):
+    deep = rgb[..., 0].astype("int32")
+    deep[0, 0] = value
+    (wrong, right) = list_inputs([Image.fromarray(deep), Image.fromarray(rgb)])
+    with pytest.raises(InputError, match=f"image 0: has values from .*{value}.*0..65535"):
+        wrong.sources[0].load()
+    assert right.sources[0].load().shape == (*rgb.shape[:2], 3)
+
+
 def test_an_opened_photograph_is_upright(tmp_path, rgb):
     exif = Image.Exif()
     exif[0x0112] = 6

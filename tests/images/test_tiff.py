@@ -175,6 +175,16 @@ def test_what_cannot_be_used_is_said(tmp_path, dtype, channels, options, said):
         decode_image(write_tiff(tmp_path / "a.tif", samples, **options))
 
 
+def test_a_compression_that_is_unknown(tmp_path, rng):
+    path = write_tiff(tmp_path / "a.tif", rng.integers(0, 256, (H, W, 1), "uint8"))
+    data = path.read_bytes()
+    entry = struct.pack("<HHI", 259, 3, 1)  # compression
+    start = data.index(entry) + len(entry)
+    path.write_bytes(data[:start] + struct.pack("<H", 34712) + data[start + 2 :])  # JPEG 2000
+    with pytest.raises(InputError, match=r"a\.tif: is a TIFF of a kind or compression"):
+        decode_image(path)
+
+
 def test_a_channel_of_unspecified_kind_is_named(tmp_path, rng):
     samples, bits = stored(rng, 8, 4)
     pixels, notes = shown(write_tiff(tmp_path / "a.tif", samples, bits, extra=(0,)))

@@ -179,10 +179,17 @@ def test_without_resume_it_starts_afresh_and_says_so(run, passes, stopped):
     assert "--resume goes on" in err and not Path("b.npz.part").exists()
 
 
-def test_a_torn_file_is_one_line(run, stopped):
+def test_a_damaged_file_is_one_line_and_kept(run, passes, stopped):
     whole = Path("b.npz.part").read_bytes()
-    for count in (0, 3, len(whole) // 2):
-        Path("b.npz.part").write_bytes(whole[:count])
-        code, out, err = run("--save", "b.npz", "--resume")
-        assert (code, out) == (2, "") and err.count("\n") == 1
-        assert "b.npz.part: cannot be read" in err and "remove it" in err
+    expected = None
+    half = bytearray(whole)
+    half[len(whole) // 2] ^= 4
+    for number, content in enumerate((b"", whole[:3], whole[: len(whole) // 2], bytes(half)), 1):
+        Path("b.npz.part").write_bytes(content)
+        passes.places = 0
+        code, out, err = run("--save", "b.npz", "--resume", "--quiet")
+        assert (code, out) == (0, "") and err.count("\n") == 1 and passes.places == PLACES
+        assert "b.npz.part: is damaged" in err and f"b.npz.part.damaged-{number}" in err
+        assert Path(f"b.npz.part.damaged-{number}").read_bytes() == content
+        expected = expected or load("b.npz")
+        assert_same(load("b.npz"), expected)

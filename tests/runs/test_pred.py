@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 from tables import table, write
 
+from unetpred import score
 from unetpred.holes.masks import hole_mask
 from unetpred.scoring.predictor import Predictor
 
@@ -78,8 +79,9 @@ def test_same_digits_twice(run, pictures):
 def test_two_scores_in_the_order_given(run, pictures):
     np.save("s.npy", pictures)
     code, _, _ = run("--input", "s.npy", "--output", "content", "structure", "--vgg_weights", VGG,
-                     "--save", "t.json")  # fmt: skip
-    both = np.load("s_pred.npy")
+                     "--save", "t.json", "--save_scores", "r.npy")  # fmt: skip
+    both = np.load("r.npy")
+    assert not Path("s_pred.npy").exists()
     rows = json.loads(Path("t.json").read_text())["rows"]
     assert code == 0 and both.shape == (3, 2)
     assert "sha256" in json.loads(Path("t.json").read_text())["provenance"]["vgg_weights"]
@@ -172,6 +174,50 @@ def test_pictures_have_names_of_their_own(run, pictures):
     assert {path.name for path in Path().glob("*_filled*.png")} == {
         "a_filled.png", "a_filled_2.png", "d_a_filled.png", "d_a_filled_2.png"
     }  # fmt: skip
+
+
+def test_filled_in_pictures_of_their_own_size(run, pictures, weights):
+    write("d/a.png", pictures[0])
+    write("d/b.png", pictures[1][:90])
+    np.save("s.npy", pictures[2])
+    options = ["--save_filled", "out/new", "--save_prediction", "p.npy"]
+    assert run("--input", "s.npy", "--save", "t.csv", *options)[0] == 0
+    with Image.open("out/new/s_0000_filled.png") as picture:
+        filled = np.asarray(picture)
+    np.testing.assert_array_equal(filled, np.floor(np.load("p.npy")[0] + 0.5))
+    found = score(["d", pictures[2]], save_filled="py", weights=weights)
+    assert len(found) == 3
+    names = {path.name: np.asarray(Image.open(path)) for path in Path("py").iterdir()}
+    assert set(names) == {"a_filled.png", "b_filled.png", "images_0000_filled.png"}
+    assert names["b_filled.png"].shape == (90, 120, 3)
+    np.testing.assert_array_equal(names["images_0000_filled.png"], filled)
+    visible = hole_mask((90, 120)) == 1
+    np.testing.assert_array_equal(names["b_filled.png"][visible], pictures[1][:90][visible])
+    code, _, err = run("--input", "d", "--save_filled", "x", "--save_images", "./x")
+    assert code == 2 and "would be both --save_images and --save_filled" in err
+
+
+def test_nothing_is_written_beside_an_array_where_files_are_named(run, pictures):
+    Path("stimuli").mkdir()
+    np.save("stimuli/s.npy", pictures)
+    Path("stimuli").chmod(0o555)
+    try:
+        code, _, err = run("--input", "stimuli/s.npy", "--save", "t.csv", "--save_scores", "r.npy")
+        again = run("--input", "stimuli/s.npy", "--save_scores", "r.npy", "--resume")
+        assert [path.name for path in Path("stimuli").iterdir()] == ["s.npy"]
+    finally:
+        Path("stimuli").chmod(0o755)
+    assert (code, again[0]) == (0, 0), err + again[2]
+    rows = table("t.csv")[1]
+    np.testing.assert_array_equal(np.load("r.npy"), [float(row["structure"]) for row in rows])
+    assert {path.name for path in Path().iterdir()} == {"stimuli", "t.csv", "r.npy"}
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_of_before(run, pictures, monkeypatch):
+    np.save("s.npy", pictures)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    code, _, err = run("--input", "s.npy")
+    assert code == 2 and "cannot be written to; --save FILE puts scores elsewhere" in err
 
 
 def test_results_overwrite_neither_inputs_nor_each_other(run, pictures):

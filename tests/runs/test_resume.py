@@ -16,34 +16,6 @@ from unetpred.runs import scoring as batch
 from unetpred.scoring.predictor import Predictor
 
 
-@pytest.fixture
-def stack(pictures):
-    return np.concatenate([pictures, pictures[:, ::-1], pictures[:, :, ::-1]])  # (9,100,120,3)
-
-
-@pytest.fixture
-def scored(monkeypatch):
-    """Count the images that are scored; stop by a signal after so many batches."""
-
-    class Counter:
-        images, stop_after, signal = 0, None, signal.SIGINT
-
-    counter, original = Counter(), Predictor.score
-
-    def score(self, images, *args, **kwargs):
-        counter.images += len(images)
-        result = original(self, images, *args, **kwargs)
-        if counter.stop_after is not None:
-            counter.stop_after -= 1
-            if counter.stop_after == 0:
-                counter.stop_after = None
-                os.kill(os.getpid(), counter.signal)
-        return result
-
-    monkeypatch.setattr(Predictor, "score", score)
-    return counter
-
-
 def test_interrupted_and_resumed_is_uninterrupted(run, stack, scored):
     for i in (0, 1, 2, 3, 5, 6):
         write(f"d/{i}.png", stack[i])
@@ -95,7 +67,8 @@ def test_what_ends_while_results_are_written_can_be_gone_on_with(run, stack, sco
     with monkeypatch.context() as patch:
         patch.setattr(batch, "write_files", full)
         code, out, err = run(*arguments)
-    assert (code, out, scored.images) == (2, [], 4) and "No space left on device" in err
+    assert (code, out, scored.images) == (1, [], 4) and "No space left on device" in err
+    assert "kept in t.csv.part; go on with: " in err and len(err.splitlines()) == 1
     assert not Path("t.csv").exists() and not Path("p.npy").exists()
     assert run(*arguments, "--resume")[0] == 0
     assert scored.images == 4  # nothing again
@@ -128,12 +101,11 @@ def test_changed_pictures_are_scored_again(run, stack, scored, interrupted):
     [
         (["--mask_size", "30"], "hole"),
         (["--context", "90"], "context"),
-        (["--input", "s.npy", "other.npy"], "inputs"),
+        (["--covariates"], "covariates"),
         (["--save_prediction", "p.npy"], "save_prediction"),
     ],
 )
 def test_other_settings_are_refused(run, stack, interrupted, changed, what):
-    np.save("other.npy", stack[:1])
     before = Path("t.csv.part").read_bytes()
     code, out, err = run(*interrupted, *changed, "--resume")
     assert (code, out) == (2, []) and f"({what}: " in err and len(err.splitlines()) == 1
@@ -155,7 +127,8 @@ def test_nothing_to_resume(run, stack, scored):
     assert code == 2 and "--save FILE" in err
     Path("t.csv.part").write_text("no rows\n")
     code, _, err = run("--input", "s.npy", "--save", "t.csv", "--resume")
-    assert code == 2 and "t.csv.part" in err and len(err.splitlines()) == 1
+    assert code == 0 and "t.csv.part: is damaged" in err and scored.images == 4
+    assert Path("t.csv.part.damaged-1").read_text() == "no rows\n"
 
 
 def test_sites_are_gone_on_with(run, stack, scored):
@@ -174,8 +147,8 @@ def test_sites_are_gone_on_with(run, stack, scored):
     scored.stop_after = 1
     assert run(*arguments)[0] == 130
     Path("s.csv").write_text("x,y\n1,2\n" + rows)
-    code, _, err = run(*arguments, "--resume")
-    assert code == 2 and "(hole: " in err
+    code, _, err = run(*arguments, "--resume")  # a site more, beside the six that are done
+    assert code == 0 and "1 site is new" in err and len(table("t.csv")[1]) == 8
 
 
 def test_no_table_leaves_nothing_behind(run, stack, scored):
@@ -215,4 +188,4 @@ def test_killed(tmp_path, stack, weights):
     scores = Predictor(weights, batch_size=2)(stack)
     np.testing.assert_allclose([row["structure"] for row in resumed], scores.structure, atol=1e-6)
     np.testing.assert_allclose(filled, scores.filled, atol=1e-3)
-    assert {path.name for path in tmp_path.iterdir()} == {"s.npy", "s_pred.npy", "t.json", "p.npy"}
+    assert {path.name for path in tmp_path.iterdir()} == {"s.npy", "t.json", "p.npy"}

@@ -276,6 +276,7 @@ def test_progress(of, pictures):
         ({"sites": pandas.DataFrame({"x": [60], "y": [50]})}, "a column index"),
         ({"client": object()}, "`client`"),
         ({"mask": "nosuch.npy"}, r"nosuch\.npy"),
+        ({"mask": hole_mask((100, 120))[..., None] ** [0, 1, 1]}, "mask: hides some colours"),
     ],
 )
 def test_bad_arguments(of, pictures, options, message):
@@ -315,6 +316,9 @@ def test_predictor_maps_and_features_take_the_same(weights, pictures, tmp_path):
     own = predictor(mixed, masks)
     alone = predictor(pictures[2], masks[2])
     assert own.structure[2] == pytest.approx(alone.structure[0], abs=1e-5)
+    Image.fromarray((masks[1] * 255).astype("uint8")).save(tmp_path / "m.png")
+    from_files = predictor(mixed, [masks[0], tmp_path / "m.png", masks[2]])
+    np.testing.assert_array_equal(from_files.structure, own.structure)
     with pytest.raises(InputError, match="mask 1: has shape"):
         predictor(mixed, [masks[0], masks[0], masks[0]])
     network = unetpred.load_model(weights)

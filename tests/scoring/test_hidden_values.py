@@ -118,7 +118,7 @@ def test_of_holes_of_the_command_line(predictor, image, shape, context):
 def test_in_maps(predictor, image, monkeypatch, context):
     fillings = []
 
-    def spy(image, hole, places, cut, filled, vgg):
+    def spy(image, hole, places, cut, filled, *_):
         top, left = cut[0].corner
         fillings.append(filled[0, top : top + 20, left : left + 20])
         return [PlaceScore(0.0, 0.0, "")]

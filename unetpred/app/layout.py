@@ -108,7 +108,7 @@ class Widgets:
         # what belongs to one tab of a browser
         self.picture, self.spot, self.rows = gr.State(picture), gr.State(None), gr.State([])
         self.found_map, self.found_mask = gr.State(None), gr.State(None)
-        self.geometry = gr.HTML(geometry(picture), padding=False)
+        self.geometry = gr.HTML(geometry(picture), padding=False, elem_id="frame")
         with gr.Row():
             with gr.Column(scale=1, min_width=180):
                 self.upload = gr.UploadButton(
@@ -176,6 +176,16 @@ class Widgets:
                     self.paint = gr.Button(
                         "Score what is painted", variant="primary", elem_id="paint"
                     )
+                self.panels = gr.Gallery(
+                    label="Around the hole",
+                    format="png",
+                    columns=3,
+                    height="auto",
+                    object_fit="contain",
+                    visible=False,
+                    buttons=["download", "fullscreen"],
+                    elem_id="panels",
+                )
             with gr.Column(scale=4, min_width=320):
                 self.scores = gr.Markdown(elem_id="scores")
                 self.size = gr.Slider(
@@ -224,16 +234,6 @@ class Widgets:
                         elem_id="units",
                         min_width=120,
                     )
-        self.panels = gr.Gallery(
-            label="Around the hole",
-            format="png",
-            columns=3,
-            height="auto",
-            object_fit="contain",
-            visible=False,
-            buttons=["download", "fullscreen"],
-            elem_id="panels",
-        )
         self.call = gr.Code(
             language="python",
             label="The same in Python",

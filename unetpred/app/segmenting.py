@@ -11,7 +11,7 @@ import numpy as np
 from unetpred.app.engine import Engine
 from unetpred.app.history import new_folder
 from unetpred.app.opened import Picture
-from unetpred.segmentation.classes import Classes
+from unetpred.segmentation.data.classes import Classes
 
 
 @dataclass
@@ -88,7 +88,7 @@ def save_mask(found: Segmented) -> list[str]:
     """Write a mask as NAME_mask.png, indexed, and over its picture as NAME_overlay.png."""
     from PIL import Image
 
-    from unetpred.segmentation.labels import write_mask
+    from unetpred.segmentation.data.labels import write_mask
 
     folder, stem = new_folder(), Path(found.picture.name).stem
     mask, overlay = folder / f"{stem}_mask.png", folder / f"{stem}_overlay.png"

@@ -27,7 +27,7 @@ FILLED = {
 }
 AROUND = 2.0  # what is shown around a hole, times its side
 LEAST = 128  # px of the picture that a panel shows
-PANEL = 384  # px of the page that a panel has, about
+PANEL = 256  # px of the page that a panel has, about
 
 
 def marked(picture: Picture, spot: Spot | None, answer: Answer | None) -> np.ndarray:

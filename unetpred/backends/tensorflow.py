@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,6 +20,24 @@ def make_deterministic() -> None:
         tf.config.experimental.enable_tensor_float_32_execution(False)
     else:
         tf.config.experimental.enable_op_determinism()
+
+
+@contextmanager
+def quiet_tracing() -> Iterator[None]:
+    """Keep TensorFlow's advice on tracing from the log for a while.
+
+    It counts what all networks trace, and takes one traced once for each size for a mistake.
+    """
+
+    def wanted(record: logging.LogRecord) -> bool:
+        return "retracing" not in record.getMessage()
+
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(wanted)
+    try:
+        yield
+    finally:
+        logger.removeFilter(wanted)
 
 
 @contextmanager

@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_option(parser, "mask_shape")
     add_option(parser, "mask_center")
     add_option(parser, "mask")
+    add_option(parser, "mask_polarity")
     add("--batch_size", type=int, metavar="N", help="images per pass (default: 8, fewer if large)")
     add_option(parser, "cluster")
     add_option(parser, "max_pixels")

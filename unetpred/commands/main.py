@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from unetpred import __version__
 from unetpred.commands.options import with_options
-from unetpred.errors import ClusterError, InputError, WriteError
+from unetpred.errors import ClusterError, InputError, WriteError, escaped, reason_of
+from unetpred.io.files import is_of_disk
 from unetpred.io.limits import set_max_pixels
 from unetpred.runtime.interrupt import Stopped
 
@@ -30,10 +31,11 @@ class _Formatter(argparse.HelpFormatter):
 
 
 class _OptionNames(logging.Formatter):
-    """Names options in what is logged."""
+    """Names options in what is logged, each on one line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return with_options(super().format(record))
+        text = super().format(record)
+        return with_options(text if record.exc_info else escaped(text))
 
 
 def main(
@@ -81,8 +83,7 @@ def main(
         print(f"unetpred: {with_options(str(error))}", file=sys.stderr)
         return UNUSABLE
     except BrokenPipeError:
-        # whoever read stdout has gone, as `head` does; python would complain at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _leave_stdout()  # whoever read it has gone, as `head` does
         return FAILED
     except MemoryError:
         print("unetpred: out of memory; a smaller --batch_size needs less", file=sys.stderr)
@@ -91,7 +92,11 @@ def main(
         print(f"unetpred: {error}", file=sys.stderr)
         return FAILED
     except OSError as error:
-        print("unetpred:", *str(error).split(), file=sys.stderr)
+        if is_of_disk(error):  # all files tell it themselves, so it is stdout
+            _leave_stdout()
+            print(f"unetpred: stdout: could not be written ({error.strerror})", file=sys.stderr)
+            return FAILED
+        print(f"unetpred: {reason_of(error)}", file=sys.stderr)
         return UNUSABLE
     except Stopped as stopped:
         print(f"unetpred: {stopped}", file=sys.stderr)
@@ -99,6 +104,11 @@ def main(
     except KeyboardInterrupt:
         print("unetpred: interrupted", file=sys.stderr)
         return 130
+
+
+def _leave_stdout() -> None:
+    """Let what it could not take go nowhere; python would complain at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def build_parser() -> argparse.ArgumentParser:

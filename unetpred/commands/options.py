@@ -27,13 +27,16 @@ _CALLED = {
             "context",
             "index",
             "mask",
+            "mask_polarity",
             "output",
             "pixels_per_degree",
             "resume",
             "save",
+            "save_filled",
             "save_images",
             "save_network_output",
             "save_prediction",
+            "save_scores",
             "sites",
             "stride",
             "units",
@@ -83,6 +86,12 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "FILE",
         "help": "own mask, 0 = missing: an image, or .npy (H,W) or (N,H,W); or a folder of them, "
         "each of the name of its image",
+    },
+    "mask_polarity": {
+        "choices": ("visible", "missing"),
+        "default": "visible",
+        "help": "what anything but 0 stands for in --mask (default: visible); missing for masks "
+        "whose hole is white",
     },
     "max_pixels": {
         "type": int,
@@ -144,4 +153,4 @@ def masks_of(args: argparse.Namespace) -> Masks | None:
     """The masks that --mask names."""
     from unetpred.holes.own_masks import Masks
 
-    return Masks(args.mask) if args.mask else None
+    return Masks(args.mask, args.mask_polarity) if args.mask else None

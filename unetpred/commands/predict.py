@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_option(parser, "mask_shape")
     add_option(parser, "mask_center")
     add_option(parser, "mask")
+    add_option(parser, "mask_polarity")
     add("--pixels_per_degree", type=float, metavar="F", help="pixels per degree of visual angle")
     add(
         "--units",
@@ -62,15 +63,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "always with --sites",
     )
     add("--save", metavar="FILE", help="table of scores, .csv, .json or .parquet")
+    add(
+        "--save_scores",
+        metavar="FILE",
+        help=".npy of the scores alone, float64 (N,), or (N,K) of K scores; without this and "
+        "--save those of an array go beside it, into NAME_pred.npy",
+    )
     add("--save_prediction", metavar="FILE", help=".npy of the filled-in images, (N,H,W,3)")
     add("--save_network_output", metavar="FILE", help=".npy of the network's whole output")
     add("--save_images", metavar="DIR", help="per image a png: original | masked | filled in")
+    add("--save_filled", metavar="DIR", help="per image a png of it, filled in, of its own size")
     add("--batch_size", type=int, help="images per pass (default: 8, fewer of large images)")
     add(
         "--resume",
         action="store_true",
         help="go on after an interruption with the finished rows in FILE.part, FILE being the "
-        "table of --save, or what is written beside an array or a directory",
+        "table of --save or --save_scores, or what is written beside an array or a directory",
     )
     add_option(parser, "cluster")
     add_option(parser, "max_pixels")
@@ -107,6 +115,8 @@ def run(args: argparse.Namespace) -> int:
         args.save_images,
         beside=True,
         resume=args.resume,
+        scores=args.save_scores,
+        filled=args.save_filled,
     )
     inputs = list_sources(args.input, args.key, args.recursive, args.axes)
     call, progress = Call.of_process(), False if args.quiet else None

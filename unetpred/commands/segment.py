@@ -9,7 +9,7 @@ from typing import Any
 from unetpred.backends.keras_import import import_keras
 from unetpred.commands import segment_train
 from unetpred.commands.options import add_option
-from unetpred.errors import InputError
+from unetpred.errors import InputError, escaped
 from unetpred.runtime.command_line import command_line, resume_command
 
 
@@ -111,7 +111,7 @@ def _predict(args: argparse.Namespace) -> int:
     for error in written.errors:
         print(f"unetpred: {error}", file=sys.stderr)
     for file in written.files:
-        print(file)
+        print(escaped(str(file)))
     if written.stopped:
         print(f"unetpred: stopped; go on with: {resume_command()}", file=sys.stderr)
         return 128 + written.stopped

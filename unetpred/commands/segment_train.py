@@ -10,7 +10,7 @@ from pathlib import Path
 
 from unetpred.backends.keras_import import import_keras
 from unetpred.commands.options import add_option
-from unetpred.errors import InputError
+from unetpred.errors import InputError, escaped
 from unetpred.runtime.command_line import resume_command
 from unetpred.segmentation.data.augmentation import KINDS
 from unetpred.segmentation.training.config import SegmentationConfig
@@ -137,7 +137,7 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         with logging_redirect_tqdm():
-            progress = not args.quiet and sys.stderr.isatty()
+            progress = False if args.quiet else None
             finished = train(None, None, args.resume, progress, started, **given)
     except Stopped as stopped:
         print(f"unetpred: {stopped}; go on with: {resume_command()}", file=sys.stderr)
@@ -147,5 +147,5 @@ def run(args: argparse.Namespace) -> int:
         return 1
     best = Path(config.checkpoint_dir) / "best.weights.h5"
     if best.exists():
-        print(f"{best}\t{finished.best:.4f}")
+        print(f"{escaped(str(best))}\t{finished.best:.4f}")
     return 0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from unetpred.backends.keras_import import import_keras
 from unetpred.commands.options import add_option
-from unetpred.errors import InputError
+from unetpred.errors import InputError, escaped
 from unetpred.photographs.augmentation import AUGMENTATIONS
 from unetpred.runtime.command_line import resume_command
 from unetpred.training.config import LOSSES, OPTIMIZERS, PRESETS, TrainConfig
@@ -185,14 +185,14 @@ def _train(args: argparse.Namespace) -> int:
         training.begin()
     try:
         with logging_redirect_tqdm():
-            training.train(progress=not args.quiet and sys.stderr.isatty())
+            training.train(progress=False if args.quiet else None)
     except Stopped as stopped:
         return _failed(f"{stopped}; go on with: {resume_command()}", 128 + stopped.number)
     except Diverged as error:
         return _failed(f"{error}; a smaller --lr may help", 1)
     best = Path(config.checkpoint_dir) / "best.weights.h5"
     if best.exists():
-        print(f"{best}\t{training.best:.4f}")
+        print(f"{escaped(str(best))}\t{training.best:.4f}")
     return 0
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from unetpred.commands.options import add_option
+from unetpred.errors import escaped
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from unetpred.segmentation.weights import known_segmenters
 
     if args.action == "fetch":
-        sys.stdout.write(f"{registry.fetch_upstream()}\n")
+        sys.stdout.write(f"{escaped(str(registry.fetch_upstream()))}\n")
     elif args.action == "info":
         from unetpred.weights.files import describe
 
@@ -57,7 +58,9 @@ def run(args: argparse.Namespace) -> int:
         for known in (*fill_in, *known_segmenters(), registry.known_vgg()):
             state = "here" if known.here else "not here"
             default = ", default" if known.name == registry.DEFAULT else ""
-            sys.stdout.write(f"{known.name}\t{known.origin}\t{state}{default}\t{known.path}\n")
+            sys.stdout.write(
+                f"{known.name}\t{known.origin}\t{state}{default}\t{escaped(str(known.path))}\n"
+            )
     return 0
 
 

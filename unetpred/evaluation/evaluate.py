@@ -140,6 +140,8 @@ class Evaluator:
         The photographs and what to call them.
     batches : list of list of Path
         What is measured together.
+    batch_size : int
+        Photographs per pass of the network.
     folder : Path
         Where the results go.
 
@@ -189,6 +191,7 @@ class Evaluator:
         self._fillers = {hole: Filler(model, mask, baselines) for hole, mask in masks.items()}
         files = list(self.names)
         self.batches = [files[i : i + batch_size] for i in range(0, len(files), batch_size)]
+        self.batch_size = batch_size
         self._side, self._vgg, self._gallery = side, vgg, gallery
         self._resamples, self._seed = resamples, seed
 

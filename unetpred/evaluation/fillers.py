@@ -12,6 +12,7 @@ from unetpred.backends.precision import full_float32
 from unetpred.evaluation.measures import NETWORK, Row, measure
 from unetpred.fillings.simple import BASELINES
 from unetpred.images.colour import from_network, to_network
+from unetpred.network.forward import compiled
 from unetpred.scoring.content import contents, pairs_per_pass
 from unetpred.scoring.scores import Content
 
@@ -41,7 +42,7 @@ class Filler:
     def __call__(self, crops: np.ndarray) -> dict[str, np.ndarray]:
         # Hidden by us as well: no network, whatever it makes of its mask, may see the answer.
         images = to_network(crops.astype("float32")) * self.mask[..., None]
-        output = self._network.predict_on_batch([images, self._masks])  # (N,h,h,3)
+        output = compiled(self._network, [images, self._masks])  # (N,h,h,3)
         fillings = {NETWORK: np.clip(from_network(np.asarray(output, "float32")), 0, 255)}
         for name in self._baselines:
             filled = [BASELINES[name](crop, self.mask)[self.patch] for crop in crops]

@@ -200,7 +200,8 @@ def load_mask(path: str | os.PathLike[str]) -> np.ndarray | MaskStack:
         pixels = decode_image(path).pixels
         if len(np.unique(pixels)) > 2:
             logger.warning(
-                "%s: has more than two values; only 0 is missing (JPEG blurs masks, PNG does not)",
+                "%s: has more than two values; all but 0 are taken for one (JPEG blurs masks, PNG "
+                "does not)",
                 path,
             )
         return _visible(pixels, path)
@@ -236,7 +237,7 @@ def mask_array(
     return _visible(drop_alpha(values)[0], name)
 
 
-def check_mask(mask: np.ndarray, size_hw: tuple[int, int], name: str) -> None:
+def check_mask(mask: np.ndarray, size_hw: tuple[int, int], name: str, zero: bool = True) -> None:
     """Refuse a mask that cannot be used for an image.
 
     Parameters
@@ -247,6 +248,8 @@ def check_mask(mask: np.ndarray, size_hw: tuple[int, int], name: str) -> None:
         (H, W) of the image, px.
     name : str
         What the message calls the mask.
+    zero : bool
+        Whether 0 was missing in what the user gave; else anything else was.
 
     Raises
     ------
@@ -258,13 +261,18 @@ def check_mask(mask: np.ndarray, size_hw: tuple[int, int], name: str) -> None:
             f"{name}: is {_size_text(mask.shape)}, but the image is {_size_text(size_hw)}; "
             "a mask has the size of its image"
         )
+    missing, visible = ("0", "1") if zero else ("1", "0")
     if np.all(mask):
-        raise InputError(f"{name}: nothing is hidden; a mask is 0 where pixels are missing")
+        raise InputError(f"{name}: nothing is hidden; a mask is {missing} where pixels are missing")
     if not np.any(mask):
-        raise InputError(f"{name}: nothing is visible; a mask is 1 where pixels are visible")
+        raise InputError(
+            f"{name}: nothing is visible; a mask is {visible} where pixels are visible"
+        )
 
 
-def checked_masks(mask: np.ndarray | None, shape: tuple[int, int, int, int]) -> np.ndarray:
+def checked_masks(
+    mask: np.ndarray | None, shape: tuple[int, int, int, int], zero: bool = True
+) -> np.ndarray:
     """Check the masks of some images, and give them one form.
 
     Parameters
@@ -274,6 +282,8 @@ def checked_masks(mask: np.ndarray | None, shape: tuple[int, int, int, int]) -> 
         the published hole, centred.
     shape : tuple of int
         (N,H,W,3), of the images.
+    zero : bool
+        Whether 0 is missing in `mask`; else anything else is.
 
     Returns
     -------
@@ -304,9 +314,9 @@ def checked_masks(mask: np.ndarray | None, shape: tuple[int, int, int, int]) -> 
         )
     if given.dtype.kind == "f" and not np.isfinite(given).all():
         raise InputError("mask holds NaN or infinity; 0 = missing and anything else = visible")
-    masks = (given != 0).astype("float32").reshape(forms[given.shape])
+    masks = ((given != 0) == zero).astype("float32").reshape(forms[given.shape])
     for one in masks:
-        check_mask(one.reshape(height, -1), (height, width * one.shape[-1]), "mask")
+        check_mask(one.reshape(height, -1), (height, width * one.shape[-1]), "mask", zero)
     return masks
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from unetpred.errors import InputError
 from unetpred.holes.masks import MaskStack, check_mask, load_mask, mask_array
+from unetpred.holes.polarity import Polarity, check_polarity, warn_if_inverted
 from unetpred.images.decoding import IMAGE_ENDINGS
 from unetpred.io.registry import sha256
 
@@ -20,13 +21,17 @@ ENDINGS = (*IMAGE_ENDINGS, ".npy")
 
 
 class Masks:
-    """Masks that give the whole hole; 0 is missing, anything else visible.
+    """Masks that give the whole hole; 0 is missing, anything else visible, unless said otherwise.
+
+    The first one that looks inverted is warned of.
 
     Parameters
     ----------
     given : path-like, array_like, or sequence of these
         An image or a .npy, or an array: (H,W) for all images, (N,H,W) or a sequence with one for
         each. Or a folder of such files, each of the name of its image but for the ending.
+    polarity : {"visible", "missing"}
+        What anything but 0 stands for.
 
     Attributes
     ----------
@@ -34,6 +39,8 @@ class Masks:
         What messages call them: the path, or "mask".
     path : str or None
         Where they are; None for an array.
+    polarity : {"visible", "missing"}
+        As given.
 
     Raises
     ------
@@ -41,7 +48,9 @@ class Masks:
         If they cannot be read, or hide nothing or all.
     """
 
-    def __init__(self, given: Any):
+    def __init__(self, given: Any, polarity: Polarity = "visible"):
+        check_polarity(polarity)
+        self.polarity, self._warned = polarity, False
         self.path = os.fspath(given) if isinstance(given, str | os.PathLike) else None
         self.name = self.path or "mask"
         self._given = given
@@ -58,10 +67,10 @@ class Masks:
         else:
             self._one = load_mask(self.path)
         if isinstance(self._one, np.ndarray):
-            check_mask(self._one, self._one.shape, self.name)
+            self._taken(self._one, self._one.shape[:2], self.name)
 
     @property
-    def shared(self) -> bool:
+    def one_for_all(self) -> bool:
         """Whether all images have the same one."""
         return isinstance(self._one, np.ndarray)
 
@@ -111,10 +120,27 @@ class Masks:
             mask = load_mask(name)
             if isinstance(mask, MaskStack):
                 raise InputError(f"{name}: holds {len(mask)} masks; one is right in a folder")
-        check_mask(mask, size, name)
-        return mask
+        return self._taken(mask, size, name)
+
+    def _taken(self, mask: np.ndarray, size: tuple[int, int], name: str) -> np.ndarray:
+        """A mask of a file as one of ours, checked; the first that looks inverted is warned of."""
+        taken = mask if self.polarity == "visible" else (mask == 0).astype(np.float32)
+        check_mask(taken, size, name, self.polarity == "visible")
+        if not self._warned:
+            several = not isinstance(self._one, np.ndarray)
+            more = "; others like it are not named" if several else ""
+            self._warned = warn_if_inverted(taken, name, self.polarity, more)
+        return taken
 
     def __str__(self) -> str:
+        return f"{self._what}{self._turned}"
+
+    @property
+    def _turned(self) -> str:
+        return ", what is not 0 is missing" if self.polarity == "missing" else ""
+
+    @property
+    def _what(self) -> str:
         if self.path is None:
             if isinstance(self._one, MaskStack | _Each):
                 return f"{len(self._one)} masks in memory (sha256 {self._digest})"
@@ -122,6 +148,26 @@ class Masks:
         if self._files:
             return f"masks of {self.path}, each by its image's name (sha256 {self._digest})"
         return f"mask {self.path} (sha256 {self._digest})"
+
+    @property
+    def shared(self) -> str:
+        """What the masks of all images have in common, in words."""
+        if not self._files:
+            return str(self)
+        return f"masks of {self.path}, each by its image's name{self._turned}"
+
+    def own(self, path: str, position: int) -> str:
+        """What changes when the mask of one image does; empty where all have the same.
+
+        Parameters
+        ----------
+        path, position
+            As for `of`.
+        """
+        if isinstance(self._one, MaskStack | _Each):
+            return str(position)
+        file = self._files.get(Path(path).stem)
+        return sha256(file) if file else ""
 
     @cached_property
     def _digest(self) -> str:
@@ -168,6 +214,12 @@ def _in_memory(given: Any, name: str) -> np.ndarray | MaskStack:
     array = np.asarray(given)
     if array.dtype.kind not in "buif":
         raise InputError(f"{name}: is an array of type {array.dtype}; numbers are needed")
+    hidden = array == 0
+    if array.shape[-1:] == (3,) and (hidden.any(axis=-1) != hidden.all(axis=-1)).any():
+        raise InputError(
+            f"{name}: hides some colours of a pixel and not others; (H,W) or (N,H,W) is right "
+            "here, and unetpred.Predictor takes a mask per colour"
+        )
     return mask_array(array, name)
 
 

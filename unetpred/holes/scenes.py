@@ -185,6 +185,26 @@ class Scenes:
         check_mask(visible, visible.shape, "the hole")
         return Scene(crop, hole, visible, y - side // 2, x - side // 2)
 
+    @property
+    def together(self) -> bool:
+        """Whether there may be many holes in one picture, all of which surrounds each of them."""
+        return self.sites is not None and self.context.side is None
+
+    def patch(self, image: np.ndarray, place: Place) -> Scene:
+        """The hole of a place alone, without what surrounds it.
+
+        Parameters
+        ----------
+        image : numpy.ndarray, (H,W,3)
+            The whole image.
+        place : Place
+            Where the hole fits into it, see `check`.
+        """
+        side = place.size
+        top, left, bottom, right = hole_box(image.shape[:2], side, (place.x, place.y))
+        hole = hole_mask((side, side), side, self.shape, (side // 2, side // 2))
+        return Scene(image[top:bottom, left:right], hole, hole, top, left)
+
     def _own_center(self, mask: np.ndarray) -> tuple[int, int]:
         """Centre (x,y) of the box around all missing pixels, checked to fit into the context."""
         rows, columns = (np.flatnonzero((mask == 0).any(axis=axis)) for axis in (1, 0))
@@ -214,6 +234,23 @@ class Scenes:
             scale = f", {per_degree:g} px per degree" if per_degree else ""
             return f"{self._hole.form()}, where there is no column size, at {self.sites}{scale}"
         return f"{self.form}, {self._hole.where}"
+
+    @property
+    def shared(self) -> str:
+        """What all holes have in common, in words; see `own`."""
+        if self.masks:
+            return self.masks.shared
+        return f"a {self.shape} at each site" if self.sites else str(self)
+
+    def own(self, path: str, position: int) -> str:
+        """What tells the hole of an image from what it was before; empty where `shared` does.
+
+        Parameters
+        ----------
+        path, position
+            As for `scene`. What a site has of its own is its place.
+        """
+        return self.masks.own(path, position) if self.masks else ""
 
     @property
     def form(self) -> str:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import math
 import os
+import stat
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from unetpred.errors import InputError
-from unetpred.io.registry import sha256
+from unetpred.io.reading import check_regular, reading
 
 if TYPE_CHECKING:
     import pandas
@@ -99,7 +101,7 @@ class Sites:
             none.
         """
         if self.path is not None:
-            return read_sites(self.path, reserved)
+            return _of_file(self.path, self._content, reserved)
         table: Any = self.table
         header = [str(name) for name in table.columns]
         frame = table.astype(object).where(table.notna(), math.nan)
@@ -110,9 +112,15 @@ class Sites:
         return _sites(self.name, header, rows, reserved)
 
     @cached_property
+    def _content(self) -> bytes:
+        """What the file holds, read once: a pipe gives it but once."""
+        assert self.path is not None
+        return _bytes_of(self.path)
+
+    @cached_property
     def _digest(self) -> str:
         if self.path is not None:
-            return sha256(self.path)
+            return hashlib.sha256(self._content).hexdigest()
         table: Any = self.table
         return hashlib.sha256(table.to_csv(index=False).encode()).hexdigest()
 
@@ -141,12 +149,27 @@ def read_sites(path: str | os.PathLike[str], reserved: Collection[str] = ()) -> 
     InputError
         One line that names file and line: not a table, a column is missing, or an index is none.
     """
+    return _of_file(os.fspath(path), _bytes_of(path), reserved)
+
+
+def _bytes_of(path: str | os.PathLike[str]) -> bytes:
+    name = os.fspath(path)
+    # what a shell puts in place of <(...), and what is piped into the program
+    piped = name == "/dev/stdin" or name.startswith(("/dev/fd/", "/proc/self/fd/"))
+    with reading(name):
+        if not (piped and stat.S_ISFIFO(os.stat(path).st_mode)):
+            check_regular(path)
+        with open(path, "rb") as file:
+            return file.read()
+
+
+def _of_file(path: str, content: bytes, reserved: Collection[str]) -> list[Site]:
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            lines = [(n, line) for n, line in enumerate(file, 1) if line.strip(" \t\r\n,")]
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise InputError(f"{path}: cannot be read ({reason})") from None
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: cannot be read (it is not text)") from None
+    file = io.StringIO(text, newline="")
+    lines = [(n, line) for n, line in enumerate(file, 1) if line.strip(" \t\r\n,")]
     lines = [(n, line) for n, line in lines if not line.startswith("#")]
     reader = csv.reader(line for _, line in lines)
     try:
@@ -157,7 +180,7 @@ def read_sites(path: str | os.PathLike[str], reserved: Collection[str] = ()) -> 
     if len(rows) != max(len(lines) - 1, 0):
         raise InputError(f"{path}: has a line break within quotes; take it out")
     numbered = ((f"{path} line {n}", row) for (n, _), row in zip(lines[1:], rows, strict=True))
-    return _sites(os.fspath(path), header, numbered, reserved)
+    return _sites(path, header, numbered, reserved)
 
 
 def _sites(

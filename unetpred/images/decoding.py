@@ -143,6 +143,11 @@ def _guarded(path, with_pillow, with_tiff):
             try:
                 return with_pillow(file, path) if found is None else found
             except UnidentifiedImageError:
+                if is_tiff(start):
+                    raise InputError(
+                        f"{path}: is a TIFF of a kind or compression that cannot be read, or "
+                        "damaged; save it uncompressed, or with LZW or Deflate"
+                    ) from None
                 raise InputError(
                     f"{path}: is not an image, or damaged; PNG, JPEG, TIFF, BMP and WebP can be "
                     "read"

@@ -143,8 +143,9 @@ def _in_memory(item: Any, count: int) -> list[Source]:
             name = f"{MEMORY}: image {count}"
         try:
             array = pil_pixels(item)
-        except OSError as error:
-            refused = _Refused(f"{name}: cannot be read ({error})")
+        except (InputError, OSError) as error:
+            why = error if isinstance(error, InputError) else f"cannot be read ({error})"
+            refused = _Refused(f"{name}: {why}")
             return [MemorySource(path, None if path == name else index, refused)]
         return [MemorySource(path, None if path == name else index, _opened(array, name))]
     name = f"{MEMORY}: image {count}"
@@ -177,11 +178,21 @@ def pil_pixels(image: Image.Image) -> np.ndarray:
     -------
     numpy.ndarray, (H,W), (H,W,3) or (H,W,4)
         bool, uint8, uint16 (0..65535) or float32 (0..255).
+
+    Raises
+    ------
+    InputError
+        If values of mode I are no 16-bit ones.
     """
     upright = ImageOps.exif_transpose(image)
     mode = upright.mode
     if mode.startswith("I"):
-        return np.asarray(upright).astype(np.uint16)
+        deep = np.asarray(upright)
+        if deep.min() < 0 or deep.max() > 65535:
+            raise InputError(
+                f"has values from {deep.min()} to {deep.max()}; 0..65535 is needed of mode {mode}"
+            )
+        return deep.astype(np.uint16)
     if mode in ("1", "F", "L", "RGB", "RGBA") and "transparency" not in image.info:
         return np.asarray(upright)
     has_alpha = "transparency" in image.info or mode in ("LA", "La", "PA", "RGBa", "RGBA")

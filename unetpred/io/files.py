@@ -18,6 +18,11 @@ from unetpred.errors import InputError, WriteError, escaped
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ENODEV}
 
 
+def is_of_disk(error: OSError) -> bool:
+    """Whether it is the disk that failed, and not what was asked of it."""
+    return error.errno in _DISK
+
+
 def check_target(path: str | os.PathLike[str], *endings: str) -> None:
     """Refuse a file that could not be written, before what it is to hold is computed.
 
@@ -90,7 +95,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         handle, name = tempfile.mkstemp(path.name, f".{os.getpid()}-", path.parent)
     except OSError as error:
-        if error.errno in _DISK:
+        if is_of_disk(error):
             raise write_error(path, error) from None
         raise InputError(f"{path}: cannot be written ({error.strerror})") from None
     os.close(handle)
@@ -129,7 +134,7 @@ def writing(path: str | os.PathLike[str]) -> Iterator[None]:
     except WriteError:
         raise
     except OSError as error:
-        if error.errno in _DISK:
+        if is_of_disk(error):
             raise write_error(path, error) from None
         raise
 

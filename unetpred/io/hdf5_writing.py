@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,11 @@ class _Sink(io.RawIOBase):
     def __init__(self, file: io.FileIO) -> None:
         self._file = file
         self.error: OSError | None = None
+
+    def check(self) -> None:
+        """Raise what writing has failed of."""
+        if self.error is not None:
+            raise self.error
 
     def readable(self) -> bool:
         return True
@@ -75,12 +80,20 @@ def new_hdf5(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
     OSError
         If it could not be written, because the disk is full, say.
     """
+    with checked_hdf5(path) as (file, _):
+        yield file
+
+
+@contextmanager
+def checked_hdf5(
+    path: str | os.PathLike[str],
+) -> Iterator[tuple[h5py.File, Callable[[], None]]]:
+    """Like `new_hdf5`, with a function that raises what writing has failed of until then."""
     import h5py
 
     with Path(path).open("w+b", buffering=0) as raw:
         sink = _Sink(raw)
         with h5py.File(sink, "w") as file:
-            yield file
-        if sink.error is not None:
-            raise sink.error
+            yield file, sink.check
+        sink.check()
         os.fsync(raw.fileno())

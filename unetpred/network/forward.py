@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 import numpy as np
@@ -50,10 +51,23 @@ def forward(model: keras.Model, inputs: Sequence[np.ndarray]) -> list[np.ndarray
         tensors = [ops.convert_to_tensor(x) for x in inputs]
         outputs = model(tensors if len(tensors) > 1 else tensors[0], training=False)
     else:
-        outputs = model.predict_on_batch(list(inputs) if len(inputs) > 1 else inputs[0])
+        outputs = compiled(model, list(inputs) if len(inputs) > 1 else inputs[0])
     _met.add(model)
     listed = outputs if isinstance(outputs, list | tuple) else [outputs]
     return [ops.convert_to_numpy(y) for y in listed]
+
+
+def compiled(model: keras.Model, inputs: Any) -> Any:
+    """What `predict_on_batch` gives, without what TensorFlow has to say on compiling."""
+    from keras import backend
+
+    quiet: AbstractContextManager[None] = nullcontext()
+    if backend.backend() == "tensorflow":
+        from unetpred.backends.tensorflow import quiet_tracing
+
+        quiet = quiet_tracing()
+    with quiet:
+        return model.predict_on_batch(inputs)
 
 
 def forward_windows(

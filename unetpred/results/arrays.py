@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import BinaryIO
 
 import numpy as np
 
 from unetpred.errors import InputError, reason_of
+from unetpred.io.files import writing
 
 
 class Arrays:
@@ -80,7 +82,13 @@ class Arrays:
             self._open[name] = file, file.tell()
 
     def put(self, position: int, images: dict[str, np.ndarray]) -> None:
-        """Keep one image's arrays, by the names of the targets."""
+        """Keep one image's arrays, by the names of the targets.
+
+        Raises
+        ------
+        WriteError
+            If the disk is full, say; also of `flush` and `finish`.
+        """
         self._begin()
         self._there.add(position)
         for name in self._open:
@@ -88,8 +96,9 @@ class Arrays:
 
     def flush(self) -> None:
         """Hand everything over to the system, which keeps it if this process is killed."""
-        for file, _ in self._open.values():
-            file.flush()
+        for name, (file, _) in self._open.items():
+            with writing(f"{self._targets[name]}.part"):
+                file.flush()
 
     def finish(self) -> None:
         """Make the files what they are called."""
@@ -99,14 +108,16 @@ class Arrays:
         for name, (file, _) in self._open.items():
             for position in set(range(self._shape[0])) - self._there:
                 self._write(name, position, nothing)
-            file.close()
+            with writing(f"{self._targets[name]}.part"):
+                file.close()
             os.replace(f"{self._targets[name]}.part", self._targets[name])
         self._open.clear()
 
     def drop(self, keep: bool) -> None:
         """End without finishing; `keep` what there is to go on with."""
         for name, (file, _) in self._open.items():
-            file.close()
+            with suppress(OSError):  # what a full disk has not taken, it does not take now
+                file.close()
             if not keep:
                 os.unlink(f"{self._targets[name]}.part")
         self._open.clear()
@@ -116,12 +127,14 @@ class Arrays:
             return
         header = {"descr": "<f4", "fortran_order": False, "shape": self._shape}
         for name, path in self._targets.items():
-            file = open(f"{path}.part", "w+b")  # noqa: SIM115
-            np.lib.format.write_array_header_1_0(file, header)
-            self._open[name] = file, file.tell()
-            file.truncate(file.tell() + self._shape[0] * self._bytes)
+            with writing(f"{path}.part"):
+                file = open(f"{path}.part", "w+b")  # noqa: SIM115
+                np.lib.format.write_array_header_1_0(file, header)
+                self._open[name] = file, file.tell()
+                file.truncate(file.tell() + self._shape[0] * self._bytes)
 
     def _write(self, name: str, position: int, image: np.ndarray) -> None:
         file, start = self._open[name]
-        file.seek(start + position * self._bytes)
-        file.write(image.astype("<f4", copy=False).data)
+        with writing(f"{self._targets[name]}.part"):
+            file.seek(start + position * self._bytes)
+            file.write(image.astype("<f4", copy=False).data)

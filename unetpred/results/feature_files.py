@@ -7,10 +7,13 @@ import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from unetpred.errors import escaped
 from unetpred.io.files import atomic_path
+from unetpred.io.hdf5_writing import checked_hdf5
 
 ENDINGS = (".npz", ".h5", ".hdf5")
 
@@ -43,12 +46,11 @@ class FeatureFile:
     def __enter__(self) -> FeatureFile:
         self._temporary = self._stack.enter_context(atomic_path(self._path))
         if not self._is_npz:
-            import h5py
-
-            self._file = self._stack.enter_context(h5py.File(self._temporary, "w"))
+            opened = self._stack.enter_context(checked_hdf5(self._temporary))
+            self._file, self._check = opened
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: Any) -> None:
         self._stack.__exit__(*error)
 
     def put(self, positions: Sequence[int], arrays: dict[str, np.ndarray]) -> None:
@@ -60,6 +62,11 @@ class FeatureFile:
             Their rows.
         arrays : dict of str to numpy.ndarray, (n,...)
             By layer.
+
+        Raises
+        ------
+        WriteError
+            If the disk is full, say, once the block ends.
         """
         for name, values in arrays.items():
             if name not in self._arrays:
@@ -70,6 +77,8 @@ class FeatureFile:
                     self._arrays[name] = self._file.create_dataset(name, shape, values.dtype)
             for position, row in zip(positions, values, strict=True):
                 self._arrays[name][position] = row
+        if not self._is_npz:
+            self._check()  # before more is computed in vain
         self._filled[list(positions)] = True
 
     def finish(
@@ -89,7 +98,7 @@ class FeatureFile:
                 array[position] = np.nan
         positions = np.array([-1 if index is None else index for index in indices])
         # names of files need not be text
-        names = [name.encode(errors="backslashreplace").decode() for name in images]
+        names, reasons = [escaped(name) for name in images], [escaped(why) for why in reasons]
         text = json.dumps(origin, indent=1)
         if self._is_npz:
             np.savez(

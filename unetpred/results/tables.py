@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unetpred.errors import escaped
 from unetpred.io.files import atomic_path, write_rows
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ def write_table(path: str | os.PathLike, rows: list[dict], origin: dict[str, str
     path : path-like
         .csv, with the provenance in lines that start with ``#``; .json, with `provenance` and
         `rows`; or .parquet, with the provenance as JSON in the schema's metadata. Floats are
-        written in full; NaN is ``nan`` in csv and null in json.
+        written in full; NaN is ``nan`` in csv and null in json. In all of them text is
+        `unetpred.errors.escaped`.
     rows : list of dict
         All with the same keys.
     origin : dict
@@ -39,24 +41,30 @@ def write_table(path: str | os.PathLike, rows: list[dict], origin: dict[str, str
     if Path(path).suffix.lower() == ".parquet":
         _write_parquet(path, to_frame(rows, origin))
         return
-    text: Any = {"newline": "", "encoding": "utf-8", "errors": "surrogateescape"}
+    text: Any = {"newline": "", "encoding": "utf-8"}
     with atomic_path(path) as temporary, temporary.open("w", **text) as file:
         if str(path).lower().endswith(".json"):
-            clean = [
-                {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}
-                for row in rows
-            ]
-            whole = {"provenance": origin, "rows": clean}
+            clean = [{escaped(name): _clean(value) for name, value in row.items()} for row in rows]
+            whole = {"provenance": {k: _clean(value) for k, value in origin.items()}, "rows": clean}
             json.dump(whole, file, indent=1, ensure_ascii=False, default=str)
             file.write("\n")
         else:
             for name, value in origin.items():
-                file.write(f"# {name}: {' '.join(str(value).split())}\n")
+                file.write(f"# {name}: {escaped(' '.join(str(value).split()))}\n")
             write_rows(file, rows[0], ([row[name] for name in rows[0]] for row in rows))
+
+
+def _clean(value: Any) -> Any:
+    """A value as JSON has it."""
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    return escaped(value) if isinstance(value, str) else value
 
 
 def to_frame(rows: list[dict], origin: dict[str, str]) -> pandas.DataFrame:
     """The table in memory: what pandas reads of the csv, with text where the csv has text.
+
+    Names are as they are: in files they are `unetpred.errors.escaped`.
 
     Parameters
     ----------
@@ -109,13 +117,9 @@ def _write_parquet(path: str | os.PathLike[str], frame: pandas.DataFrame) -> Non
     import pyarrow
     import pyarrow.parquet
 
-    for name in frame.columns:  # names of files need not be text
-        if pandas.api.types.is_numeric_dtype(frame[name]):
-            continue
-        frame[name] = [
-            value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
-            for value in frame[name]
-        ]
+    for name in frame.columns:
+        if not pandas.api.types.is_numeric_dtype(frame[name]):
+            frame[name] = [escaped(v) if isinstance(v, str) else v for v in frame[name]]
     table = pyarrow.Table.from_pandas(frame, preserve_index=False)
     origin = json.dumps(frame.attrs["provenance"], ensure_ascii=False)
     more = {"provenance": origin, "PANDAS_ATTRS": json.dumps(frame.attrs)}  # which pandas reads

@@ -12,14 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from unetpred.errors import InputError
 from unetpred.evaluation.evaluate import Evaluator
 from unetpred.evaluation.measures import Evaluation, Row
 from unetpred.io.registry import find_weights
 from unetpred.network.vgg16 import vgg_file
 from unetpred.runs.cluster.connect import check_client
 from unetpred.runs.long_run import NotHere, Work, run_batches
-from unetpred.runs.partial import VARYING, Part, warn_of_replacing
+from unetpred.runs.part_file import VARYING, Part, telling_what_is_kept, warn_of_replacing
 from unetpred.runtime.command_line import Call
 from unetpred.runtime.progress import Progress
 
@@ -68,11 +67,12 @@ def save_evaluation(
     sink = _Sink(evaluator, origin, call)
     planned = sink.resume() if resume else sink.begin()
     work, total = EvaluationWork(evaluator, weights, vgg_weights), len(evaluator.names)
-    try:
-        run_batches(planned, work, sink, total, "photograph", progress, client)
-    finally:
-        sink.part.close()
-    result = evaluator.finish(sink.rows(), origin)
+    with telling_what_is_kept([sink.part.path], call.resume):
+        try:
+            run_batches(planned, work, sink, total, "photograph", progress, client)
+        finally:
+            sink.part.close()
+        result = evaluator.finish(sink.rows(), origin)
     sink.part.remove()
     return result
 
@@ -167,13 +167,15 @@ class _Sink:
     def __init__(self, evaluator: Evaluator, origin: Mapping[str, str], call: Call):
         self._evaluator, self._call = evaluator, call
         self._of: dict[Path, list[Row]] = {}
-        self._positions = {file: position for position, file in enumerate(evaluator.names)}
-        listed = "\n".join(evaluator.names.values()).encode(errors="surrogateescape")
+        self._keys = {
+            file: hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:16]
+            for file, name in evaluator.names.items()
+        }
         settings = {name: value for name, value in origin.items() if name not in VARYING}
         settings |= evaluator.notes
-        settings["photographs"] = hashlib.sha256(listed).hexdigest()
-        settings["batch"] = str(len(evaluator.batches[0]))
-        self.part = Part(evaluator.folder / "evaluation.csv", settings)
+        settings["batch"] = str(evaluator.batch_size)
+        target = evaluator.folder / "evaluation.csv"
+        self.part = Part(target, settings, list(self._keys.values()), "photograph")
 
     def begin(self) -> list[list[Path]]:
         """All batches; what an interrupted run has left is given up."""
@@ -183,19 +185,19 @@ class _Sink:
 
     def resume(self) -> list[list[Path]]:
         """The batches that are left."""
-        kept = self.part.read()
-        try:
-            for file, position in self._positions.items():
-                row = kept.get(position)
-                if row and row["stamp"] == _stamp(file):
-                    self._of[file] = [Row(*values) for values in row["rows"]]
-        except (KeyError, TypeError):
-            raise InputError(
-                f"{self.part.path}: is not what an interrupted run leaves; remove it, or leave "
-                "`resume` away"
-            ) from None
-        if kept:
-            self.part.go_on()
+        if not self.part.path.exists():
+            return self._evaluator.batches
+        kept, changed = self.part.read(), 0
+        for file, key in self._keys.items():
+            if not (row := kept.get(key)):
+                continue
+            if row["stamp"] == _stamp(file):
+                self._of[file] = [Row(*values) for values in row["rows"]]
+            else:
+                changed += 1
+                del kept[key]
+        self.part.tell_changes(changed)
+        self.part.go_on(kept.values())
         # whole batches only, or digits would differ in the last places
         return [b for b in self._evaluator.batches if not all(file in self._of for file in b)]
 
@@ -205,7 +207,7 @@ class _Sink:
             self._of[file] = [row for row in rows if row.image == names[file]]
         self.part.add(
             {
-                "position": self._positions[file],
+                "key": self._keys[file],
                 "stamp": _stamp(file),
                 "rows": [[_plain(value) for value in row] for row in self._of[file]],
             }

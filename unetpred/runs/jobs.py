@@ -86,7 +86,8 @@ class Outcome:
         Why the picture could not be used.
     arrays : dict of str to numpy.ndarray
         Whole pictures, where they are wanted: "image" and "filled" (H,W,3), "mask" (H,W),
-        "network_output" (H,W,3); or activations by layer.
+        "network_output" (H,W,3), and "context" (top, left, bottom, right), px, where only that
+        was seen; or activations by layer.
     """
 
     scores: dict | None = None
@@ -147,6 +148,7 @@ def batches(
     scenes: Scenes | Uncovered,
     batch_size: int | None,
     fail: Failures,
+    passes: int = 0,
 ) -> list[list[Job]]:
     """Plan: put together jobs whose scenes have one size and whose holes have one size.
 
@@ -164,6 +166,9 @@ def batches(
         Jobs per batch; `BATCH`, or fewer of large images, if not given.
     fail : Failures
         What is told about those that fail.
+    passes : int
+        More than 0: jobs of one picture make batches of their own, which take so many passes and no
+        more memory for being of a large image.
 
     Returns
     -------
@@ -193,9 +198,17 @@ def batches(
     made: dict[tuple, list[list[Job]]] = {}
     for (height, width, _), group in sorted(groups.items(), key=lambda item: -len(item[1])):
         count = batch_size or max(1, min(BATCH, BATCH_PIXELS // (height * width)))
-        made.setdefault((height, width), []).extend(
-            group[start : start + count] for start in range(0, len(group), count)
-        )
+        of_size = made.setdefault((height, width), [])
+        alone = group
+        if passes:
+            pictures: dict[int, list[Job]] = {}
+            for job in group:
+                pictures.setdefault(id(job.source), []).append(job)
+            alone = [jobs[0] for jobs in pictures.values() if len(jobs) == 1]
+            for jobs in pictures.values():
+                if len(jobs) > 1:
+                    of_size += _parts(jobs, (batch_size or BATCH) * passes)
+        of_size += _parts(alone, count)
     rank = {id(job): number for number, job in enumerate(ordered)}
     return [batch for of_size in made.values() for batch in _in_turns(of_size, rank)]
 
@@ -212,6 +225,10 @@ def _in_turns(made: list[list[Job]], rank: dict[int, int]) -> list[list[Job]]:
             room += height * width
             block[id(job.source)] = number
     return sorted(made, key=lambda batch: block[id(batch[0].source)])
+
+
+def _parts(jobs: list[Job], count: int) -> list[list[Job]]:
+    return [jobs[start : start + count] for start in range(0, len(jobs), count)]
 
 
 def check_batch_size(batch_size: int | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 import time
@@ -11,27 +10,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import numpy as np
 
 from unetpred.backends.keras_import import import_keras
-from unetpred.errors import InputError
+from unetpred.errors import InputError, escaped
 from unetpred.holes.contexts import DEFAULT_CONTEXT, FULL, Context
 from unetpred.holes.hole import Hole
 from unetpred.holes.scenes import Scenes
 from unetpred.images.sources import Input, Source
-from unetpred.io.files import atomic_path, check_target
+from unetpred.io.files import check_target
 from unetpred.io.registry import find_weights
 from unetpred.network.vgg16 import find_vgg
 from unetpred.runs.cluster.connect import check_client
 from unetpred.runs.cluster.packing import shrunk
 from unetpred.runs.jobs import BATCH, check_batch_size, label
 from unetpred.runs.long_run import Work, run_batches
-from unetpred.runs.partial import VARYING, warn_of_replacing
+from unetpred.runs.map_file import go_on_with, write_map
+from unetpred.runs.part_file import telling_what_is_kept, warn_of_replacing
 from unetpred.runs.provenance import provenance
 from unetpred.runs.score_batch import Scoring
 from unetpred.runtime.command_line import Call
+from unetpred.runtime.expected import Expected
 from unetpred.runtime.progress import Progress
 from unetpred.scoring.crops import Cut
 from unetpred.scoring.maps import (
@@ -161,7 +161,7 @@ def save_map(
         **about,
         "hole": f"{grid.scenes.form}, centred on each place in turn",
         "context": grid.around,
-        "image": label(source),
+        "image": escaped(label(source)),
         "image_sha256": hashlib.sha256(image.tobytes()).hexdigest(),
         "stride": str(grid.stride),
     }
@@ -170,16 +170,20 @@ def save_map(
         predictor.vgg()  # before anything is computed that a missing file would waste
     part = Path(f"{save}.part")
     if resume:
-        _go_on(part, result, origin)
+        go_on_with(part, result, origin)
     elif part.exists():
         warn_of_replacing(part)
     work = MapWork(image, hole, grid.context, predictor, scoring, result)
     planned = plan(result, image, hole, grid.context, predictor)
-    run_batches(planned, work, _Sink(result, part, origin, call), None, "place", progress, client)
-    _write(Path(save), result, origin)
+    with telling_what_is_kept([part], call.resume):
+        hint = "; `weights` lite takes about a tenth of the time, a larger `stride` less"
+        expected = Expected(sum(map(len, planned)), "place", "" if name == "lite" else hint)
+        sink = _Sink(result, part, origin, call, expected)
+        run_batches(planned, work, sink, None, "place", progress, client)
+        write_map(Path(save), result, origin)
+        for score in outputs:
+            _picture(save, score, source.path, image, result, grid, name)
     part.unlink(missing_ok=True)
-    for score in outputs:
-        _picture(save, score, source.path, image, result, grid, name)
     logger.info("%s: map of %d x %d places (rows x columns)", save, *result.structure.shape)
     return result
 
@@ -287,62 +291,33 @@ def one_picture(one: Input, index: int | None = None) -> Source:
 class _Sink:
     """A map that is saved now and then, and when it is stopped."""
 
-    def __init__(self, result: PredictabilityMap, part: Path, origin: dict[str, str], call: Call):
+    def __init__(
+        self,
+        result: PredictabilityMap,
+        part: Path,
+        origin: dict[str, str],
+        call: Call,
+        expected: Expected,
+    ):
         self._result, self._part, self._origin, self._call = result, part, origin, call
+        self._expected = expected
         self._due = time.monotonic() + SAVE_EVERY
 
     def put(self, batch: Places, rows: list[PlaceScore]) -> None:
         keep(self._result, batch, rows)
+        self._expected.done(len(batch))
         if (start := time.monotonic()) >= self._due:
-            _write(self._part, self._result, self._origin)
+            write_map(self._part, self._result, self._origin)
             end = time.monotonic()
             self._due = end + max(SAVE_EVERY, (end - start) / SAVE_SHARE)
 
     def stopped(self, finished: int, total: int) -> str:
-        _write(self._part, self._result, self._origin)
+        write_map(self._part, self._result, self._origin)
         count = int((self._result.reason == PENDING).sum())
         return (
             f"interrupted; {count} place(s) are left, the others are in {self._part}; "
             f"{self._call.resume}"
         )
-
-
-def _write(path: Path, result: PredictabilityMap, origin: dict[str, str]) -> None:
-    scores: dict[str, Any] = {**result.scores}
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(
-            file,
-            **scores,
-            x=result.x,
-            y=result.y,
-            reason=result.reason.astype(str),
-            provenance=json.dumps(origin, ensure_ascii=False),
-        )
-
-
-def _go_on(part: Path, result: PredictabilityMap, origin: dict[str, str]) -> None:
-    """Take over what an interrupted run has scored."""
-    if not part.is_file():
-        logger.info("%s: is not there, so the map is begun afresh", part)
-        return
-    try:
-        with np.load(part, allow_pickle=False) as file:
-            before = json.loads(str(file["provenance"]))
-            kept = {name: file[name] for name in (*result.scores, "reason") if name in file}
-    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
-        raise InputError(f"{part}: cannot be read ({error}); remove it to begin afresh") from None
-    for name in {**origin, **before}:
-        if name in (*VARYING, "image"):
-            continue
-        then, now = before.get(name, "none"), origin.get(name, "none")
-        if then != now:
-            raise InputError(
-                f"{part}: was begun with another {name} ({then}, now {now}); "
-                "remove it, or leave `resume` away, to begin afresh"
-            )
-    for name, values in result.scores.items():
-        values[:] = kept[name]
-    result.reason[:] = kept["reason"]
 
 
 def _picture(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -13,7 +12,6 @@ from unetpred.errors import InputError
 from unetpred.images.sources import Input
 from unetpred.io.files import check_target
 from unetpred.results.tables import ENDINGS
-from unetpred.runs.jobs import Job
 
 
 @dataclass(frozen=True)
@@ -27,12 +25,16 @@ class Outputs:
     prediction, network_output : str
         `.npy` of all filled-in images, and of the network's whole output.
     images : str
-        Folder of a picture for each image.
+        Folder of a picture for each image: original, masked, filled in.
     beside : bool
-        Whether scores also go beside the inputs: `<stem>_pred.npy` of an array, `<dir>_pred.csv`
-        of a directory.
+        Whether scores go beside the inputs, where no file is named for them: `<stem>_pred.npy` of
+        an array, `<dir>_pred.csv` of a directory.
     resume : bool
         Whether to go on with what an interrupted run has left in FILE.part.
+    scores : str
+        `.npy` of the scores alone, float64 (N,), or (N,K) of K scores.
+    filled : str
+        Folder of the filled-in images, each a png of its input's size.
     """
 
     save: str | None = None
@@ -41,6 +43,19 @@ class Outputs:
     images: str | None = None
     beside: bool = False
     resume: bool = False
+    scores: str | None = None
+    filled: str | None = None
+
+    @property
+    def table(self) -> str | None:
+        """The file of all rows, whichever there is."""
+        return self.save or self.scores
+
+    @property
+    def folders(self) -> dict[str, str]:
+        """The folders of pictures, by their options."""
+        named = {"save_images": self.images, "save_filled": self.filled}
+        return {name: folder for name, folder in named.items() if folder}
 
     @property
     def arrays(self) -> dict[str, str | None]:
@@ -70,7 +85,7 @@ def check_targets(
     -------
     dict of str to Path
         By path of an input, the file beside it that its scores go into: `<stem>_pred.npy` beside an
-        array, `<dir>_pred.csv` beside a directory unless there is --save; none with --sites.
+        array, `<dir>_pred.csv` beside a directory, unless another file is named; none with sites.
 
     Raises
     ------
@@ -87,6 +102,7 @@ def check_targets(
     targets += [
         (f"`{name}`", file, (".npy",))
         for name, file in (
+            ("save_scores", outputs.scores),
             ("save_prediction", outputs.prediction),
             ("save_network_output", outputs.network_output),
         )
@@ -96,14 +112,24 @@ def check_targets(
     taken = {os.path.realpath(source.path): "an input" for one in inputs for source in one.sources}
     taken |= {os.path.realpath(file): what for file, what in (read or {}).items()}
     for what, file, endings in targets:
-        check_target(file, *endings)
+        try:
+            check_target(file, *endings)
+        except InputError as error:
+            hint = "" if what.startswith("`") else "; `save` FILE puts scores elsewhere"
+            raise InputError(f"{error}{hint}") from None
         real = os.path.realpath(file)
         if real in taken:
             raise InputError(f"{file}: would be both {taken[real]} and {what}; give another name")
         taken[real] = what
-    folder = outputs.images
-    if folder and Path(folder).exists() and not Path(folder).is_dir():
-        raise InputError(f"`save_images` {folder}: is a file; give a folder")
+    for name, folder in outputs.folders.items():
+        if Path(folder).exists() and not Path(folder).is_dir():
+            raise InputError(f"`{name}` {folder}: is a file; give a folder")
+    if (
+        len({os.path.realpath(folder) for folder in outputs.folders.values()})
+        == 1
+        < len(outputs.folders)
+    ):
+        raise InputError(f"{outputs.images}: would be both `save_images` and `save_filled`")
     if outputs.save and outputs.save.lower().endswith(".parquet") and not find_spec("pyarrow"):
         raise InputError(
             f"{outputs.save}: needs pyarrow (pip install 'unetpred[parquet]'); .csv does not"
@@ -113,12 +139,12 @@ def check_targets(
 
 def _beside(outputs: Outputs, one: Input, sites: bool) -> Path | None:
     """The file beside an input that its scores go into."""
-    if sites or not outputs.beside:
+    if sites or not outputs.beside or outputs.save:
         return None
     path = Path(os.path.abspath(one.path))
-    if one.kind == "array":  # whose results are no list of images
+    if one.kind == "array" and not outputs.scores:  # whose results are no list of images
         return path.with_name(f"{path.stem}_pred.npy")
-    if one.kind == "directory" and not outputs.save:
+    if one.kind == "directory":
         return path.parent / f"{path.name or 'images'}_pred.csv"
     return None
 
@@ -139,7 +165,7 @@ class Earlier:
     """
 
     def __init__(self, outputs: Outputs, inputs: list[Input], sites: bool):
-        given = (outputs.save, outputs.prediction, outputs.network_output)
+        given = (outputs.save, outputs.scores, outputs.prediction, outputs.network_output)
         named = [Path(path) for path in given if path]
         named += [file for one in inputs if (file := _beside(outputs, one, sites))]
         self._before = {path: _stamp(path) for path in named}
@@ -155,38 +181,3 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return info.st_ino, info.st_mtime_ns
-
-
-def picture_names(folder: str | None, jobs: list[Job]) -> dict[int, Path]:
-    """Give the picture of every job a name of its own, and make their folder.
-
-    Returns
-    -------
-    dict of int to Path
-        By position among the jobs; empty if no pictures are wanted.
-
-    Raises
-    ------
-    InputError
-        If the folder cannot be made.
-    """
-    names: dict[int, Path] = {}
-    if not folder:
-        return names
-    used: set[str] = set()
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"`save_images` {folder}: cannot be made ({error.strerror})") from None
-    for job in jobs:
-        source, place = job.source, job.place
-        flat = re.sub(r"[^\w.-]+", "_", os.path.splitext(source.path)[0]).lstrip("._")
-        stem = flat[-150:] + ("" if source.index is None else f"_{source.index:04d}")
-        stem += f"_x{place.x}_y{place.y}_s{place.size}" if place else ""
-        name, count = f"{stem}_filled.png", 1
-        while name in used:
-            count += 1
-            name = f"{stem}_filled_{count}.png"
-        used.add(name)
-        names[job.position] = Path(folder) / name
-    return names

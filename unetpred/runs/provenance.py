@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 
 from unetpred import __version__
+from unetpred.errors import escaped
 from unetpred.io.registry import find_weights, sha256
 from unetpred.network.vgg16 import vgg_origin
 from unetpred.runtime.command_line import command_line
@@ -57,7 +58,7 @@ def provenance(
     dict of str to str
     """
     return made_with(weights, vgg_weights, "content" in outputs, command) | {
-        "hole": geometry,
+        "hole": escaped(geometry),
         "context": context,
         **{name: DEFINITIONS[name] for name in outputs},
     }
@@ -91,15 +92,15 @@ def made_with(
     name, path = find_weights(weights)
     vgg = {}
     if content:
-        vgg["vgg_weights"] = vgg_origin(vgg_weights)
+        vgg["vgg_weights"] = escaped(vgg_origin(vgg_weights))
     return {
         "unetpred": __version__,
-        "weights": name,
+        "weights": escaped(name),
         "weights_sha256": sha256(path),
         **vgg,
         "backend": f"{backend} {module.__version__}, keras {keras.__version__}",
         "note": "scores depend on the weights; these are not the published numbers unless the "
         "weights are the original's",
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "command": command or command_line(),
+        "command": escaped(command or command_line()),
     }

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from unetpred.errors import escaped
 from unetpred.images.sources import Input
 from unetpred.io.files import atomic_path
 from unetpred.network.vgg16 import CONTENT_LAYERS
 from unetpred.results.tables import write_table
 from unetpred.runs.jobs import Job
+from unetpred.runs.outputs import Outputs
 from unetpred.runs.score_batch import Scoring
 from unetpred.scoring.covariates import CONTENT_COVARIATES, COVARIATES
 from unetpred.scoring.luminance import LUMINANCE_COVARIATES
@@ -51,7 +53,7 @@ def write_files(
     inputs: list[Input],
     rows: list[dict],
     tables: dict[str, Path],
-    save: str | None,
+    outputs: Outputs,
     output: Sequence[str],
     origin: dict[str, str],
 ) -> None:
@@ -64,8 +66,8 @@ def write_files(
         One for each place of each input, or for each site.
     tables : dict of str to Path
         From `unetpred.runs.outputs.check_targets`; none with sites.
-    save : str or None
-        The table of all rows.
+    outputs : Outputs
+        The files of all rows.
     output : sequence of str
         The scores.
     origin : dict of str to str
@@ -76,14 +78,21 @@ def write_files(
         if one.error or not target:
             continue  # its row is in the table of all
         if one.kind == "array":
-            scores = np.array([[row[name] for name in output] for row in part], "float64")
-            with atomic_path(target) as temporary:
-                np.save(temporary, scores[:, 0] if len(output) == 1 else scores)
+            _write_scores(target, part, output)
         else:
             write_table(target, part, origin)
         logger.info("%s: scores of %d image(s) are in %s", one.path, len(part), target)
-    if save:
-        write_table(save, rows, origin)
+    if outputs.scores:
+        _write_scores(outputs.scores, rows, output)
+    if outputs.save:
+        write_table(outputs.save, rows, origin)
+
+
+def _write_scores(path: str | Path, rows: list[dict], output: Sequence[str]) -> None:
+    """Write scores alone, float64 (N,), or (N,K) of K scores, as .npy."""
+    scores = np.array([[row[name] for name in output] for row in rows], "float64")
+    with atomic_path(path) as temporary:
+        np.save(temporary, scores[:, 0] if len(output) == 1 else scores)
 
 
 def rows_of(inputs: list[Input], rows: list[dict]) -> Iterator[tuple[Input, list[dict]]]:
@@ -116,4 +125,5 @@ def lines(inputs: list[Input], rows: list[dict], output: Sequence[str], sites: b
 
 
 def _line(row: dict, names: list[str], scores: Sequence[str]) -> str:
-    return "\t".join([*(str(row[name]) for name in names), *(repr(row[name]) for name in scores)])
+    told = [escaped(str(row[name])) for name in names]
+    return "\t".join([*told, *(repr(row[name]) for name in scores)])

@@ -15,6 +15,7 @@ from unetpred.holes.contexts import DEFAULT_CONTEXT, Context
 from unetpred.holes.hole import Hole
 from unetpred.holes.masks import DEFAULT_HOLE
 from unetpred.holes.own_masks import Masks
+from unetpred.holes.polarity import Polarity
 from unetpred.holes.scenes import Scenes
 from unetpred.holes.sites import Sites
 from unetpred.images.inputs import list_inputs
@@ -37,6 +38,7 @@ def score(
     output: Sequence[str] = ("structure",),
     hole: Hole | None = None,
     mask: Any = None,
+    mask_polarity: Polarity = "visible",
     sites: str | os.PathLike | pandas.DataFrame | None = None,
     context: int | Literal["full"] | None = None,
     covariates: bool = False,
@@ -48,6 +50,7 @@ def score(
     recursive: bool = False,
     batch_size: int | None = None,
     save: str | os.PathLike | None = None,
+    save_filled: str | os.PathLike | None = None,
     resume: bool = False,
     progress: Progress = None,
     client: Any = None,
@@ -71,6 +74,9 @@ def score(
         Instead of a hole: anything but 0 = visible, 0 = missing. (H,W) for all images, (N,H,W)
         or a sequence with one for each; an image, a .npy, or a folder of such files that are
         named like their images.
+    mask_polarity : {"visible", "missing"}
+        What anything but 0 stands for in a mask; "missing" for masks whose hole is white. A mask
+        that looks inverted is warned of.
     sites : path-like or pandas.DataFrame, optional
         Holes at many places, a row for each: columns x, y (px) or x_deg, y_deg (degrees from the
         image's centre, right and up)[, size (in the hole's units)][, image][, index]; other
@@ -96,6 +102,8 @@ def score(
         Images per pass; 8, fewer of large images, if not given.
     save : path-like, optional
         Where the table is written too: .csv, .json or .parquet.
+    save_filled : path-like, optional
+        Folder for the filled-in images, each a png of its input's size, 8 bits.
     resume : bool
         Whether to go on with what an interrupted run has left beside `save`.
     progress : bool or callable, optional
@@ -134,7 +142,7 @@ def score(
         around = DEFAULT_CONTEXT if table else "full"
     scenes = Scenes(
         hole,
-        None if mask is None else Masks(mask),
+        None if mask is None else Masks(mask, mask_polarity),
         table,
         Context(around),
         pixels_per_degree,
@@ -146,11 +154,16 @@ def score(
         covariates or table is not None,
         batch_size,
     )
-    outputs = Outputs(None if save is None else os.fspath(save), resume=resume)
+    outputs = Outputs(
+        None if save is None else os.fspath(save),
+        resume=resume,
+        filled=None if save_filled is None else os.fspath(save_filled),
+    )
     arguments = {
         "output": scoring.output,
         "hole": hole,
         "mask": mask,
+        "mask_polarity": None if mask_polarity == "visible" else mask_polarity,
         "sites": sites,
         "context": context,
         "covariates": covariates or None,
@@ -162,6 +175,7 @@ def score(
         "recursive": recursive or None,
         "batch_size": batch_size,
         "save": outputs.save,
+        "save_filled": outputs.filled,
     }
     call = Call(_words(inputs, arguments), "go on with resume=True", is_process=False)
     scored = score_inputs(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.holes.scenes import Scene, Scenes
+from unetpred.holes.scenes import Place, Scene, Scenes
 from unetpred.io.registry import find_weights
 from unetpred.network.vgg16 import CONTENT_LAYERS, vgg_file
 from unetpred.runs.cluster.packing import JobPacking, sent_scenes
@@ -89,20 +89,25 @@ class Loaded:
     rows : list of int
         Places of the others in the batch; what follows is theirs.
     scenes : list of Scene
+    places : list of Place or None
     images : list of numpy.ndarray, (H,W,3)
         The whole pictures, where they are wanted; else empty.
     measures : list of dict
         Covariates.
     fillings : list of dict of str to numpy.ndarray
         What simple fillings put into the holes' bounding boxes, where that is wanted; else empty.
+    whole : numpy.ndarray, (H,W,3), optional
+        The picture that all scenes are patches of, where they are scored together.
     """
 
     failed: dict[int, Outcome] = field(default_factory=dict)
     rows: list[int] = field(default_factory=list)
     scenes: list[Scene] = field(default_factory=list)
+    places: list[Place | None] = field(default_factory=list)
     images: list[np.ndarray] = field(default_factory=list)
     measures: list[dict] = field(default_factory=list)
     fillings: list[dict[str, np.ndarray]] = field(default_factory=list)
+    whole: np.ndarray | None = None
 
 
 class ScoreWork(JobPacking, Work[list[Job], Loaded, list[Outcome]]):
@@ -176,6 +181,7 @@ class ScoreWork(JobPacking, Work[list[Job], Loaded, list[Outcome]]):
     def read(self, batch: list[Job]) -> Loaded:
         """Read the pictures and make their scenes."""
         loaded = Loaded()
+        together = self._together(batch)
         for row, job in enumerate(batch):
             try:
                 pixels = self._pictures(job.source)
@@ -183,24 +189,37 @@ class ScoreWork(JobPacking, Work[list[Job], Loaded, list[Outcome]]):
                 loaded.failed[row] = Outcome(error=str(error))
                 continue
             try:
-                scene = self._scenes.scene(pixels, job.position, job.place, job.source.path)
+                # a hole as large as the picture leaves nothing visible, and `scene` says so
+                alone = together and job.place and job.place.size**2 * 3 < pixels.size
+                if alone and job.place and not self._scoring.covariates:
+                    scene = self._scenes.patch(pixels, job.place)  # a whole one takes longer
+                else:
+                    scene = self._scenes.scene(pixels, job.position, job.place, job.source.path)
             except InputError as error:
                 loaded.failed[row] = misfit(job, error)
                 continue
-            loaded.rows.append(row)
-            loaded.scenes.append(scene)
             kept: dict[str, np.ndarray] = {}
             measures: dict = {}
             if self._scoring.covariates:
                 measures = covariates(scene.pixels, scene.hole, scene.visible, kept)
             if self._luminance:
                 measures |= luminance_of_fillings(scene.pixels, scene.hole, kept)
+            if alone and job.place:
+                scene, loaded.whole = self._scenes.patch(pixels, job.place), pixels
+            loaded.rows.append(row)
+            loaded.scenes.append(scene)
+            loaded.places.append(job.place)
             loaded.measures.append(measures)
             if self._fillings:
                 loaded.fillings.append(kept)
             if self._images:
                 loaded.images.append(pixels)
         return loaded
+
+    def _together(self, batch: list[Job]) -> bool:
+        """Whether a batch is of holes in one picture, of which each sees all."""
+        several = len(batch) > 1 and self._scenes.together and not self._network_output
+        return several and all(job.source is batch[0].source for job in batch)
 
     def compute(self, read: Loaded) -> list[Outcome]:
         """Fill in and score; one outcome for each job of the batch."""
@@ -217,9 +236,16 @@ class ScoreWork(JobPacking, Work[list[Job], Loaded, list[Outcome]]):
             for name in ("visible", "hole")
         )
         others = _filled_simply(read, pixels)
-        result = self.predictor.score(
-            pixels, visible, names, self._network_output, holes, list(others.values())
-        )
+        if read.whole is not None:
+            places = [(place.x, place.y) for place in read.places if place]
+            hole = scenes[0].hole
+            result = self.predictor.score_places(
+                read.whole, hole, places, names, list(others.values())
+            )
+        else:
+            result = self.predictor.score(
+                pixels, visible, names, self._network_output, holes, list(others.values())
+            )
         outcomes = []
         for i, scene in enumerate(scenes):
             scores: dict = {name: float(getattr(result, name)[i]) for name in names}
@@ -247,6 +273,11 @@ def _pasted(
     scene.paste(scene.hole, mask)
     arrays = {"image": image, "mask": mask, "filled": image.copy()}
     scene.paste(filled, arrays["filled"])
+    height, width = scene.pixels.shape[:2]
+    if (height, width) != image.shape[:2]:
+        arrays["context"] = np.array(
+            [scene.top, scene.left, scene.top + height, scene.left + width]
+        )
     if network_output is not None:
         arrays["network_output"] = np.full_like(image, np.nan)
         scene.paste(network_output, arrays["network_output"])

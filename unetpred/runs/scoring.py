@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from unetpred.backends.keras_import import import_keras
@@ -17,9 +16,11 @@ from unetpred.io.registry import find_weights
 from unetpred.network.vgg16 import find_vgg
 from unetpred.results.arrays import Arrays
 from unetpred.runs.cluster.connect import check_client
+from unetpred.runs.drawing import Drawn
 from unetpred.runs.jobs import Failures, Job, Outcome, batches, check_batch_size, label
 from unetpred.runs.long_run import run_batches
-from unetpred.runs.outputs import Earlier, Outputs, check_targets, picture_names
+from unetpred.runs.outputs import Earlier, Outputs, check_targets
+from unetpred.runs.part_file import telling_what_is_kept
 from unetpred.runs.partial import Parts, settings_of
 from unetpred.runs.provenance import provenance
 from unetpred.runs.results import row_of, score_columns, write_files
@@ -27,6 +28,7 @@ from unetpred.runs.score_batch import ScoreWork, Scoring
 from unetpred.runs.sites import site_jobs
 from unetpred.runtime.command_line import Call
 from unetpred.runtime.progress import Progress
+from unetpred.scoring.shared import PASSES
 
 logger = logging.getLogger(__name__)
 
@@ -160,49 +162,50 @@ class _Run:
         if not sources:
             return
         self._tables = check_targets(outputs, inputs, bool(sites), self._files_read())
-        if outputs.resume and not (outputs.save or self._tables):
+        if outputs.resume and not (outputs.table or self._tables):
             raise InputError("`resume` needs a table to go on with; `save` FILE names it")
         find_weights(scoring.weights)
         if scoring.content and scoring.vgg_weights:
             find_vgg(scoring.vgg_weights)
         jobs = self.scored.jobs = self._jobs(sources)
-        planned = batches(jobs, self._scenes, scoring.batch_size, self.fail)
+        planned = self._planned(jobs)
         if not planned:
             self._explain()
             return
         sizes = [job.source.size for batch in planned for job in batch]
         self._arrays = Arrays(outputs.arrays, len(jobs), sizes)
-        self._pictures = picture_names(outputs.images, jobs)
+        self._drawn = Drawn(outputs, jobs, scoring.output)
 
         import_keras(self._call.is_process)
         work = ScoreWork(
             scoring,
             self._scenes,
-            self._arrays.wanted or bool(self._pictures),
+            self._arrays.wanted or bool(self._drawn),
             outputs.network_output is not None,
         )
         if client is None:
             _ = work.predictor  # before anything is written that a missing file would waste
         self.scored.origin = self._origin()
-        settings = settings_of(self.scored.origin, scoring, outputs, jobs)
-        self._parts = Parts(outputs.save, inputs, self._tables, jobs, settings)
+        settings = settings_of(self.scored.origin, scoring, outputs, self._scenes, jobs)
+        self._parts = Parts(outputs.table, inputs, self._tables, jobs, settings, self._scenes)
         if outputs.resume:
             planned = self._left(planned)
         else:
             self._parts.begin()
         try:
-            if planned:
-                unit = "site" if sites else "image"
-                run_batches(planned, work, self, len(jobs), unit, progress, client)
-            if sites or not self.scored.nothing:  # a table of sites says why each has no score
-                if self.fail.tell:
-                    _tell_undefined(self.scored, self._scenes, outputs)
-                self._write()
-                self._arrays.finish()  # after the tables: FILE.npy.part is needed to go on
+            with telling_what_is_kept(self._parts.paths, self._call.resume):
+                if planned:
+                    unit = "site" if sites else "image"
+                    run_batches(planned, work, self, len(jobs), unit, progress, client)
+                if sites or not self.scored.nothing:  # a table of sites says why each has no score
+                    if self.fail.tell:
+                        _tell_undefined(self.scored, self._scenes, outputs)
+                    self._write()
+                    self._arrays.finish()  # after the tables: FILE.npy.part is needed to go on
             self._parts.remove()
         finally:
             self._parts.close()
-            self._arrays.drop(keep=bool(self._parts))
+            self._arrays.drop(keep=any(path.exists() for path in self._parts.paths))
 
     def put(self, batch: list[Job], rows: list[Outcome]) -> None:
         """Keep what came of a batch."""
@@ -210,8 +213,7 @@ class _Run:
             self.fail.keep(job, outcome)
             if outcome.arrays:
                 self._arrays.put(job.position, outcome.arrays)
-                if self._pictures:
-                    self._draw(job, outcome)
+                self._drawn.draw(job, outcome)
         self._arrays.flush()  # before the rows that say that they are there
         self._parts.add(batch)
 
@@ -243,6 +245,12 @@ class _Run:
             for position, source in enumerate(places)
         ]
 
+    def _planned(self, jobs: list[Job]) -> list[list[Job]]:
+        outputs, passes = self._outputs, 0
+        if self._scenes.together and not (any(outputs.arrays.values()) or outputs.images):
+            passes = PASSES
+        return batches(jobs, self._scenes, self.scored.scoring.batch_size, self.fail, passes)
+
     def _explain(self) -> None:
         """Say why there is nothing to score; a table of sites says it too."""
         if not self._scenes.sites:
@@ -250,7 +258,7 @@ class _Run:
         for job in self.scored.jobs:
             if job.scores:
                 self.fail.say(f"{self._scenes.sites.name}: {job.scores['reason']}")
-        if self._outputs.save:
+        if self._outputs.table:
             import_keras(self._call.is_process)
             self.scored.origin = self._origin()
             self._write()
@@ -287,20 +295,10 @@ class _Run:
             self.scored.inputs,
             self.scored.rows,
             self._tables,
-            self._outputs.save,
+            self._outputs,
             self.scored.scoring.output,
             self.scored.origin,
         )
-
-    def _draw(self, job: Job, outcome: Outcome) -> None:
-        from unetpred.plots import save, triptych
-
-        arrays, path = outcome.arrays, self._pictures[job.position]
-        names = self.scored.scoring.output
-        scores = outcome.scores or {}
-        numbers = "   ".join(f"{name} {scores[name]:.3f}" for name in names)
-        caption = f"{label(job.source)}\n{numbers}"
-        save(triptych(arrays["image"], arrays["mask"], arrays["filled"], caption), Path(path))
 
 
 def _tell_undefined(scored: Scored, scenes: Scenes, outputs: Outputs) -> None:

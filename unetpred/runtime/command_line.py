@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import string
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +36,7 @@ class Call:
 
 def command_line() -> str:
     """The command line, for provenance."""
-    return shlex.join([*_program(), *sys.argv[1:]])
+    return _joined([*_program(), *sys.argv[1:]])
 
 
 def resume_command() -> str:
@@ -45,7 +47,21 @@ def resume_command() -> str:
         if not skip and not option.startswith("--resume"):
             kept.append(option)
         skip = option == "--resume_path"
-    return shlex.join([*_program(), *kept, "--resume"])
+    return _joined([*_program(), *kept, "--resume"])
+
+
+def _joined(words: list[str]) -> str:
+    """One line for a shell; words that would break it as bash and zsh read them."""
+    return " ".join(
+        shlex.quote(word) if word.isprintable() else f"$'{_in_bytes(word)}'" for word in words
+    )
+
+
+def _in_bytes(word: str) -> str:
+    plain = set(string.ascii_letters + string.digits + "._-/=,+:@% ")
+    return "".join(
+        chr(byte) if chr(byte) in plain else f"\\x{byte:02x}" for byte in os.fsencode(word)
+    )
 
 
 def _program() -> list[str]:

@@ -12,8 +12,10 @@ from unetpred.backends.keras_import import import_keras
 from unetpred.backends.precision import full_float32
 from unetpred.errors import InputError
 from unetpred.holes.own_masks import Masks
+from unetpred.holes.polarity import Polarity, check_polarity, warn_if_inverted
 from unetpred.images.colour import to_network
 from unetpred.images.inputs import load_all
+from unetpred.network.forward import compiled
 from unetpred.network.layer_outputs import choose_layers, layer_model, visible_masks
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ def features(
     channel_mean: bool = False,
     dtype: Literal["float32", "float16"] = "float32",
     batch_size: int = 8,
+    mask_polarity: Polarity = "visible",
 ) -> dict[str, np.ndarray]:
     """Activations of layers by name, after their ReLU (the output, `block10`, has none).
 
@@ -55,6 +58,8 @@ def features(
         Of what is returned; computing is in float32.
     batch_size : int
         Images per pass.
+    mask_polarity : {"visible", "missing"}
+        What anything but 0 stands for in `mask`. A mask that looks inverted is warned of.
 
     Returns
     -------
@@ -74,11 +79,19 @@ def features(
     (4, 64)
     """
     sources = load_all(images)
+    check_polarity(mask_polarity)
     if isinstance(mask, str | os.PathLike):
-        own = Masks(mask)
+        own = Masks(mask, mask_polarity)
         own.check_count(len(sources))
         mask = np.stack([own.of(one.path, row, one.size) for row, one in enumerate(sources)])
-    masks = visible_masks(mask, len(sources))
+        masks = visible_masks(mask, len(sources))
+    else:
+        masks = visible_masks(mask, len(sources))
+        if masks is not None and mask_polarity == "missing":
+            masks = 1 - masks
+        for one in () if masks is None else masks:
+            if warn_if_inverted(one, "mask", mask_polarity):
+                break
     extractor = Extractor(layers, weights, pool, channel_mean, dtype)
     check_one_size({source.size for source in sources}, pool)
 
@@ -157,7 +170,7 @@ class Extractor:
                 f"mask of shape {masks.shape[1:]} does not fit images of {(height, width)}"
             )
         masks = np.broadcast_to(masks[..., None], (count, height, width, 1)).astype("float32")
-        outputs = self._model.predict_on_batch([to_network(images), masks])
+        outputs = compiled(self._model, [to_network(images), masks])
         outputs = outputs if isinstance(outputs, list) else [outputs]
         outputs = (averaged(np.asarray(x), self.pool, self.channel_mean) for x in outputs)
         return {

@@ -29,6 +29,10 @@ WEIGHTS = (0.2126, 0.7152, 0.0722)  # of red, green and blue in luminance
 MIN_SLOPE_SIDE = 8  # px; below it fewer than three frequencies are left to fit
 
 ROUNDING = 2.0**-24  # of luminance in float32: at most half of this, from 0.5 to 1
+LEAKAGE = 0.03
+"""Share of power that a window which leaks less sees at least, if it is of that frequency.
+
+Near a loud frequency what leaks is always more; a fit is one to leakage if most of them are."""
 
 COVARIATES = (
     "rms_contrast",
@@ -115,7 +119,8 @@ def spectral_slope(patch: np.ndarray) -> float:
     -------
     float
         NaN for patches of one luminance, for sides below `MIN_SLOPE_SIDE`, and where there is no
-        more power at some frequency than rounding to float32 makes, as in a grating without noise.
+        more power at some frequency than rounding to float32 makes, or at most of them than leaks
+        there through the window from others, as in a grating or a ramp without noise.
 
     References
     ----------
@@ -139,17 +144,25 @@ def _slope(patch: np.ndarray) -> tuple[float, str]:
         return math.nan, "constant patch"
     taper = np.sin(np.pi * (np.arange(side) + 0.5) / side) ** 2
     window = np.outer(taper, taper)
-    values = (values - np.sum(values * window) / np.sum(window)) * window
-    power = np.abs(np.fft.fft2(values)) ** 2
-    cycles = np.fft.fftfreq(side, 1 / side)  # per patch
-    ring = np.rint(np.hypot(cycles[:, None], cycles[None, :])).astype(int)
-    mean = np.bincount(ring.ravel(), power.ravel()) / np.bincount(ring.ravel())
     frequency = np.arange(2, side // 2 + 1)
-    mean = mean[frequency]
-    # white noise of the variance v has the power v sum(window**2) at every frequency
-    if not (mean > ROUNDING**2 * np.sum(window**2)).all():
+    power = _ring_power(values, window)[frequency]
+    if not (power > ROUNDING**2).all():
         return math.nan, "no power at some frequencies"
-    return float(np.polyfit(np.log(frequency), np.log(mean), 1)[0]), ""
+    # the window's square hardly leaks; it may see less of all, as where only edges have power
+    inner = _ring_power(values, window**2)[frequency]
+    if np.median(inner / power) <= LEAKAGE * inner.sum() / power.sum():
+        return math.nan, "no power at some frequencies"
+    return float(np.polyfit(np.log(frequency), np.log(power), 1)[0]), ""
+
+
+def _ring_power(values: np.ndarray, window: np.ndarray) -> np.ndarray:
+    """Mean power at whole cycles per patch; of white noise it is the variance, in any window."""
+    side = len(values)
+    tapered = (values - np.sum(values * window) / np.sum(window)) * window
+    power = np.abs(np.fft.fft2(tapered)) ** 2
+    cycles = np.fft.fftfreq(side, 1 / side)
+    ring = np.rint(np.hypot(cycles[:, None], cycles[None, :])).astype(int).ravel()
+    return np.bincount(ring, power.ravel()) / np.bincount(ring) / np.sum(window**2)
 
 
 def box_of(hole: np.ndarray) -> tuple[slice, slice]:

@@ -59,7 +59,7 @@ def crops(image, hole, places, side: int) -> Iterator[Part]:
     yield Part(outer, size, box, cut, same_mask=False)
 
 
-def fields(image, hole, places, network: keras.Model) -> Iterator[Part]:
+def fields(image, hole, places, network: keras.Model, visible=None) -> Iterator[Part]:
     """The receptive field of the hole, cut out of the image: what is beyond it changes nothing.
 
     The cuts begin at multiples of what the network's poolings divide the image by and end at the
@@ -72,7 +72,7 @@ def fields(image, hole, places, network: keras.Model) -> Iterator[Part]:
     config, count = config_of(network), len(hole)
     rim = [margins(side, config.multiple) for side in image.shape[:2]]
     padded = np.pad(image, (*rim, (0, 0)))  # (Hp,Wp,3)
-    inside = np.pad(np.ones(image.shape[:2], "float32"), rim)
+    inside = np.pad(np.ones(image.shape[:2], "float32") if visible is None else visible, rim)
     whole = inside.shape
 
     def corner(x: int, y: int) -> tuple[int, int]:

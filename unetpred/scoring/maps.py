@@ -24,6 +24,7 @@ from unetpred.scoring.map_grid import (
     blank_map,
     hole_pattern,
 )
+from unetpred.scoring.shared import PASSES, Region, regions
 
 if TYPE_CHECKING:
     import keras
@@ -105,19 +106,19 @@ def predictability_map(
 
 
 class Places(NamedTuple):
-    """A batch: places that are scored in one pass of one network.
+    """A batch: places that are scored in one pass of one network, or in a few.
 
     Attributes
     ----------
-    part : Part
-        What all of its pictures have in common.
+    part : Part or Region
+        What all of its pictures have in common; or what they share the features of.
     cells : list of (row, column)
         Of the map.
     places : list of (x, y)
         Of the image.
     """
 
-    part: Part
+    part: Part | Region
     cells: list[tuple[int, int]]
     places: list[tuple[int, int]]
 
@@ -158,15 +159,26 @@ def plan(
         (int(result.x[j]), int(result.y[i])): (int(i), int(j))
         for i, j in np.argwhere(result.reason == PENDING)
     }
-    if context == FULL:
-        parts = fields(image, hole, list(cells), predictor.outputs().network)
-    else:
-        parts = crops(image, hole, list(cells), int(context))
-    batches = []
-    for part in parts:
-        for start in range(0, len(part.places), predictor.batch_size):
-            places = part.places[start : start + predictor.batch_size]
-            batches.append(Places(part, [cells[place] for place in places], places))
+    places, size = list(cells), predictor.batch_size
+    batches: list[Places] = []
+
+    def add(part: Part | Region, places: list[tuple[int, int]], size: int) -> None:
+        for start in range(0, len(places), size):
+            some = places[start : start + size]
+            batches.append(Places(part, [cells[place] for place in some], some))
+
+    if context != FULL:
+        for part in crops(image, hole, places, int(context)):
+            add(part, part.places, size)
+        return batches
+    network = predictor.outputs().network
+    for region, index in regions(network, image.shape[:2], len(hole), places):
+        chosen = [places[i] for i in index]
+        if region is not None:
+            add(region, chosen, size * PASSES)
+            continue
+        for part in fields(image, hole, chosen, network):
+            add(part, part.places, size)
     return batches
 
 
@@ -197,12 +209,20 @@ class PlaceScorer:
 
     def read(self, batch: Places) -> tuple[Places, list[Cut]]:
         """Cut out what the network sees."""
+        if isinstance(batch.part, Region):
+            # regions are not of holes as large as the image, so something is visible
+            return batch, [Cut(np.empty((0, 0, 3)), np.ones((1, 1)), (0, 0))] * len(batch)
         return batch, [batch.part.cut(*place) for place in batch.places]
 
     def compute(self, read: tuple[Places, list[Cut]]) -> list[PlaceScore]:
         """Fill in and score, in the order of the batch."""
         batch, cuts = read
-        filled = _fill(self._model(batch.part), cuts, batch.part.same_mask)
+        if isinstance(batch.part, Region):
+            shared = self._predictor.outputs().shared
+            raw = shared(self._image, self._hole, batch.part, batch.places)
+            filled = np.clip(from_network(raw), 0, 255)
+        else:
+            filled = _fill(self._model(batch.part), cuts, batch.part.same_mask)
         vgg = self._predictor.vgg() if self._content else None
         return _scores(self._image, self._hole, batch.places, cuts, filled, vgg, self._luminance)
 

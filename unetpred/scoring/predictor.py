@@ -12,6 +12,7 @@ from unetpred.backends.keras_import import import_keras
 from unetpred.errors import InputError
 from unetpred.holes.masks import Box, checked_masks, hole_boxes
 from unetpred.holes.own_masks import Masks
+from unetpred.holes.polarity import Polarity, check_polarity, warn_if_inverted
 from unetpred.images.colour import from_network
 from unetpred.images.inputs import load_all
 from unetpred.images.sources import Source
@@ -89,6 +90,7 @@ class Predictor:
         mask: Any = None,
         output: Sequence[str] = ("structure",),
         network_output: bool = False,
+        mask_polarity: Polarity = "visible",
     ) -> Result:
         """Score images.
 
@@ -106,6 +108,8 @@ class Predictor:
             The scores wanted.
         network_output : bool
             Whether the whole output of the network is wanted too.
+        mask_polarity : {"visible", "missing"}
+            What anything but 0 stands for in `mask`. A mask that looks inverted is warned of.
 
         Returns
         -------
@@ -120,13 +124,18 @@ class Predictor:
             raise InputError(f"output {unknown[0]!r} is not one of {', '.join(OUTPUTS)}")
         sources = load_all(images)
         sizes = [source.size for source in sources]
-        own = _own_masks(mask, sources)
+        check_polarity(mask_polarity)
+        own = _own_masks(mask, sources, mask_polarity)
+        taken = _is_path(mask)  # then they are as ours are, and have been warned of
+        warned = taken or mask is None
         results, groups = [], []
         for size in dict.fromkeys(sizes):
             rows = [row for row, other in enumerate(sizes) if other == size]
             stack = np.stack([sources[row].load() for row in rows])
             given = mask if own is None else np.stack([own[row] for row in rows])
-            masks = checked_masks(given, stack.shape)
+            masks = checked_masks(given, stack.shape, taken or mask_polarity == "visible")
+            for one in () if warned else masks:
+                warned = warned or warn_if_inverted(one, "mask", mask_polarity)
             results.append(self.score(stack, masks, output, network_output))
             groups.append(rows)
         result = combined(results, groups)
@@ -172,6 +181,45 @@ class Predictor:
         filled = _filled(images, holes, boxes, raw)
         rgb = from_network(raw) if network_output else None
         return self._scored(images, holes, boxes, filled, rgb, output, others)
+
+    def score_places(
+        self,
+        image: np.ndarray,
+        hole: np.ndarray,
+        places: Sequence[tuple[int, int]],
+        output: Sequence[str] = ("structure",),
+        others: Sequence[np.ndarray] = (),
+    ) -> Result:
+        """Score a hole at many places of one image, each with all of the image around it.
+
+        Parameters
+        ----------
+        image : numpy.ndarray, (H,W,3) float32
+            RGB 0..255.
+        hole : numpy.ndarray, (S,S) float32
+            1 = visible, 0 = missing.
+        places : sequence of N (x, y)
+            Columns and rows of the centres; the hole fits into the image at all of them.
+        output : sequence of {"structure", "content"}
+            The scores wanted.
+        others : sequence of numpy.ndarray, (N,S,S,3)
+            What other methods put there, as for `score`.
+
+        Returns
+        -------
+        Result
+            Of N patches (S,S,3), with the scores that `score` gives for the whole images.
+        """
+        side = len(hole)
+        corners = [(y - side // 2, x - side // 2) for x, y in places]
+        patches = np.stack([image[top : top + side, left : left + side] for top, left in corners])
+        raw = np.empty_like(patches)
+        for index, values in self.outputs().at_places(image, hole, places):
+            raw[index] = values
+        holes = hole[None, ..., None]
+        boxes = [hole_boxes(hole)]
+        filled = _filled(patches, holes, boxes, raw)
+        return self._scored(patches, holes, boxes, filled, None, output, others)
 
     def _scored(self, images, holes, boxes, filled, network_output, output, others) -> Result:
         from unetpred.network.vgg16 import CONTENT_LAYERS
@@ -233,20 +281,26 @@ def _shared(masks: np.ndarray) -> np.ndarray:
     return masks[:1] if len(masks) > 1 and (masks == masks[0]).all() else masks
 
 
-def _own_masks(mask: Any, sources: list[Source]) -> list[np.ndarray] | None:
+def _is_path(mask: Any) -> bool:
+    """Whether masks are in files."""
+    several = mask if isinstance(mask, list | tuple) else [mask]
+    return any(isinstance(one, str | os.PathLike) for one in several)
+
+
+def _own_masks(mask: Any, sources: list[Source], polarity: Polarity) -> list[np.ndarray] | None:
     """The mask of each image, where a path or a sequence gives it; else None."""
-    if isinstance(mask, list | tuple) and all(np.ndim(one) >= 2 for one in mask):
-        if len(mask) != len(sources):
-            raise InputError(f"mask: has {len(mask)} masks for {len(sources)} image(s)")
-        for row, (one, source) in enumerate(zip(mask, sources, strict=True)):
-            if np.shape(one)[:2] != source.size or np.ndim(one) != np.ndim(mask[0]):
-                raise InputError(
-                    f"mask {row}: has shape {np.shape(one)}, but its image is {source.size}; the "
-                    "image's height and width, and one or three channels in all masks, are right"
-                )
-        return [np.asarray(one) for one in mask]
-    if not isinstance(mask, str | os.PathLike):
+    if _is_path(mask):
+        masks = Masks(mask, polarity)
+        masks.check_count(len(sources))
+        return [masks.of(one.path, row, one.size) for row, one in enumerate(sources)]
+    if not isinstance(mask, list | tuple) or not all(np.ndim(one) >= 2 for one in mask):
         return None
-    masks = Masks(mask)
-    masks.check_count(len(sources))
-    return [masks.of(one.path, row, one.size) for row, one in enumerate(sources)]
+    if len(mask) != len(sources):
+        raise InputError(f"mask: has {len(mask)} masks for {len(sources)} image(s)")
+    for row, (one, source) in enumerate(zip(mask, sources, strict=True)):
+        if np.shape(one)[:2] != source.size or np.ndim(one) != np.ndim(mask[0]):
+            raise InputError(
+                f"mask {row}: has shape {np.shape(one)}, but its image is {source.size}; the "
+                "image's height and width, and one or three channels in all masks, are right"
+            )
+    return [np.asarray(one) for one in mask]

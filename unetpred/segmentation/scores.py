@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
-from unetpred.io.files import atomic_path
+from unetpred.errors import escaped
+from unetpred.io.files import atomic_path, write_rows
 from unetpred.segmentation.data.classes import Classes
 from unetpred.segmentation.measures import OVERALL, PER_CLASS, constant, intervals, measures_of
 
@@ -63,17 +63,10 @@ def sweep_of(sweeps: np.ndarray, swept: list[list[float]]) -> dict[str, Any]:
     }
 
 
-def _text_file(path: Path) -> TextIO:
-    # names of files need not be text
-    return path.open("w", newline="", encoding="utf-8", errors="surrogateescape")
-
-
 def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write rows as csv, whole or not at all."""
-    with atomic_path(path) as temporary, _text_file(temporary) as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        write_rows(file, rows[0], (row.values() for row in rows))
 
 
 def _clean(value: Any) -> Any:
@@ -84,14 +77,14 @@ def _clean(value: Any) -> Any:
         return [_clean(one) for one in value]
     if isinstance(value, float) and not np.isfinite(value):
         return None
-    return value
+    return escaped(value) if isinstance(value, str) else value
 
 
 def write_scores(path: Path, scores: dict[str, Any]) -> None:
     """Write scores as JSON, whole or not at all; what is no number is null."""
     with atomic_path(path) as temporary:
         text = json.dumps(_clean(scores), indent=1, ensure_ascii=False) + "\n"
-        temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
+        temporary.write_text(text, encoding="utf-8")
 
 
 def text_of(scores: dict[str, Any], known: Classes) -> str:

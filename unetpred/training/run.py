@@ -19,6 +19,7 @@ from unetpred.errors import InputError
 from unetpred.io.files import make_folder
 from unetpred.network.partial_convolution import dtype_policy
 from unetpred.runtime.interrupt import Stopped, stop_signals
+from unetpred.runtime.progress import Lines, is_seen
 from unetpred.training import checkpoints as checkpoint
 from unetpred.training.checkpoints import STATE, Diverged
 from unetpred.training.clock import Clock
@@ -233,13 +234,14 @@ class Run:
 
     # -- the loop -----------------------------------------------------------------------------
 
-    def train(self, progress: bool = False) -> None:
+    def train(self, progress: bool | None = False) -> None:
         """Train to the end of the run.
 
         Parameters
         ----------
-        progress : bool
-            Whether a bar on stderr shows loss, images per second and time left.
+        progress : bool, optional
+            Whether a bar on stderr shows loss, images per second and time left. None for a bar
+            where stderr is a terminal, and else a line in the log now and then.
 
         Raises
         ------
@@ -364,15 +366,20 @@ class Run:
             kept = f"the last good checkpoint, of step {step}, is kept in {path.parent}"
         return f"{problem} at step {self.step}, files {', '.join(files)}; {kept}"
 
-    def _bar(self, progress: bool):
+    def _bar(self, progress: bool | None):
         from tqdm import tqdm
 
+        total = None if self.config.max_minutes else self.total * self.config.batch_size
+        if progress is None and not is_seen():
+            lines = Lines(total, "image")
+            lines.update(self.step * self.config.batch_size)
+            return lines
         return tqdm(
-            total=None if self.config.max_minutes else self.total * self.config.batch_size,
+            total=total,
             initial=self.step * self.config.batch_size,
             unit="image",
             unit_scale=True,
             dynamic_ncols=True,
             file=sys.stderr,
-            disable=not progress,
+            disable=progress is False,
         )

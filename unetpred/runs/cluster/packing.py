@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.holes.hole import Hole
 from unetpred.holes.scenes import Scenes, Uncovered
 from unetpred.images.inputs import MemorySource
 from unetpred.images.sources import Source, read_by
@@ -73,7 +72,7 @@ class JobPacking:
                 stamp = job.stamp
             packed.jobs.append(Job(source, job.position, {}, job.place))
             packed.stamps.append(stamp)
-            if masks is not None and not masks.shared:
+            if masks is not None and not masks.one_for_all:
                 packed.masks.append(_mask(masks, job))
         return packed
 
@@ -104,7 +103,7 @@ class JobPacking:
 class HandedMasks:
     """In place of `unetpred.holes.own_masks.Masks`, where masks come with the batch."""
 
-    path, shared = None, False
+    path, one_for_all = None, False
 
     def __init__(self) -> None:
         self._of: dict[int, np.ndarray | str] = {}
@@ -123,15 +122,23 @@ class HandedMasks:
         return mask.astype(np.float32)
 
 
+class HandedSites:
+    """In place of `unetpred.holes.sites.Sites`, where jobs say their places."""
+
+    units = "px"
+
+
 def sent_scenes(scenes: Scenes | Uncovered) -> Scenes | Uncovered:
     """Scenes without tables, nor masks that `JobPacking` sends along."""
     if isinstance(scenes, Uncovered):
         return scenes
     if scenes.masks is not None:
-        masks: Any = scenes.masks if scenes.masks.shared else HandedMasks()
+        masks: Any = scenes.masks if scenes.masks.one_for_all else HandedMasks()
         return replace(scenes, masks=masks)
-    hole = Hole(scenes.sizes[0], scenes.shape, scenes.hole.center if scenes.hole else None)
-    return Scenes(hole, None, None, scenes.context)
+    if scenes.sites is not None:
+        sites: Any = HandedSites()
+        return replace(scenes, sites=sites)
+    return scenes
 
 
 class _Held:
