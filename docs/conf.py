@@ -52,7 +52,6 @@ differences
 recipes
 app
 segmentation
-scale
 reliability
 faq
 weights

@@ -185,7 +185,7 @@ def same_files(one, other, apart=()):
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
 
 
-@pytest.mark.parametrize("context", [90, "full"])
+@pytest.mark.parametrize("context", [pytest.param(90, marks=pytest.mark.slow), "full"])
 def test_maps(both, weights, pictures, tmp_path, context):
     write(tmp_path / "a.png", pictures[0])
     one, two = both(
@@ -224,7 +224,7 @@ def test_evaluations(both, photographs, weights, monkeypatch, sent):
     same_files(one, two, ["evaluation.csv", "summary.csv", "summary.md"])
 
 
-@pytest.mark.parametrize("sent", [False, True])
+@pytest.mark.parametrize("sent", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_masks(both, folder, pictures, tmp_path, monkeypatch, sent):
     from unetpred.segmentation.network import build_segmenter
     from unetpred.segmentation.weights import save_segmenter

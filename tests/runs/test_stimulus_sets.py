@@ -65,7 +65,7 @@ def test_each_chunk_is_read_once_and_in_order(bricks, reads, weights, monkeypatc
     assert reads == [(0, 3), (3, 6), (6, 9), (9, 12)]
     assert whole["cell"].tolist() == fields["cell"].repeat(2).tolist()
     assert whole["size"].tolist() == [41, 61] * 20 and not whole["structure"].isna().any()
-    for row in (0, 7, 39):  # one by one, from an array in memory
+    for row in (0, 39):  # one by one, from an array in memory
         one = whole.iloc[row]
         alone = unetpred.score(
             stack[one["index"]],

@@ -42,7 +42,7 @@ class Packed:
 class JobPacking:
     """Packs and unpacks batches of jobs, for work with `_scenes`."""
 
-    _scenes: Scenes | Uncovered
+    _scenes: Any  # Scenes or Uncovered
     apart = True
 
     def shared(self, batch: list[Job]) -> set[Any]:
