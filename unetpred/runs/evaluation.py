@@ -14,6 +14,7 @@ import numpy as np
 
 from unetpred.evaluation.evaluate import Evaluator
 from unetpred.evaluation.measures import Evaluation, Row
+from unetpred.io.files import check_target
 from unetpred.io.registry import find_weights
 from unetpred.network.vgg16 import vgg_file
 from unetpred.runs.cluster.connect import check_client
@@ -64,6 +65,8 @@ def save_evaluation(
         If Ctrl-C or SIGTERM ended it before its time.
     """
     check_client(client)
+    for name in ("evaluation.csv", "summary.csv", "summary.md"):
+        check_target(evaluator.folder / name, Path(name).suffix)
     sink = _Sink(evaluator, origin, call)
     planned = sink.resume() if resume else sink.begin()
     work, total = EvaluationWork(evaluator, weights, vgg_weights), len(evaluator.names)
