@@ -39,6 +39,7 @@ _CALLED = {
             "sites",
             "stride",
             "units",
+            "weights",
         )
     },
 }
