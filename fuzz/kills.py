@@ -57,7 +57,7 @@ def commands(data: Path, out: Path) -> dict[str, tuple[list[str], bool]]:
             True,
         ),
         "features": (["features", "--input", images, *features], False),
-        "evaluate": (["evaluate", *evaluate], False),
+        "evaluate": (["evaluate", *evaluate], True),
         "train": (["train", *train], True),
     }
 
@@ -128,7 +128,7 @@ def _content(path: Path) -> object:
     if path.suffix == ".csv":
         lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
         rows = list(csv.DictReader(lines))
-        varying = ("images_per_second", "waiting", "loss") if path.name == "history.csv" else ()
+        varying = ("images_per_second", "waiting") if path.name == "history.csv" else ()
         return [{k: v for k, v in row.items() if k not in varying} for row in rows]
     if path.suffix == ".npz":
         with np.load(path, allow_pickle=False) as file:

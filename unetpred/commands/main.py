@@ -77,7 +77,10 @@ def main(
         _leave_stdout()  # whoever read it has gone, as `head` does
         return FAILED
     except MemoryError:
-        print("unetpred: out of memory; a smaller --batch_size needs less", file=sys.stderr)
+        print(
+            "unetpred: out of memory; a smaller --batch_size or --context needs less",
+            file=sys.stderr,
+        )
         return UNUSABLE
     except WriteError as error:
         print(f"unetpred: {error}", file=sys.stderr)

@@ -105,6 +105,11 @@ class Sites:
         if self.path is not None:
             return _of_file(self.path, self._content, reserved)
         table: Any = self.table
+        if not (hasattr(table, "columns") and hasattr(table, "itertuples")):
+            raise InputError(
+                f"{self.name}: {type(table).__name__} is no table; a pandas.DataFrame, or the path "
+                "of a .csv, is right"
+            )
         header = [str(name) for name in table.columns]
         frame = table.astype(object).where(table.notna(), math.nan)
         rows = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -118,7 +118,7 @@ def _items(given: Any) -> list:
         array = np.asarray(given)
         paths = array.dtype.kind in "OUT" and array.ndim == 1
         return list(array.tolist()) if paths else [array]
-    if not isinstance(given, Iterable):
+    if not isinstance(given, Iterable) or isinstance(given, bytes | Mapping):
         raise InputError(
             f"{MEMORY}: {type(given).__name__} is neither a path, an array, a PIL image, nor a "
             "list of them"

@@ -11,6 +11,7 @@ import numpy as np
 
 from unetpred.evaluation.evaluate import Evaluator
 from unetpred.evaluation.measures import Evaluation, Row
+from unetpred.io.files import check_target
 from unetpred.runs.long_run import Work, run_batches
 from unetpred.runs.part_file import VARYING, Part, telling_what_is_kept, warn_of_replacing
 from unetpred.runtime.command_line import Call
@@ -48,6 +49,8 @@ def save_evaluation(
     Stopped
         If Ctrl-C or SIGTERM ended it before its time.
     """
+    for name in ("evaluation.csv", "summary.csv", "summary.md"):
+        check_target(evaluator.folder / name, Path(name).suffix)
     sink = _Sink(evaluator, origin, call)
     planned = sink.resume() if resume else sink.begin()
     work, total = EvaluationWork(evaluator), len(evaluator.names)

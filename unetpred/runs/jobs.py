@@ -213,8 +213,10 @@ def _parts(jobs: list[Job], count: int) -> list[list[Job]]:
 
 def check_batch_size(batch_size: int | None) -> None:
     """Raise InputError for a batch of none."""
-    if batch_size is not None and batch_size < 1:
-        raise InputError(f"`batch_size` {batch_size}: at least 1 is right")
+    if batch_size is None:
+        return
+    if not isinstance(batch_size, int | np.integer) or batch_size < 1:
+        raise InputError(f"`batch_size` {batch_size}: a whole number, at least 1, is right")
 
 
 class Pictures:

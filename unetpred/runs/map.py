@@ -14,7 +14,7 @@ import numpy as np
 from unetpred.backends.keras_import import import_keras
 from unetpred.errors import InputError, escaped
 from unetpred.holes.contexts import DEFAULT_CONTEXT, FULL, Context
-from unetpred.holes.hole import Hole
+from unetpred.holes.hole import LARGEST, Hole
 from unetpred.holes.scenes import Scenes
 from unetpred.images.sources import Input, Source
 from unetpred.io.files import check_target
@@ -72,6 +72,8 @@ class Grid:
     def __post_init__(self) -> None:
         if self.stride != int(self.stride) or self.stride < 1:
             raise InputError(f"`stride` {self.stride}: a whole number of px, at least 1, is right")
+        if self.stride > LARGEST:
+            raise InputError("`stride`: is larger than any image")
         if self.scenes.masks or self.scenes.sites or (self.scenes.hole or Hole()).center:
             raise InputError("the hole of a map is at every place in turn; leave `center` away")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from unetpred.errors import InputError
-from unetpred.holes.hole import pixels, whole_pixel
+from unetpred.holes.hole import LARGEST, pixels, whole_pixel
 from unetpred.holes.masks import DEFAULT_HOLE
 from unetpred.holes.scenes import Place, Scenes
 from unetpred.holes.sites import Site
@@ -105,6 +105,9 @@ def _place(job: Job, site: Site, size: int, per_degree: float | None, fail: Fail
             return
         assert per_degree is not None
         x, y = width // 2 + x * per_degree, height // 2 - y * per_degree
+    if max(abs(x), abs(y)) > LARGEST:
+        job.scores = {"reason": "lies farther out than any image reaches"}
+        return
     job.place = Place(whole_pixel(x), whole_pixel(y), size)
     job.columns |= vars(job.place)
 
