@@ -40,6 +40,7 @@ _CALLED = {
             "sites",
             "stride",
             "units",
+            "weights",
         )
     },
 }
