@@ -71,7 +71,7 @@ def test_what_is_no_picture_says_which(tmp_path, rgb):
 
 def test_masked_values_are_not_taken_for_visible_ones(rgb):
     masked = np.ma.masked_array(rgb, rgb > 200)
-    with pytest.raises(InputError, match="masked values.*filled"):
+    with pytest.raises(InputError, match=r"masked values.*filled"):
         load_all(masked)
     with pytest.raises(InputError, match="image 1: has masked values"):
         [source.load() for source in load_all([rgb, masked])]

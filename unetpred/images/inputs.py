@@ -19,7 +19,7 @@ from unetpred.images.sources import Input, Source, list_sources
 MEMORY = "images"
 """What rows and messages call pictures that have no file; an index tells them apart."""
 
-_MASKED = "has masked values, which a picture cannot have; fill them, .filled(0), and hide them with mask="
+_MASKED = "has masked values, which a picture cannot have; use .filled(0), and hide them with mask="
 
 
 @dataclass(frozen=True)
