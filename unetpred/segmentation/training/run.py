@@ -18,7 +18,7 @@ def train(
     data: Dataset | None = None,
     held_out: Dataset | None = None,
     resume: bool = False,
-    progress: bool = False,
+    progress: bool | None = False,
     started: float | None = None,
     **settings: Any,
 ) -> Run:
@@ -31,7 +31,7 @@ def train(
         files. Without `held_out` a part of the data is held out.
     resume : bool
         Go on from the last complete checkpoint, if there is one.
-    progress : bool
+    progress : bool, optional
         Whether a bar on stderr shows how far it is.
     started : float, optional
         When the program began, by `time.monotonic`; for `max_minutes`.
