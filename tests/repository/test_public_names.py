@@ -3,10 +3,15 @@
 import ast
 import importlib
 import inspect
+import pkgutil
 
 import pytest
 
 import unetpred
+
+ROOMS = sorted(
+    room.name for room in pkgutil.walk_packages(unetpred.__path__, "unetpred.") if room.ispkg
+)
 
 
 def static_names() -> dict[str, str]:
@@ -39,3 +44,10 @@ def test_type_checkers_see_what_is_loaded(name):
         module, _, last = path.rpartition(".")
         expected = getattr(importlib.import_module(module), last)
     assert getattr(unetpred, name) is expected
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_have_what_they_name(room):
+    module = importlib.import_module(room)
+    for name in getattr(module, "__all__", ()):
+        assert getattr(module, name) is not None, name

@@ -17,6 +17,7 @@ from tables import table, write
 import unetpred
 from unetpred import Hole, InputError, score
 from unetpred.holes.masks import hole_mask
+from unetpred.results.tables import write_table
 from unetpred.runtime.interrupt import Stopped
 from unetpred.scoring.predictor import Predictor
 
@@ -219,6 +220,16 @@ def test_saved_tables_hold_the_same(run, of, pictures):
     assert mine["structure"].tolist() == found["structure"].tolist()
 
 
+def test_parquet_takes_columns_of_several_types(tmp_path):
+    rows = [
+        {"image": f"{name}.png", "index": None, "cell": cell, "reason": ""}
+        for name, cell in (("a", 7), ("b", "left"), ("c", float("nan")))
+    ]
+    write_table(tmp_path / "t.parquet", rows, {"unetpred": "0"})
+    back = pandas.read_parquet(tmp_path / "t.parquet")["cell"]
+    assert back[:2].tolist() == ["7", "left"] and pandas.isna(back[2])
+
+
 def test_parquet_without_pyarrow_is_one_line(of, pictures, monkeypatch):
     monkeypatch.setattr("unetpred.runs.outputs.find_spec", lambda _: None)
     with pytest.raises(InputError, match=r"t\.parquet: needs pyarrow"):
@@ -270,6 +281,8 @@ def test_progress(of, pictures):
         ({"context": 83}, "`context` 83: at least 84"),
         ({"pixels_per_degree": 0}, "`pixels_per_degree` 0"),
         ({"batch_size": 0}, "`batch_size` 0"),
+        ({"batch_size": 2.5}, r"`batch_size` 2\.5: a whole number"),
+        ({"sites": {"x": [60], "y": [50]}}, "sites: dict is no table"),
         ({"resume": True}, "`resume` needs a table"),
         ({"save": "t.txt"}, r"\.csv or \.json or \.parquet"),
         ({"sites": pandas.DataFrame({"a": [1]})}, "sites: has no column x"),
@@ -290,6 +303,8 @@ def test_bad_inputs(of, pictures):
         (["no.png", "none.png"], r"no\.png.*1 more"),
         ([], "none were given"),
         (7, "int is neither"),
+        (b"a.png", "bytes is neither"),
+        ({"a.png": 1}, "dict is neither"),
         (np.zeros((50, 50)), "at least 84x84"),
         (np.array(["no.png"]), r"no\.png"),
     ):

@@ -78,12 +78,35 @@ def test_several_sizes_at_several_sites_of_several_images(run, images, weights):
     assert [(row["cell"], row["size"], row["size_deg"]) for row in rows] == [
         (cell, size, size / 20) for cell in "abc" for size in (20, 30)
     ]
-    assert [row["image"] for row in rows[::2]] == ["d/two.png", "d/one.png", "d/two.png"]
+    assert [row["image"] for row in rows[::2]] == ["two", "one.png", "d/two.png"]
     places = [("two", 50, 50), ("one", 100, 50), ("two", 60, 50)]
     for i, row in enumerate(rows):
         image, x, y = places[i // 2]
         expected = crop_score(weights, images[image], x, y, row["size"])
         assert row["structure"] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_semicolons_and_tabs_with_decimal_commas(run, images, separator):
+    text = "name,cell;image;x;y\na,1;one;60,4;49,6\nb;one.png;97;55\n;;;\n"
+    name = sites(text.replace(";", separator))
+    given = ["--input", "d/one.png", *CONTEXT, "--mask_size", 20]
+    assert run(*given, "--sites", name, "--save", "t.csv")[0] == 0
+    plain = sites('"name,cell",image,x,y\n"a,1",one,60.4,49.6\nb,one.png,97,55\n', "p.csv")
+    assert run(*given, "--sites", plain, "--save", "p_.csv")[0] == 0
+    rows = table("t.csv")[1]
+    assert rows == table("p_.csv")[1]
+    assert [(row["name,cell"], row["image"], row["x"]) for row in rows] == [
+        ("a,1", "one", "60"), ("b", "one.png", "97")
+    ]  # fmt: skip
+
+
+def test_the_size_of_sites_without_one_is_said(run, images):
+    name = sites("x,y\n60,50\n")
+    _, _, err = run("--input", "d/one.png", "--sites", name, "--save", "t.csv")
+    assert "s.csv: no column size: 52 px" in err and table("t.csv")[1][0]["size"] == "52"
+    _, _, err = run("--input", "d/one.png", "--sites", name, "--mask_size", 30, "--save", "t.csv")
+    assert "no column size" not in err
 
 
 def test_sites_at_the_border_and_beyond(run, images):
@@ -150,7 +173,7 @@ def test_content_of_simple_fillings_at_sites(run, images, shape):
 
 
 def test_a_table_in_which_no_site_is_usable_says_why(run, images):
-    one = ["--input", "d/one.png", "--save", "t.csv", "--sites"]
+    one = ["--input", "d/one.png", "--save", "t.csv", "--mask_size", 52, "--sites"]
     code, out, err = run(*one, sites("x,y\n1,1\n,50\n"))
     notes, rows = table("t.csv")
     assert (code, out, len(err.splitlines())) == (2, [], 2) and "does not fit" in err
@@ -276,7 +299,9 @@ def test_broken_picture_is_said_once(run, images):
     ("text", "arguments", "message"),
     [
         ("a,b\n1,2\n", ["d/one.png"], "no column x"),
-        ("x;y\n1;2\n", ["d/one.png"], "separated by commas"),
+        ("x y\n1 2\n", ["d/one.png"], "separated by commas, semicolons or tabs"),
+        ("x;y\n1;2;3\n", ["d/one.png"], "line 2: has 3 columns"),
+        ("x;y\n1.5;1.2,3\n", ["d/one.png"], "line 2: y '1.2,3': a number is right"),
         ("x,y\n", ["d/one.png"], "no sites"),
         ("x,y\n1,two\n", ["d/one.png"], "line 2: y 'two'"),
         ("x,y\n# more\n1,2,3\n", ["d/one.png"], "line 3: has 3 columns"),

@@ -3,7 +3,9 @@
 import json
 import logging
 import os
+import resource
 import signal
+import time
 from pathlib import Path
 
 import h5py
@@ -11,7 +13,8 @@ import numpy as np
 import pytest
 from training_runs import assert_same_state, history_of, state_of
 
-from unetpred.errors import InputError
+from unetpred.errors import InputError, WriteError
+from unetpred.training.log import RunLog
 
 
 def test_killed_and_resumed_equals_straight(straight, interrupted):
@@ -54,7 +57,7 @@ def test_stopped_and_resumed(straight, tmp_path, number, monkeypatch, request):
         steps.append(straight.step)
         if len(steps) == 3:
             os.kill(os.getpid(), number)
-        return 0.5
+        return float(straight.step)
 
     monkeypatch.setattr(straight.network, "train_on_batch", train_on_batch)
     handler = signal.getsignal(number)
@@ -72,7 +75,76 @@ def test_stopped_and_resumed(straight, tmp_path, number, monkeypatch, request):
         return
     straight.train()
     assert steps == list(range(3)) + list(range(3, 20))
-    assert [int(row["step"]) for row in history_of(tmp_path)] == [3, 5, 10, 15, 20]
+    rows = [(int(row["step"]), float(row["loss"])) for row in history_of(tmp_path)]
+    assert rows == [(3, 1), (5, 2), (10, 7), (15, 12), (20, 17)]  # as of a run that never stopped
+
+
+def test_stopped_before_the_first_step_at_once(straight, tmp_path, monkeypatch):
+    from unetpred.training.run import Stopped
+
+    monkeypatch.setattr(straight, "folder", tmp_path)
+    monkeypatch.setattr(straight, "step", 0)
+
+    def step(*arrays):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+
+    monkeypatch.setattr(straight, "_train_on", step)
+    started = time.monotonic()
+    with pytest.raises(Stopped, match="before anything was done"):
+        straight.train()
+    assert time.monotonic() - started < 30 and not (tmp_path / "state.h5").exists()
+
+
+def test_a_full_disk_keeps_the_last_state(straight, tmp_path, monkeypatch):
+    monkeypatch.setattr(straight, "folder", tmp_path)
+    monkeypatch.setattr(straight, "step", 18)
+    monkeypatch.setattr(straight, "_train_on", lambda *arrays: 0.5)
+    straight.save()
+    before = (tmp_path / "state.h5").read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, limits[1]))
+    try:
+        with pytest.raises(WriteError) as error:
+            straight.train()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "could not be written (File too large)" in str(error.value)
+    assert f"the last good checkpoint, of step 18, is kept in {tmp_path}" in str(error.value)
+    assert (tmp_path / "state.h5").read_bytes() == before
+
+
+def test_structure_that_is_undefined_is_no_number(straight, tmp_path, monkeypatch, capfd, log):
+    """As of photographs of one grey."""
+    monkeypatch.setattr(straight, "folder", tmp_path)
+    monkeypatch.setattr(straight, "best", -np.inf)
+    monkeypatch.setattr(straight.task, "_told", False)
+    crops = np.full_like(straight.held_out.crops, 90)
+    monkeypatch.setattr(straight.held_out, "crops", crops)
+    board = RunLog(tmp_path)
+    for step in (5, 10):
+        monkeypatch.setattr(straight, "step", step)
+        row = straight._measure(board, bool)
+        assert np.isnan(row["structure"]) and np.isfinite(row["l1"])
+    board.close()
+    assert straight.best == -np.inf and (tmp_path / "best.weights.h5").exists()
+    assert log.text.count("is undefined (each hole is of one colour)") == 1
+    assert "Warning" not in capfd.readouterr().err
+
+
+def test_another_vgg_is_named_where_the_loss_has_one(straight, tmp_path):
+    from dataclasses import asdict, replace
+
+    from unetpred.training.setup import changes
+
+    small = Path("tests/data/vgg16_notop_random.h5").resolve()
+    (tmp_path / "moved.h5").write_bytes(small.read_bytes())
+    config = replace(straight.config, loss="upstream", window=None, vgg_weights=str(small))
+    run = {"config": {**asdict(config), "vgg_weights": str(tmp_path / "moved.h5")}}
+    assert changes(config, {}, run) == ""
+    run["config"]["vgg_weights"] = None
+    assert changes(config, {}, run) == f"vgg_weights {small} (was None)"
+    assert changes(straight.config, {}, {"config": asdict(straight.config)}) == ""
 
 
 def test_resume_of_a_finished_run(straight, caplog):

@@ -158,7 +158,7 @@ def test_wrong_usage_is_one_line_and_exit_2(words, message, capsys, tmp_path, mo
 def test_a_full_disk_is_one_line_and_exit_1(capsys, monkeypatch):
     from unetpred.commands import train as train_cli
 
-    def full(_):
+    def full(*_):
         raise OSError(28, "Can't write data (time = now\n, filename = 'state.h5')")
 
     monkeypatch.setattr(train_cli, "_train", full)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from unetpred.backends.keras_import import import_keras
 from unetpred.commands.options import add_option
-from unetpred.errors import InputError, escaped
+from unetpred.errors import InputError, WriteError, escaped
 from unetpred.runtime.command_line import resume_command
 from unetpred.segmentation.data.augmentation import KINDS
 from unetpred.segmentation.training.config import SegmentationConfig
@@ -142,6 +142,9 @@ def run(args: argparse.Namespace) -> int:
     except Stopped as stopped:
         print(f"unetpred: {stopped}; go on with: {resume_command()}", file=sys.stderr)
         return 128 + stopped.number
+    except WriteError as error:
+        print(f"unetpred: {error}; go on with: {resume_command()}", file=sys.stderr)
+        return 1
     except Diverged as error:
         print(f"unetpred: {error}; a smaller --lr may help", file=sys.stderr)
         return 1

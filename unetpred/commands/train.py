@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import sys
 import time
 from dataclasses import fields
@@ -11,9 +12,10 @@ from pathlib import Path
 
 from unetpred.backends.keras_import import import_keras
 from unetpred.commands.options import add_option
-from unetpred.errors import InputError, escaped
+from unetpred.errors import InputError, WriteError, escaped
 from unetpred.photographs.augmentation import AUGMENTATIONS
 from unetpred.runtime.command_line import resume_command
+from unetpred.runtime.interrupt import Watch
 from unetpred.training.config import LOSSES, OPTIMIZERS, PRESETS, TrainConfig
 
 _DESCRIPTION = "Train a network on a folder of photographs."
@@ -111,6 +113,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--mixed_precision", action="store_true", help="compute in bfloat16, for GPUs"
     )
     length.add_argument(
+        "--devices",
+        type=_devices,
+        default=argparse.SUPPRESS,
+        metavar="all|N",
+        help="divide every batch between so many devices of this machine (JAX only)",
+    )
+    length.add_argument(
         "--jit_compile",
         action=argparse.BooleanOptionalAction,
         default=argparse.SUPPRESS,
@@ -148,16 +157,19 @@ def run(args: argparse.Namespace) -> int:
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("unetpred").setLevel(logging.WARNING if args.quiet else logging.INFO)
     try:
-        return _train(args)
+        with Watch(message="train: interrupted") as watch:
+            return _train(args, watch)
     except InputError as error:
         return _failed(str(error), 2)
     except OSError as error:  # a full disk, say, of which HDF5 tells in several lines
         return _failed(" ".join(str(error).split()), 1)
+    except MemoryError:
+        return _failed("out of memory; a smaller --batch_size or --image_size needs less", 1)
     except KeyboardInterrupt:
         return _failed("interrupted", 130)
 
 
-def _train(args: argparse.Namespace) -> int:
+def _train(args: argparse.Namespace, watch: Watch) -> int:
     started = time.monotonic()
     names = [field.name for field in fields(TrainConfig)]
     given = {name: getattr(args, name) for name in names if hasattr(args, name)}
@@ -178,20 +190,29 @@ def _train(args: argparse.Namespace) -> int:
         training.begin()
     try:
         with logging_redirect_tqdm():
-            training.train(progress=False if args.quiet else None)
+            training.train(False if args.quiet else None, begun=watch.end)
     except Stopped as stopped:
         return _failed(f"{stopped}; go on with: {resume_command()}", 128 + stopped.number)
     except Diverged as error:
         return _failed(f"{error}; a smaller --lr may help", 1)
+    except WriteError as error:
+        return _failed(f"{error}; go on with: {resume_command()}", 1)
     best = Path(config.checkpoint_dir) / "best.weights.h5"
     if best.exists():
-        print(f"{escaped(str(best))}\t{training.best:.4f}")
+        reached = training.best if math.isfinite(training.best) else math.nan
+        print(f"{escaped(str(best))}	{reached:.4f}")
     return 0
 
 
 def _failed(message: str, code: int) -> int:
     print(f"train: {message}", file=sys.stderr)
     return code
+
+
+def _devices(text: str) -> int | str:
+    if text != "all" and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is neither all nor a number")
+    return text if text == "all" else int(text)
 
 
 def _named_number(text: str) -> tuple[str, float]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from unetpred.errors import InputError
+from unetpred.io.limits import MAX_PIXELS, max_pixels
 
 DEFAULT_CONTEXT = 224  # px; of the crops of the published method
 FULL = "full"  # the whole image instead of a crop
@@ -26,7 +28,7 @@ class Context:
     Raises
     ------
     InputError
-        If it is neither, or smaller than the network takes.
+        If it is neither, smaller than the network takes, or larger than an image may be.
     """
 
     size: int | Literal["full"] = "full"
@@ -45,6 +47,12 @@ class Context:
             raise InputError(f"`context` {self.size}: whole pixels, or full, is right") from None
         if side < MIN_SIDE:
             raise InputError(f"`context` {side}: at least {MIN_SIDE} px are needed")
+        most = max_pixels() or MAX_PIXELS
+        if side * side > most:
+            raise InputError(
+                f"`context` {side}: at most {math.isqrt(most)} px, or full for the whole image, is "
+                "right"
+            )
         object.__setattr__(self, "size", side)
 
     @property

@@ -13,6 +13,7 @@ from unetpred.holes.masks import DEFAULT_HOLE
 
 SHAPES = ("square", "disc")
 UNITS = ("px", "deg")
+LARGEST = 1 << 31  # px; beyond it numbers of users overflow
 
 
 def whole_pixel(value: float) -> int:
@@ -47,7 +48,7 @@ def pixels(size: float, units: str, pixels_per_degree: float | None, name: str) 
     Raises
     ------
     InputError
-        If it is no number above 0, or in px and not whole.
+        If it is no number above 0, is too large, or in px and not whole.
     """
     if not _is_positive(size):
         shown = f"{size:g}" if isinstance(size, (int, float)) else repr(size)
@@ -55,7 +56,11 @@ def pixels(size: float, units: str, pixels_per_degree: float | None, name: str) 
     if units == "deg":
         if pixels_per_degree is None:
             raise InputError("`units` deg needs `pixels_per_degree`")
-        size = max(1, whole_pixel(size * pixels_per_degree))
+        size = size * pixels_per_degree
+        if size <= LARGEST:
+            size = max(1, whole_pixel(size))
+    if size > LARGEST:
+        raise InputError(f"{name} {size:g} px: larger than any image")
     if size != int(size):
         raise InputError(f"{name} {size:g}: whole pixels are right")
     return int(size)
@@ -110,6 +115,8 @@ class Hole:
                 raise InputError(
                     f"`center` {self.center!r}: two whole numbers, column and row in px, are right"
                 ) from None
+            if max(abs(x), abs(y)) > LARGEST:
+                raise InputError("`center`: lies farther out than any image reaches")
             object.__setattr__(self, "center", (x, y))
 
     @property

@@ -7,6 +7,7 @@ import hashlib
 import io
 import math
 import os
+import re
 import stat
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _MISSING = ("", "NA", "<NA>")  # R and pandas write so what is not known
 KNOWN = ("x", "y", "size", "image", "index")
 IN_DEGREES = ("x_deg", "y_deg")
+SEPARATORS = (",", ";", "\t")
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,11 @@ class Sites:
         if self.path is not None:
             return _of_file(self.path, self._content, reserved)
         table: Any = self.table
+        if not (hasattr(table, "columns") and hasattr(table, "itertuples")):
+            raise InputError(
+                f"{self.name}: {type(table).__name__} is no table; a pandas.DataFrame, or the path "
+                "of a .csv, is right"
+            )
         header = [str(name) for name in table.columns]
         frame = table.astype(object).where(table.notna(), math.nan)
         rows = (
@@ -130,13 +137,14 @@ class Sites:
 
 
 def read_sites(path: str | os.PathLike[str], reserved: Collection[str] = ()) -> list[Site]:
-    """Read a table of sites: comma separated, with a line of names; lines with # are left out.
+    """Read a table of sites, with a line of names; lines with # are left out.
 
     Parameters
     ----------
     path : path-like
-        Columns x and y, and, if wanted, size, image, index; any others go along. An empty number,
-        nan, or NA is one that is not known.
+        Separated by commas, semicolons or tabs; numbers may have a decimal comma where commas do
+        not separate. Columns x and y, or x_deg and y_deg, and, if wanted, size, image, index; any
+        others go along. An empty number, nan, or NA is one that is not known.
     reserved : collection of str
         Names of columns that the results will have.
 
@@ -169,9 +177,10 @@ def _of_file(path: str, content: bytes, reserved: Collection[str]) -> list[Site]
     except UnicodeDecodeError:
         raise InputError(f"{path}: cannot be read (it is not text)") from None
     file = io.StringIO(text, newline="")
-    lines = [(n, line) for n, line in enumerate(file, 1) if line.strip(" \t\r\n,")]
+    lines = [(n, line) for n, line in enumerate(file, 1) if line.strip(" \t\r\n,;")]
     lines = [(n, line) for n, line in lines if not line.startswith("#")]
-    reader = csv.reader(line for _, line in lines)
+    separator = _separator(lines[0][1] if lines else "")
+    reader = csv.reader((line for _, line in lines), delimiter=separator)
     try:
         header = [name.strip() for name in next(reader, [])]
         rows = list(reader)
@@ -180,7 +189,18 @@ def _of_file(path: str, content: bytes, reserved: Collection[str]) -> list[Site]
     if len(rows) != max(len(lines) - 1, 0):
         raise InputError(f"{path}: has a line break within quotes; take it out")
     numbered = ((f"{path} line {n}", row) for (n, _), row in zip(lines[1:], rows, strict=True))
-    return _sites(path, header, numbered, reserved)
+    return _sites(path, header, numbered, reserved, separator != ",")
+
+
+def _separator(header: str) -> str:
+    """What separates columns: that at which the first line has x and y among its names."""
+    for separator in SEPARATORS:
+        names = {
+            name.strip().lower() for name in next(csv.reader([header], delimiter=separator), ())
+        }
+        if {"x", "y"} <= names or {*IN_DEGREES} <= names:
+            return separator
+    return max(SEPARATORS, key=header.count)  # whose message says what is missing
 
 
 def _sites(
@@ -188,6 +208,7 @@ def _sites(
     header: list[str],
     rows: Iterable[tuple[str, Sequence[object]]],
     reserved: Collection[str],
+    decimal_comma: bool = False,
 ) -> list[Site]:
     """Make sites of rows, each with what messages call it."""
     small = {name.lower() for name in header}
@@ -197,21 +218,28 @@ def _sites(
     names = [name.lower() if name.lower() in (*KNOWN, *places) else name for name in header]
     if missing := [name for name in places if name not in names]:
         raise InputError(
-            f"{table}: has no column {missing[0]}; columns x, y (or x_deg, y_deg)[, size]"
-            "[, image], separated by commas and named in the first line, are right"
+            f"{table}: has no column {missing[0]}; columns x, y (or x_deg, y_deg)[, size][, image]"
+            "[, index], separated by commas, semicolons or tabs and named in the first line, are "
+            "right"
         )
     if double := [name for name in names if names.count(name) > 1 or name in reserved]:
         raise InputError(
             f"{table}: a column is called {double[0]!r}, as is another one of the results; "
             "rename it"
         )
-    sites = [_site(where, names, row, places) for where, row in rows]
+    sites = [_site(where, names, row, places, decimal_comma) for where, row in rows]
     if not sites:
         raise InputError(f"{table}: has no sites below its first line")
     return sites
 
 
-def _site(where: str, names: list[str], row: Sequence[object], places: tuple[str, str]) -> Site:
+def _site(
+    where: str,
+    names: list[str],
+    row: Sequence[object],
+    places: tuple[str, str],
+    decimal_comma: bool,
+) -> Site:
     if len(row) != len(names):
         raise InputError(f"{where}: has {len(row)} columns, the first line {len(names)}")
     cells = {
@@ -226,7 +254,10 @@ def _site(where: str, names: list[str], row: Sequence[object], places: tuple[str
         if name not in IN_DEGREES:  # which go along, since the results have them in px
             others.pop(name, None)
         try:
-            numbers.append(_number(cells.get(name), f"{where}: {name}"))
+            value = cells.get(name)
+            if decimal_comma and re.fullmatch(r"[+-]?\d*,\d+", str(value)):
+                value = str(value).replace(",", ".")
+            numbers.append(_number(value, f"{where}: {name}"))
         except InputError as error:
             numbers.append(math.nan)
             wrong.append(str(error))

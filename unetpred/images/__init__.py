@@ -9,6 +9,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "inputs": ["list_inputs"],
-        "sources": ["list_sources", "load_images"],
+        "sources": ["list_sources"],
     },
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -18,6 +18,8 @@ from unetpred.images.sources import Input, Source, list_sources
 
 MEMORY = "images"
 """What rows and messages call pictures that have no file; an index tells them apart."""
+
+_MASKED = "has masked values, which a picture cannot have; use .filled(0), and hide them with mask="
 
 
 @dataclass(frozen=True)
@@ -115,10 +117,12 @@ def _items(given: Any) -> list:
     if isinstance(given, Image.Image):
         return [given]
     if hasattr(given, "__array__"):
+        if np.ma.is_masked(given):
+            raise InputError(f"{MEMORY}: {_MASKED}")
         array = np.asarray(given)
         paths = array.dtype.kind in "OUT" and array.ndim == 1
         return list(array.tolist()) if paths else [array]
-    if not isinstance(given, Iterable):
+    if not isinstance(given, Iterable) or isinstance(given, bytes | Mapping):
         raise InputError(
             f"{MEMORY}: {type(given).__name__} is neither a path, an array, a PIL image, nor a "
             "list of them"
@@ -149,6 +153,8 @@ def _in_memory(item: Any, count: int) -> list[Source]:
             return [MemorySource(path, None if path == name else index, refused)]
         return [MemorySource(path, None if path == name else index, _opened(array, name))]
     name = f"{MEMORY}: image {count}"
+    if np.ma.is_masked(item):
+        return [MemorySource(path, index, _Refused(f"{name}: {_MASKED}"))]
     try:
         array = np.asarray(item)
     except (TypeError, ValueError, RuntimeError) as error:  # as of tensors on a GPU

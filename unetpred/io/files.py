@@ -37,7 +37,8 @@ def check_target(path: str | os.PathLike[str], *endings: str) -> None:
     _check_place(path)
     if not os.access(path.parent, os.W_OK):
         raise InputError(f"{path}: its folder {path.parent} cannot be written to")
-    if path.exists() and not os.access(path, os.W_OK):
+    # whoever may write everything still means it by taking the right away
+    if path.exists() and not (os.access(path, os.W_OK) and path.stat().st_mode & 0o222):
         raise InputError(f"{path}: is there and write-protected; give another name, or remove it")
 
 

@@ -63,6 +63,14 @@ def find_vgg(path: str | os.PathLike[str]) -> Path:
     return path
 
 
+def vgg_file(path: str | os.PathLike[str] | None = None) -> Path | None:
+    """The file that `read_vgg` reads; None if Keras downloads it."""
+    if path is not None:
+        return find_vgg(path)
+    shipped = known_vgg()
+    return shipped.path if shipped.here else None
+
+
 def read_vgg(
     path: str | os.PathLike[str] | None = None,
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -141,10 +149,15 @@ def vgg_origin(path: str | os.PathLike[str] | None = None) -> str:
     InputError
         If there is a path, as for `read_vgg`.
     """
-    # without a path nothing else is ever used, see `read_vgg`
-    found = VGG_SHA256 if path is None else arrays_sha256(read_vgg(path))
+    found = vgg_digest(path)
     name = f"{VGG}, ImageNet's" if path is None or found == VGG_SHA256 else os.fspath(path)
     return f"{name} (sha256 over its arrays {found})"
+
+
+def vgg_digest(path: str | os.PathLike[str] | None = None) -> str:
+    """The `arrays_sha256` of the VGG-16 that is used; all as for `vgg_origin`."""
+    # without a path nothing else is ever used, see `read_vgg`
+    return VGG_SHA256 if path is None else arrays_sha256(read_vgg(path))
 
 
 def describe_vgg() -> dict[str, object]:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from unetpred.errors import InputError, reason_of
+from unetpred.errors import InputError, reason_of, some_of
 from unetpred.io.files import writing
 
 
@@ -41,7 +41,7 @@ class Arrays:
         self._targets = {name: path for name, path in targets.items() if path}
         sizes = list(dict.fromkeys(sizes))
         if self._targets and len(sizes) > 1:
-            names = ", ".join(f"{w}x{h}" for h, w in sizes)
+            names = some_of(f"{w}x{h}" for h, w in sizes)
             raise InputError(
                 f"images of several sizes ({names}) do not fit into one .npy; use --save_images"
             )

@@ -119,7 +119,11 @@ def _write_parquet(path: str | os.PathLike[str], frame: pandas.DataFrame) -> Non
 
     for name in frame.columns:
         if not pandas.api.types.is_numeric_dtype(frame[name]):
-            frame[name] = [escaped(v) if isinstance(v, str) else v for v in frame[name]]
+            values = [escaped(v) if isinstance(v, str) else v for v in frame[name]]
+            if any(isinstance(v, str) for v in values):  # a column there has one type
+                empty = [v is None or (isinstance(v, float) and v != v) for v in values]
+                values = [v if no else str(v) for v, no in zip(values, empty, strict=True)]
+            frame[name] = values
     table = pyarrow.Table.from_pandas(frame, preserve_index=False)
     origin = json.dumps(frame.attrs["provenance"], ensure_ascii=False)
     more = {"provenance": origin, "PANDAS_ATTRS": json.dumps(frame.attrs)}  # which pandas reads

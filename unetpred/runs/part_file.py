@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from unetpred.errors import InputError, WriteError
+from unetpred.errors import InputError, WriteError, some_of
 from unetpred.io.files import atomic_path, set_damaged_aside, writing
 
 logger = logging.getLogger(__name__)
@@ -202,7 +202,7 @@ def telling_what_is_kept(parts: Iterable[Path], resume: str) -> Iterator[None]:
             yield
     except WriteError as error:
         kept = [str(path) for path in parts if path.exists()]
-        more = f"; what is finished is kept in {', '.join(kept)}; {resume}" if kept else ""
+        more = f"; what is finished is kept in {some_of(kept)}; {resume}" if kept else ""
         told = WriteError(f"{error}{more}")
         told.errno = error.errno
         raise told from None

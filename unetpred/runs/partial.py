@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from unetpred.errors import some_of
 from unetpred.holes.scenes import Scenes
 from unetpred.images.sources import Input
 from unetpred.runs.jobs import Job
@@ -122,7 +123,7 @@ class Parts:
         return bool(self._all)
 
     def __str__(self) -> str:
-        return ", ".join(map(str, self.paths))
+        return some_of(map(str, self.paths))
 
     @property
     def paths(self) -> list[Path]:

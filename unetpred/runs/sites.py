@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from unetpred.errors import InputError
-from unetpred.holes.hole import pixels, whole_pixel
+from unetpred.holes.hole import LARGEST, pixels, whole_pixel
 from unetpred.holes.masks import DEFAULT_HOLE
 from unetpred.holes.scenes import Place, Scenes
 from unetpred.holes.sites import Site
@@ -19,6 +20,8 @@ from unetpred.runs.jobs import Failures, Job
 from unetpred.scoring.covariates import CONTENT_COVARIATES, COVARIATES
 from unetpred.scoring.luminance import LUMINANCE_COVARIATES
 from unetpred.scoring.scores import OUTPUTS
+
+logger = logging.getLogger(__name__)
 
 #: What the columns of results are called.
 OURS = {"size_deg", "reason", *OUTPUTS, *COVARIATES, *LUMINANCE_COVARIATES, *CONTENT_COVARIATES}
@@ -71,7 +74,9 @@ def site_jobs(scenes: Scenes, sources: list[Source], fail: Failures) -> list[Job
                     size = pixels(given, table.units, per_degree, f"{site.where}: size")
                 except InputError as wrong:
                     size, error = math.nan, error or str(wrong)
-            job = Job(source, len(jobs), {"image": source.path, "index": source.index})
+            # as the table has it, so that results can be joined to what it was made from
+            written = site.image or source.path
+            job = Job(source, len(jobs), {"image": written, "index": source.index})
             x, y = (math.nan, math.nan) if site.in_degrees else (site.x, site.y)
             job.columns |= {"x": x, "y": y, "size": size}
             if error:
@@ -84,6 +89,8 @@ def site_jobs(scenes: Scenes, sources: list[Source], fail: Failures) -> list[Job
                 job.columns["size_deg"] = size / per_degree
             job.columns |= site.others
             jobs.append(job)
+    if not sized and scenes.hole is None and any(job.place for job in jobs):
+        logger.info("%s: no column size: %d px", table.name, DEFAULT_HOLE)
     return jobs
 
 
@@ -98,6 +105,9 @@ def _place(job: Job, site: Site, size: int, per_degree: float | None, fail: Fail
             return
         assert per_degree is not None
         x, y = width // 2 + x * per_degree, height // 2 - y * per_degree
+    if max(abs(x), abs(y)) > LARGEST:
+        job.scores = {"reason": "lies farther out than any image reaches"}
+        return
     job.place = Place(whole_pixel(x), whole_pixel(y), size)
     job.columns |= vars(job.place)
 
@@ -109,6 +119,15 @@ def _finder(sources: list[Source]) -> Callable[[Site], Source]:
     for source in sources:
         for key, found in zip(keys, by_key, strict=True):
             found.setdefault(key(source.path), []).append(source)
+
+    by_index: dict[int, dict[int, list[Source]]] = {}
+
+    def at(found: list[Source], index: int) -> list[Source]:
+        if id(found) not in by_index:  # looking through all for every site would take hours
+            known = by_index.setdefault(id(found), {})
+            for source in found:
+                known.setdefault(source.index or 0, []).append(source)
+        return by_index[id(found)].get(index, [])
 
     def find(site: Site) -> Source:
         found = sources
@@ -122,7 +141,7 @@ def _finder(sources: list[Source]) -> Callable[[Site], Source]:
                     "or name without its ending is right"
                 )
         if site.index is not None:
-            found = [source for source in found if (source.index or 0) == site.index]
+            found = at(found, site.index)
             if not found:
                 raise InputError(f"{site.where}: there is no image of index {site.index}")
         if len(found) > 1:

@@ -9,6 +9,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+#: Characters of a command in a message; 20,000 names, put there by a shell, are no use in one.
+LONGEST = 4000
+
 
 @dataclass(frozen=True)
 class Call:
@@ -47,7 +50,8 @@ def resume_command() -> str:
         if not skip and not option.startswith("--resume"):
             kept.append(option)
         skip = option == "--resume_path"
-    return _joined([*_program(), *kept, "--resume"])
+    command = _joined([*_program(), *kept, "--resume"])
+    return command if len(command) <= LONGEST else "the same command and --resume"
 
 
 def _joined(words: list[str]) -> str:

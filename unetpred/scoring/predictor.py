@@ -53,8 +53,8 @@ class Predictor:
         vgg_weights: str | os.PathLike | None = None,
         batch_size: int = 8,
     ):
-        if batch_size < 1:
-            raise InputError(f"batch_size must be at least 1, got {batch_size}")
+        if not isinstance(batch_size, int | np.integer) or batch_size < 1:
+            raise InputError(f"batch_size must be a whole number, at least 1, got {batch_size}")
         import_keras(ours=False)
         self.weights = weights
         self.vgg_weights = vgg_weights

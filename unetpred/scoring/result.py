@@ -51,7 +51,7 @@ class Result:
     )  # a notebook that shows a result shows scores
     network_output: np.ndarray | list[np.ndarray] | None = field(repr=False)
     reasons: list[str] = field(default_factory=list)
-    content_of_others: list[np.ndarray] = field(default_factory=list)
+    content_of_others: list[np.ndarray] = field(default_factory=list, repr=False)
     images: list[str] = field(default_factory=list)
     indices: list[int | None] = field(default_factory=list)
     structure_luminance: np.ndarray | None = None

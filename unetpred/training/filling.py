@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from unetpred.training.setup import (
 from unetpred.training.task import Quality
 from unetpred.training.validation import HeldOut
 from unetpred.weights.files import save_weights
+
+logger = logging.getLogger(__name__)
 
 
 class Filling:
@@ -66,6 +69,7 @@ class Filling:
         self.size = len(files)
         self.rate_factors = rate_factors(config)
         self.loss = make_loss(config, vgg)
+        self._told = False
 
     def build(self) -> keras.Model:
         side = self.config.image_size
@@ -97,11 +101,18 @@ class Filling:
         measured = self.held_out.measure(model, stop)
         if measured is None:
             return None
+        if np.isnan(measured.structure) and not self._told:
+            self._told = True
+            logger.warning(
+                "the structure of all %d held-out crops is undefined (each hole is of one colour): "
+                "it is NaN, and best.weights.h5 is the last network measured",
+                len(self.held_out.crops),
+            )
         row = {"structure": measured.structure, "l1": measured.l1}
         if not np.isnan(measured.content):
             row["content"] = measured.content
         return Quality(
-            measured.structure if np.isfinite(measured.structure) else -1.0,
+            measured.structure,
             row,
             measured.picture,
             measured.seconds,

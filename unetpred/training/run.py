@@ -7,7 +7,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from unetpred.errors import InputError
+from unetpred.errors import InputError, WriteError, some_of
 from unetpred.io.files import make_folder
 from unetpred.network.partial_convolution import dtype_policy
 from unetpred.runtime.interrupt import Stopped, stop_signals
@@ -24,6 +24,7 @@ from unetpred.training import checkpoints as checkpoint
 from unetpred.training.checkpoints import STATE, Diverged
 from unetpred.training.clock import Clock
 from unetpred.training.config import TrainConfig, learning_rate
+from unetpred.training.devices import devices_scope
 from unetpred.training.exported import Shipping
 from unetpred.training.filling import Filling
 from unetpred.training.log import RunLog
@@ -77,6 +78,19 @@ class Run:
             make_deterministic()
         # Keras takes the seeds of first weights from here; its set_random_seed imports TensorFlow
         random.seed(config.seed)
+        self._on_devices = devices_scope(getattr(config, "devices", None), config.batch_size)
+        with self._on_devices():
+            self._build()
+        self._train_on = self._make_step(self.task.loss)
+        self.step, self.best = 0, -np.inf
+        self._making = 0.0  # seconds that making the batches of `_measuring` took last
+        self._saved: tuple[int, Path] | None = None  # step of the last good state, and its file
+        self._idle = False
+        self._losses: list[Any] = []  # since the last row; floats, or what a GPU is to compute
+        self._shipping = Shipping(self.network, self.optimizer, self.task.ship, self._measuring)
+
+    def _build(self) -> None:
+        config = self.config
         with dtype_policy("mixed_bfloat16" if config.mixed_precision else "float32"):
             self.network = self.task.build()
         self.optimizer = make_optimizer(
@@ -87,10 +101,6 @@ class Run:
             factors=self.task.rate_factors,
         )
         self.optimizer.build(self.network.trainable_variables)
-        self._train_on = self._make_step(self.task.loss)
-        self.step, self.best = 0, -np.inf
-        self._saved: tuple[int, Path] | None = None  # step of the last good state, and its file
-        self._shipping = Shipping(self.network, self.optimizer, self.task.ship, self._measuring)
 
     def __getattr__(self, name: str) -> Any:
         # photographs, held_out and architecture are those of the task
@@ -113,7 +123,9 @@ class Run:
 
         def step(*arrays: np.ndarray) -> float:
             self.network.reset_metrics()  # older Keras 3 gives the mean of all steps so far
-            return float(self.network.train_on_batch(*self.task.prepare(*arrays)))
+            prepared = self.task.prepare(*arrays)
+            with self._on_devices():
+                return float(self.network.train_on_batch(*prepared))
 
         return step
 
@@ -183,6 +195,7 @@ class Run:
             self.best = run["best"]
         self._saved = self.step, path
         self._clock.before = run.get("seconds", 0.0)
+        self._losses = list(run.get("losses", ()))
         logger.info("going on from step %d%s (%s)", self.step, self._of(), path)
         return True
 
@@ -200,6 +213,7 @@ class Run:
             "config": asdict(self.config),
             "photographs": self.task.fingerprint(),
             "seconds": self._clock.elapsed(),
+            "losses": [float(loss) for loss in self._losses],
         }
         variables = checkpoint.named_variables(self.network, self.optimizer)
         checkpoint.write_state(self.folder / STATE, variables, run)
@@ -216,7 +230,12 @@ class Run:
 
     def _measuring(self) -> Iterator[Any]:
         """Give the batches on which the statistics of what ships are measured."""
-        return map(self._inputs, range(MEASURED))
+        self._making = 0.0
+        for step in range(MEASURED):
+            started = time.monotonic()
+            batch = self._inputs(step)
+            self._making += time.monotonic() - started
+            yield batch
 
     def _inputs(self, step: int) -> Any:
         """Give the network's inputs of a step, as a run of this kind ends."""
@@ -225,7 +244,7 @@ class Run:
 
     # -- the loop -----------------------------------------------------------------------------
 
-    def train(self, progress: bool | None = False) -> None:
+    def train(self, progress: bool | None = False, begun: Callable[[], object] = bool) -> None:
         """Train to the end of the run.
 
         Parameters
@@ -233,15 +252,19 @@ class Run:
         progress : bool, optional
             Whether a bar on stderr shows loss, images per second and time left. None for a bar
             where stderr is a terminal, and else a line in the log now and then.
+        begun : callable, optional
+            Called once the first step is done.
 
         Raises
         ------
         Stopped
-            On Ctrl-C or SIGTERM, with the state saved.
+            On Ctrl-C or SIGTERM, with the state saved; before the first step at once.
         Diverged
             If loss or weights are no numbers any more; the last good checkpoint is kept.
         InputError
             If no image can be read.
+        WriteError
+            If the disk is full, say.
         """
         if self._share() >= 1:
             logger.info("the run is finished: step %d%s", self.step, self._of())
@@ -253,11 +276,17 @@ class Run:
             steps=self.total,
             **self.task.notes(),
         )
-        config, waited, spent = self.config, 0.0, 0.0
-        losses: list[Any] = []  # floats, or what a GPU is still to compute
+        config, timed, waited, spent = self.config, 0, 0.0, 0.0
         batches = self.task.batches(self._wanted())
         log = RunLog(self.folder, self.step, self.task.columns, self.task.picture)
-        with stop_signals() as stop, closing(log), closing(batches), self._bar(progress) as bar:
+        with (
+            self._telling_what_is_kept(),
+            stop_signals(lambda: self._idle) as stop,
+            closing(log),
+            closing(batches),
+            self._bar(progress) as bar,
+        ):
+            self._idle = True  # until a step is done there is nothing to save
             if config.max_minutes and self.step == 0:
                 self._rehearse(log, stop)
             while True:
@@ -266,12 +295,16 @@ class Run:
                 started = time.perf_counter()
                 rate = learning_rate(config, self.step, self._share())
                 self.optimizer.learning_rate.assign(rate)
-                losses.append(self._train_on(*arrays))
-                ended = time.perf_counter()
+                self._losses.append(self._train_on(*arrays))
+                ended, timed = time.perf_counter(), timed + 1
+                if self._idle:
+                    self._idle = False
+                    begun()
                 waited, spent = waited + started - asked, spent + ended - asked
+                losses = self._losses
                 if isinstance(losses[-1], float) or self.step % 20 == 0:
                     # a GPU has yet to compute the others: looking at each would make it wait
-                    losses = [float(loss) for loss in losses]
+                    losses[:] = [float(loss) for loss in losses]
                     if not np.isfinite(losses).all():
                         raise Diverged(self._last_good(f"the loss is {losses[-1]}", files))
                     bar.set_postfix(loss=f"{np.mean(losses[-50:]):.4f}", refresh=False)
@@ -285,17 +318,20 @@ class Run:
                     if measures and (done or not stop):
                         # the last one is measured to its end
                         row = self._measure(log, bool if done else lambda: bool(stop))
-                    if row or done or stop or self.step % config.log_interval == 0:
+                    due = bool(row) or done or self.step % config.log_interval == 0
+                    if due or stop:
                         row = {
                             "step": self.step,
                             "loss": float(np.mean([float(loss) for loss in losses])),
                             "lr": rate,
                             **row,
-                            "images_per_second": len(losses) * config.batch_size / spent,
+                            "images_per_second": timed * config.batch_size / spent,
                             "waiting": waited / spent,
                         }
                         log.record(row)
-                        losses, waited, spent = [], 0.0, 0.0
+                        timed, waited, spent = 0, 0.0, 0.0
+                        if due:  # else whoever goes on averages what an unbroken run does
+                            self._losses = []
                     if done or stop or self.step % config.checkpoint_interval == 0:
                         self.save()
                 except Diverged as error:
@@ -328,15 +364,20 @@ class Run:
         if row:
             log.record({"step": 0, **row})
         if not stop:
-            started = time.monotonic()
+            started, self._idle = time.monotonic(), False
             self.save()
-            self._clock.saving = time.monotonic() - started
+            self._clock.saving, self._idle = time.monotonic() - started, True
+        if stop:
+            raise Stopped(f"stopped at step 0{self._of()}", stop[0])
 
     def _measure(self, log: RunLog, stop: Callable[[], bool]) -> dict[str, float]:
         """Measure on held-out images, and keep the network if it is the best so far."""
         started = time.monotonic()
         shipped = self.shipped()
         self._clock.exporting = time.monotonic() - started
+        if self.step == 0:
+            # these photographs are decoded for the first time, and will not be at the end
+            self._clock.exporting -= self._making
         measured = self.task.measure(shipped, stop)
         if measured is None:
             return {}
@@ -348,14 +389,25 @@ class Run:
         if measured.best > self.best:
             self.best = measured.best
             self.export(BEST)
+        elif np.isnan(measured.best) and self.best == -np.inf:
+            self.export(BEST)  # where nothing tells which is best, it is the last
         return measured.row
 
+    def _kept(self) -> str:
+        if self._saved is None:
+            return "there was no checkpoint yet"
+        step, path = self._saved
+        return f"the last good checkpoint, of step {step}, is kept in {path.parent}"
+
     def _last_good(self, problem: str, files: list[str]) -> str:
-        kept = "there was no checkpoint yet"
-        if self._saved is not None:
-            step, path = self._saved
-            kept = f"the last good checkpoint, of step {step}, is kept in {path.parent}"
-        return f"{problem} at step {self.step}, files {', '.join(files)}; {kept}"
+        return f"{problem} at step {self.step}, files {some_of(files)}; {self._kept()}"
+
+    @contextmanager
+    def _telling_what_is_kept(self) -> Iterator[None]:
+        try:
+            yield
+        except WriteError as error:
+            raise WriteError(f"{error}; {self._kept()}") from None
 
     def _bar(self, progress: bool | None):
         from tqdm import tqdm

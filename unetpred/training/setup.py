@@ -20,7 +20,7 @@ from unetpred.holes.masks import Box
 from unetpred.images.colour import to_network
 from unetpred.io.files import atomic_path
 from unetpred.network.architecture import ENCODER, SCALE
-from unetpred.network.vgg16 import CONTENT_LAYERS, LOSS_LAYERS, vgg_model
+from unetpred.network.vgg16 import CONTENT_LAYERS, LOSS_LAYERS, vgg_digest, vgg_model
 from unetpred.photographs.dataset import central_crops, list_photographs, split
 from unetpred.training.config import TrainConfig
 from unetpred.training.losses import hole_loss, upstream_loss
@@ -30,7 +30,14 @@ logger = logging.getLogger(__name__)
 
 # Settings that change neither what is learned nor in which order. The photographs are compared by
 # their names, since folders are moved.
-_INDIFFERENT = {"dataset_dir", "val_dir", "checkpoint_dir", "checkpoint_interval", "workers"}
+_INDIFFERENT = {
+    "dataset_dir",
+    "val_dir",
+    "checkpoint_dir",
+    "checkpoint_interval",
+    "workers",
+    "devices",
+}
 _INDIFFERENT |= {"val_limit", "val_interval", "log_interval", "init", "vgg_weights"}
 _INDIFFERENT |= {"images", "labels", "voc", "val_images", "val_labels", "classes"}  # segmentation's
 _LENGTH = {"epochs", "steps_per_epoch"}  # matters only to a rate that falls towards the end
@@ -163,10 +170,22 @@ def changes(config: TrainConfig, photographs: Mapping[str, Any], run: Mapping[st
         for name in now
         if name in then and name not in ignored and now[name] != then[name]
     ]
+    if getattr(config, "loss_needs_vgg", False) and _other_vgg(then.get("vgg_weights"), config):
+        found.append(f"vgg_weights {now['vgg_weights']} (was {then['vgg_weights']})")
     before = run.get("photographs", photographs)
     if photographs != before:
         found.append(f"other photographs ({photographs['count']}, were {before['count']})")
     return ", ".join(found)
+
+
+def _other_vgg(before: str | None, config: TrainConfig) -> bool:
+    """Whether the VGG-16 of a loss is another one; a file that was moved is the same."""
+    if config.vgg_weights == before:
+        return False
+    try:
+        return vgg_digest(before) != vgg_digest(config.vgg_weights)
+    except InputError:  # the one before is not there any more
+        return True
 
 
 def write_config(path: Path, config: TrainConfig, **notes: Any) -> None:

@@ -16,7 +16,7 @@ class Quality(NamedTuple):
     Attributes
     ----------
     best : float
-        What the best network has most of; -inf or more.
+        What the best network has most of; NaN where that is undefined.
     row : dict of str to float
         What is added to a row of `history.csv`.
     picture : numpy.ndarray

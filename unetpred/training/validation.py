@@ -99,7 +99,9 @@ class HeldOut:
         defined = [score for score in scores if np.isfinite(score)]
         distance = float("nan")
         if self._vgg is not None:
-            distance = float(np.nanmean(content(filled, patches, self._vgg).total))
+            distances = content(filled, patches, self._vgg).total
+            if np.isfinite(distances).any():
+                distance = float(np.nanmean(distances))
         # the first batch may have been compiled for
         rest = sum(seconds[1:]) / max(1, len(seconds) - 1) or seconds[0]
         return Measured(

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from unetpred.errors import InputError
+from unetpred.errors import InputError, some_of
 from unetpred.images.arrays import Array
 from unetpred.images.formats.matlab_axes import told_axes
 from unetpred.io.limits import check_stack
@@ -129,7 +129,7 @@ def matlab_file(path: str, key: str | None = None, axes: str | None = None) -> M
 
 def _chosen(found: dict[str, _Variable], key: str | None, path: str) -> str:
     arrays = [name for name, variable in found.items() if variable.kind in CLASSES]
-    have = ", ".join(f"{name} ({variable})" for name, variable in sorted(found.items()))
+    have = some_of(f"{name} ({variable})" for name, variable in sorted(found.items()))
     have = f"it has {have}" if have else "it has no variables"
     if key is not None:
         if key not in found:
