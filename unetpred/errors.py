@@ -27,6 +27,16 @@ class WriteError(OSError):
         return escaped(" ".join(map(str, self.args)))
 
 
+class ClusterError(ConnectionError):
+    """A cluster is gone, or does not get on; what came of it before is kept.
+
+    The message is one line that says so, and how to go on.
+    """
+
+    def __str__(self) -> str:
+        return escaped(" ".join(map(str, self.args)))
+
+
 def reason_of(error: BaseException) -> str:
     """Put the cause of `error` on one line."""
     return escaped(" ".join(str(error).split()) or type(error).__name__)

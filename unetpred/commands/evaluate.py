@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="go on after an interruption, from evaluation.csv.part in --output_dir",
     )
+    add_option(parser, "cluster")
     add_option(parser, "max_pixels")
     add_option(parser, "quiet")
 
@@ -56,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
     import_keras()
     from unetpred.evaluation.evaluate import Evaluator
     from unetpred.evaluation.tables import TEXT
+    from unetpred.runs.cluster.connect import cluster_client
     from unetpred.runs.evaluation import save_evaluation
     from unetpred.runs.provenance import made_with
     from unetpred.weights.files import load_model
@@ -72,7 +74,17 @@ def run(args: argparse.Namespace) -> int:
     )
     origin = made_with(args.weights, args.vgg_weights, content=vgg is not None)
     progress = False if args.quiet else None
-    save_evaluation(evaluator, origin, Call.of_process(), args.resume, progress)
+    with cluster_client(args.cluster) as client:
+        save_evaluation(
+            evaluator,
+            origin,
+            Call.of_process(),
+            args.resume,
+            progress,
+            client,
+            args.weights,
+            args.vgg_weights,
+        )
     with open(f"{args.output_dir}/summary.md", **TEXT) as file:
         sys.stdout.write(file.read())
     return 0

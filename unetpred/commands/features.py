@@ -47,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_option(parser, "mask")
     add_option(parser, "mask_polarity")
     add("--batch_size", type=int, metavar="N", help="images per pass (default: 8, fewer if large)")
+    add_option(parser, "cluster")
     add_option(parser, "max_pixels")
     add_option(parser, "quiet")
     parser.set_defaults(units="px", pixels_per_degree=None)
@@ -61,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
             raise InputError(f"--{option} is needed (or --list, to see the layers)")
     from unetpred.holes.scenes import Scenes, Uncovered
     from unetpred.images.sources import list_sources
+    from unetpred.runs.cluster.connect import cluster_client
     from unetpred.runs.features import Activations, save_features
     from unetpred.runtime.command_line import Call
 
@@ -69,7 +71,10 @@ def run(args: argparse.Namespace) -> int:
     scenes = Scenes(hole, masks) if hole or masks else Uncovered()
     inputs = list_sources(args.input, args.key, args.recursive, args.axes)
     call, progress = Call.of_process(), False if args.quiet else None
-    failed = save_features(inputs, wanted, args.save, scenes, call, args.batch_size, progress)
+    with cluster_client(args.cluster) as client:
+        failed = save_features(
+            inputs, wanted, args.save, scenes, call, args.batch_size, progress, client
+        )
     if failed == sum(len(one.places) for one in inputs):
         return 2
     return 1 if failed else 0

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from unetpred import __version__
 from unetpred.commands.options import with_options
-from unetpred.errors import InputError, WriteError, escaped, reason_of
+from unetpred.errors import ClusterError, InputError, WriteError, escaped, reason_of
 from unetpred.io.files import is_of_disk
 from unetpred.io.limits import set_max_pixels
 from unetpred.runtime.interrupt import Stopped
@@ -63,7 +63,16 @@ def main(
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # names of files need not be text of the terminal's
             stream.reconfigure(errors="backslashreplace")
-    for noisy in ("matplotlib", "tifffile", "PIL", "absl", "jax", "tensorflow", "h5py"):
+    for noisy in (
+        "matplotlib",
+        "tifffile",
+        "PIL",
+        "absl",
+        "jax",
+        "tensorflow",
+        "h5py",
+        "distributed",
+    ):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     try:
         set_max_pixels(getattr(args, "max_pixels", None))
@@ -82,7 +91,7 @@ def main(
             file=sys.stderr,
         )
         return UNUSABLE
-    except WriteError as error:
+    except (ClusterError, WriteError) as error:
         print(f"unetpred: {error}", file=sys.stderr)
         return FAILED
     except OSError as error:

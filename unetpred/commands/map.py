@@ -58,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--units", choices=("px", "deg"), default="px", help="of --mask_size (default: px)")
     add("--batch_size", type=int, default=8, metavar="N", help="places per pass (default: 8)")
     add("--resume", action="store_true", help="go on after an interruption, from FILE.npz.part")
+    add_option(parser, "cluster")
     add_option(parser, "max_pixels")
     add_option(parser, "quiet")
     parser.set_defaults(mask_center=None)  # the hole is at every place in turn
@@ -68,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
     from unetpred.holes.contexts import Context
     from unetpred.holes.scenes import Scenes
     from unetpred.images.sources import list_sources
+    from unetpred.runs.cluster.connect import cluster_client
     from unetpred.runs.map import Grid, save_map
     from unetpred.runs.score_batch import Scoring
     from unetpred.runtime.command_line import Call
@@ -83,5 +85,6 @@ def run(args: argparse.Namespace) -> int:
     )
     given = list_sources([args.input], args.key, axes=args.axes)[0]
     call, progress = Call.of_process(), False if args.quiet else None
-    save_map(given, grid, scoring, args.save, call, args.index, args.resume, progress)
+    with cluster_client(args.cluster) as client:
+        save_map(given, grid, scoring, args.save, call, args.index, args.resume, progress, client)
     return 0

@@ -23,6 +23,7 @@ _CALLED = {
         for name in (
             "axes",
             "batch_size",
+            "cluster",
             "context",
             "index",
             "mask",
@@ -98,6 +99,12 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "N",
         "help": "pixels that an image may have (default: 89478485, and fewer where a small file "
         "says that it is large)",
+    },
+    "cluster": {
+        "metavar": "local[:N]|ADDRESS",
+        "help": "compute on N processes of this machine (as many as cores if not said), or on the "
+        "Dask cluster whose scheduler has this address (tcp://HOST:8786) or file; the digits "
+        "are the same",
     },
     "quiet": {"action": "store_true", "help": "no progress, only warnings"},
 }

@@ -80,6 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="go on after an interruption with the finished rows in FILE.part, FILE being the "
         "table of --save or --save_scores, or what is written beside an array or a directory",
     )
+    add_option(parser, "cluster")
     add_option(parser, "max_pixels")
     add_option(parser, "quiet")
 
@@ -90,6 +91,7 @@ def run(args: argparse.Namespace) -> int:
     from unetpred.holes.scenes import Scenes
     from unetpred.holes.sites import Sites
     from unetpred.images.sources import list_sources
+    from unetpred.runs.cluster.connect import cluster_client
     from unetpred.runs.outputs import Outputs
     from unetpred.runs.results import lines
     from unetpred.runs.score_batch import Scoring
@@ -118,7 +120,8 @@ def run(args: argparse.Namespace) -> int:
     )
     inputs = list_sources(args.input, args.key, args.recursive, args.axes)
     call, progress = Call.of_process(), False if args.quiet else None
-    scored = score_inputs(inputs, scoring, scenes, outputs, call, progress)
+    with cluster_client(args.cluster) as client:
+        scored = score_inputs(inputs, scoring, scenes, outputs, call, progress, client=client)
     if scored.nothing:
         return 2
     digits = 4 if sys.stdout.isatty() else None  # all of them where something else reads

@@ -58,6 +58,7 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
     text = "mean over the eight turned and mirrored images; eight times slower"
     add("--turning", action="store_true", help=text)
     add("--resume", action="store_true", help="leave masks alone that are there already")
+    add_option(parser, "cluster")
     add_option(parser, "max_pixels")
     add_option(parser, "quiet")
 
@@ -67,6 +68,8 @@ def _predict(args: argparse.Namespace) -> int:
 
     find_segmenter(args.weights)
     import_keras()
+    from unetpred.runs.cluster.connect import cluster_client
+    from unetpred.runs.masks import save_masks
     from unetpred.runtime.progress import progress_bar
     from unetpred.segmentation.mask_files import write_masks
     from unetpred.segmentation.predictor import Segmenter
@@ -74,24 +77,37 @@ def _predict(args: argparse.Namespace) -> int:
     segmenter = Segmenter(
         args.weights, tile=args.tile, turning=args.turning, threshold=args.threshold
     )
-    with progress_bar(None, "image", args.quiet) as bar:
+    files = {
+        "key": args.key,
+        "recursive": args.recursive,
+        "overlays": args.overlay,
+        "probabilities": args.probabilities,
+        "resume": args.resume,
+        "provenance": _made_with(args.weights),
+    }
+    with (
+        progress_bar(None, "image", args.quiet) as bar,
+        cluster_client(args.cluster) as client,
+    ):
 
         def progress(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        written = write_masks(
-            segmenter,
-            args.input,
-            args.output_dir,
-            key=args.key,
-            recursive=args.recursive,
-            overlays=args.overlay,
-            probabilities=args.probabilities,
-            resume=args.resume,
-            provenance=_made_with(args.weights),
-            progress=progress,
-        )
+        if client is None:
+            written = write_masks(
+                segmenter, args.input, args.output_dir, **files, progress=progress
+            )
+        else:
+            written = save_masks(
+                client,
+                segmenter,
+                args.weights,
+                args.input,
+                args.output_dir,
+                **files,
+                progress=progress,
+            )
     for error in written.errors:
         print(f"unetpred: {error}", file=sys.stderr)
     for file in written.files:

@@ -114,6 +114,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--mixed_precision", action="store_true", help="compute in bfloat16, for GPUs"
     )
     length.add_argument(
+        "--devices",
+        type=_devices,
+        default=argparse.SUPPRESS,
+        metavar="all|N",
+        help="divide every batch between so many devices of this machine (JAX only)",
+    )
+    length.add_argument(
         "--jit_compile",
         action=argparse.BooleanOptionalAction,
         default=argparse.SUPPRESS,
@@ -201,6 +208,12 @@ def _train(args: argparse.Namespace, watch: Watch) -> int:
 def _failed(message: str, code: int) -> int:
     print(f"train: {message}", file=sys.stderr)
     return code
+
+
+def _devices(text: str) -> int | str:
+    if text != "all" and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is neither all nor a number")
+    return text if text == "all" else int(text)
 
 
 def _named_number(text: str) -> tuple[str, float]:

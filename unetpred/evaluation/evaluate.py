@@ -6,6 +6,7 @@ import importlib
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -186,12 +187,30 @@ class Evaluator:
         # The network is built only for holes that fit, the folder only for what can be evaluated.
         masks = {hole: _square(side, hole) for hole in holes}
         self.folder = make_folder(output_dir)
+        self._holes, self._baselines = holes, baselines
         self._fillers = {hole: Filler(model, mask, baselines) for hole, mask in masks.items()}
         files = list(self.names)
         self.batches = [files[i : i + batch_size] for i in range(0, len(files), batch_size)]
         self.batch_size = batch_size
         self._side, self._vgg, self._gallery = side, vgg, gallery
         self._resamples, self._seed = resamples, seed
+
+    def bare(self) -> Evaluator:
+        """The same without networks and photographs, to be sent elsewhere and `load` them there."""
+        other = copy(self)
+        other._fillers, other._vgg, other.names, other.batches = {}, None, {}, []
+        return other
+
+    def load(self, model: keras.Model, vgg: keras.Model | None) -> None:
+        """Take networks."""
+        self._vgg = vgg
+        masks = {hole: _square(self._side, hole) for hole in self._holes}
+        self._fillers = {hole: Filler(model, m, self._baselines) for hole, m in masks.items()}
+
+    @property
+    def measures_content(self) -> bool:
+        """Whether VGG-16 is used."""
+        return self._vgg is not None
 
     @property
     def notes(self) -> dict[str, str]:

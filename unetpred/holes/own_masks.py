@@ -69,6 +69,11 @@ class Masks:
         if isinstance(self._one, np.ndarray):
             self._taken(self._one, self._one.shape[:2], self.name)
 
+    @property
+    def one_for_all(self) -> bool:
+        """Whether all images have the same one."""
+        return isinstance(self._one, np.ndarray)
+
     def check_count(self, count: int) -> None:
         """Raise InputError for a stack of another length than the number of images."""
         if isinstance(self._one, MaskStack | _Each) and len(self._one) != count:

@@ -8,7 +8,7 @@ import os
 import threading
 import zipfile
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 ARRAY_ENDINGS = (".npy", ".npz", ".h5", ".hdf5")
 _STEP = 1 << 20  # bytes that are read at once
 _MOST_CHUNKS = 4096
+_KEPT = 1 << 26  # bytes of pictures that are unpacked together
 _WHOLE = 1 << 28  # bytes of an array that cannot be read picture by picture
 
 
@@ -64,7 +65,7 @@ def array_file(path: str, ending: str, key: str | None) -> Array:
     with reading(path):
         if ending == ".npy":
             array = read_npy(path)
-            return Array(path, array.shape, array.dtype, lambda: read_npy(path), present)
+            return Array(path, array.shape, array.dtype, partial(read_npy, path), present)
         if ending == ".npz":
             with zipfile.ZipFile(path) as archive:
                 names = [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
@@ -76,7 +77,7 @@ def array_file(path: str, ending: str, key: str | None) -> Array:
             _check_held(shape, dtype, held, path)
             check_stack(shape, dtype.itemsize, present, path)
             member = _NpzMember(path, key, start, tuple(shape), dtype, by_columns)
-            return Array(path, shape, dtype, lambda: member, present)
+            return Array(path, shape, dtype, partial(_itself, member), present)
         return _hdf5_file(path, key, present)
 
 
@@ -94,7 +95,7 @@ def _hdf5_file(path: str, key: str | None, present: int) -> Array:
         if shape is None:
             raise InputError(f"{path}: {key} is empty")
         present += sum(os.stat(part).st_size for part in _parts(dataset, path))
-        array = Array(path, shape, dtype, lambda: _Hdf5(path, key), present)
+        array = Array(path, shape, dtype, partial(_itself, _Hdf5(path, key)), present)
         check_stack(shape, dtype.itemsize, present, path)
         if dataset.chunks:  # a whole one is decoded for each value of it
             check_stack(dataset.chunks, dtype.itemsize, present, f"{path}: a chunk of {key}")
@@ -217,18 +218,42 @@ def _check_sum(path: str, name: str, stamp: int) -> None:
 
 
 class _Hdf5:
-    """Reads single pictures of a dataset, with the file open no longer than that takes."""
+    """Reads single pictures of a dataset, with the file open no longer than that takes.
+
+    Of pictures that are stored in chunks of several, those of the last chunk are kept: unpacking
+    it takes as long for one of them as for all.
+    """
 
     def __init__(self, path: str, key: str) -> None:
         self.path, self.key = path, key
+        self._chunk: tuple[int, int, np.ndarray] | None = None  # mtime, first picture, pictures
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_chunk": None}
 
     def __getitem__(self, index) -> np.ndarray:
         import h5py
 
+        stamp = os.stat(self.path).st_mtime_ns
+        if self._chunk and index is not ...:
+            seen, first, pictures = self._chunk
+            if seen == stamp and 0 <= index - first < len(pictures):
+                return pictures[index - first]
+        self._chunk = None
         with h5py.File(self.path, "r") as file:
             dataset = file[self.key]
             _check_written(dataset, index)
-            return dataset[index]
+            count = dataset.chunks[0] if dataset.chunks and index is not ... else 1
+            if count == 1 or count * math.prod(dataset.shape[1:]) * dataset.dtype.itemsize > _KEPT:
+                return dataset[index]
+            first = index // count * count
+            pictures = dataset[first : first + count]
+            self._chunk = stamp, first, pictures
+            return pictures[index - first]
+
+
+def _itself(reader: Any) -> Any:
+    return reader
 
 
 def _parts(dataset: h5py.Dataset, path: str) -> list[Path]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
@@ -84,6 +84,11 @@ class Source:
         """
         with reading(self.path):
             return self._reader.load(self.index)
+
+
+def read_by(source: Source, known: Callable[[Any], Any]) -> Source:
+    """The same picture, read by what is `known` in place of its own reader."""
+    return replace(source, _reader=known(source._reader))
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,14 @@ def find_vgg(path: str | os.PathLike[str]) -> Path:
     return path
 
 
+def vgg_file(path: str | os.PathLike[str] | None = None) -> Path | None:
+    """The file that `read_vgg` reads; None if Keras downloads it."""
+    if path is not None:
+        return find_vgg(path)
+    shipped = known_vgg()
+    return shipped.path if shipped.here else None
+
+
 def read_vgg(
     path: str | os.PathLike[str] | None = None,
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from copy import copy
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from unetpred.evaluation.evaluate import Evaluator
 from unetpred.evaluation.measures import Evaluation, Row
 from unetpred.io.files import check_target
-from unetpred.runs.long_run import Work, run_batches
+from unetpred.io.registry import find_weights
+from unetpred.network.vgg16 import vgg_file
+from unetpred.runs.cluster.connect import check_client
+from unetpred.runs.long_run import NotHere, Work, run_batches
 from unetpred.runs.part_file import VARYING, Part, telling_what_is_kept, warn_of_replacing
 from unetpred.runtime.command_line import Call
 from unetpred.runtime.progress import Progress
+
+logger = logging.getLogger(__name__)
 
 Crops = dict[Path, np.ndarray]
 
@@ -26,6 +34,9 @@ def save_evaluation(
     call: Call,
     resume: bool = False,
     progress: Progress = None,
+    client: Any = None,
+    weights: str | None = None,
+    vgg_weights: str | None = None,
 ) -> Evaluation:
     """Measure all photographs, and write tables and gallery.
 
@@ -41,6 +52,10 @@ def save_evaluation(
         Whether to go on with what an interrupted run has left in `evaluation.csv.part`.
     progress : bool or callable, optional
         As for `unetpred.runtime.progress.reporting`.
+    client : dask.distributed.Client, optional
+        Where photographs are measured; here if not given.
+    weights, vgg_weights : str, optional
+        What the networks of `evaluator` were loaded from, for a cluster to do the same.
 
     Raises
     ------
@@ -49,14 +64,15 @@ def save_evaluation(
     Stopped
         If Ctrl-C or SIGTERM ended it before its time.
     """
+    check_client(client)
     for name in ("evaluation.csv", "summary.csv", "summary.md"):
         check_target(evaluator.folder / name, Path(name).suffix)
     sink = _Sink(evaluator, origin, call)
     planned = sink.resume() if resume else sink.begin()
-    work, total = EvaluationWork(evaluator), len(evaluator.names)
+    work, total = EvaluationWork(evaluator, weights, vgg_weights), len(evaluator.names)
     with telling_what_is_kept([sink.part.path], call.resume):
         try:
-            run_batches(planned, work, sink, total, "photograph", progress)
+            run_batches(planned, work, sink, total, "photograph", progress, client)
         finally:
             sink.part.close()
         result = evaluator.finish(sink.rows(), origin)
@@ -65,18 +81,87 @@ def save_evaluation(
 
 
 class EvaluationWork(Work[list[Path], Crops, list[Row]]):
-    """The measures of a batch of photographs."""
+    """The measures of a batch of photographs.
 
-    def __init__(self, evaluator: Evaluator):
-        self._evaluator = evaluator
+    Parameters
+    ----------
+    evaluator : Evaluator
+    weights, vgg_weights : str, optional
+        What its networks were loaded from.
+    """
+
+    apart = True
+
+    def __init__(
+        self, evaluator: Evaluator, weights: str | None = None, vgg_weights: str | None = None
+    ):
+        self._evaluator, self._content = evaluator, evaluator.measures_content
+        self._weights, self._vgg_weights = weights, vgg_weights
+
+    def weights(self) -> dict[str, Path]:
+        """As of `Work`."""
+        vgg = vgg_file(self._vgg_weights) if self._content else None
+        return {"weights": find_weights(self._weights)[1]} | ({"vgg_weights": vgg} if vgg else {})
+
+    def sent(self) -> EvaluationWork:
+        """As of `Work`."""
+        other = copy(self)
+        other._evaluator = self._evaluator.bare()
+        return other
+
+    def located(self, files: Mapping[str, Any]) -> EvaluationWork:
+        """As of `Work`."""
+        from unetpred.network.vgg16 import CONTENT_LAYERS, vgg_model
+        from unetpred.weights.files import load_model
+
+        vgg = vgg_model(files.get("vgg_weights"), CONTENT_LAYERS) if self._content else None
+        self._evaluator.load(load_model(files["weights"]), vgg)
+        return self
+
+    def pack(
+        self, batch: list[Path], sends: Callable[[str], bool], refused: Mapping[int, str]
+    ) -> _Photographs:
+        """As of `Work`."""
+        for row, reason in refused.items():
+            logger.warning("%s: %s; it is left out", batch[row], reason)
+        files = [file for row, file in enumerate(batch) if row not in refused]
+        names = {file: self._evaluator.names[file] for file in files}
+        if any(sends(str(file)) for file in files):
+            return _Photographs(names, {}, self.read(files))
+        return _Photographs(names, {file: _stamp(file) for file in files})
+
+    def unpack(self, packed: _Photographs) -> list[Path]:
+        """As of `Work`."""
+        for file, stamp in packed.stamps.items():
+            if _stamp(file) != stamp:
+                raise NotHere(str(file))
+        self._evaluator.names = dict(packed.names)
+        return _Sent(packed)
 
     def read(self, batch: list[Path]) -> Crops:
         """The middle of each photograph."""
-        return self._evaluator.read(batch)
+        crops = batch.crops if isinstance(batch, _Sent) else None
+        return self._evaluator.read(batch) if crops is None else crops
 
     def compute(self, read: Crops) -> list[Row]:
         """One row per photograph that could be read, hole and method."""
         return self._evaluator.compute(read)
+
+
+class _Photographs(NamedTuple):
+    """A batch as it travels."""
+
+    names: dict[Path, str]
+    stamps: dict[Path, str]
+    crops: Crops | None = None  # of what is not there where they are measured
+
+
+class _Sent(list[Path]):
+    """A batch that has travelled."""
+
+    def __init__(self, packed: _Photographs):
+        super().__init__(packed.names)
+        self.crops = packed.crops
 
 
 class _Sink:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from unetpred.images.sources import Input
 from unetpred.io.files import check_target
 from unetpred.io.registry import find_weights
 from unetpred.results.feature_files import ENDINGS, FeatureFile
+from unetpred.runs.cluster.connect import check_client
+from unetpred.runs.cluster.packing import JobPacking, sent_scenes
 from unetpred.runs.jobs import (
     Failures,
     Job,
@@ -29,6 +32,9 @@ from unetpred.runs.long_run import Work, run_batches
 from unetpred.runs.provenance import provenance
 from unetpred.runtime.command_line import Call
 from unetpred.runtime.progress import Progress
+
+if TYPE_CHECKING:
+    from unetpred.scoring.activations import Extractor
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +80,7 @@ def save_features(
     call: Call,
     batch_size: int | None = None,
     progress: Progress = None,
+    client: Any = None,
 ) -> int:
     """Write activations of all inputs into one file.
 
@@ -93,6 +100,8 @@ def save_features(
         Images per pass.
     progress : bool or callable, optional
         As for `unetpred.runtime.progress.reporting`.
+    client : dask.distributed.Client, optional
+        Where activations are computed; here if not given.
 
     Returns
     -------
@@ -107,6 +116,7 @@ def save_features(
         If Ctrl-C or SIGTERM ended it before its time.
     """
     check_batch_size(batch_size)
+    check_client(client)
     # what cannot be used has its place too: masks are counted by it, and it has a row
     sources = [source for one in inputs for source in one.places]
     fail = Failures()
@@ -130,8 +140,9 @@ def save_features(
 
     check_one_size(sizes, wanted.pool)
     work = FeatureWork(wanted, scenes)
+    _ = work.extractor  # a layer that there is not is found before a file is begun
     with FeatureFile(save, len(jobs)) as file:
-        run_batches(planned, work, _Sink(file, fail, save), len(jobs), "image", progress)
+        run_batches(planned, work, _Sink(file, fail, save), len(jobs), "image", progress, client)
         if all(job.error for job in jobs):
             raise InputError("no image could be used")
         file.finish(
@@ -171,7 +182,7 @@ class _Read(NamedTuple):
     visible: list[np.ndarray]
 
 
-class FeatureWork(Work[list[Job], _Read, list[Outcome]]):
+class FeatureWork(JobPacking, Work[list[Job], _Read, list[Outcome]]):
     """Activations of a batch of images of one size.
 
     Parameters
@@ -183,10 +194,45 @@ class FeatureWork(Work[list[Job], _Read, list[Outcome]]):
     """
 
     def __init__(self, wanted: Activations, scenes: Scenes | Uncovered):
-        from unetpred.scoring.activations import Extractor
+        self._wanted, self._scenes = wanted, scenes
+        self._open()
 
-        self._scenes, self._pictures = scenes, Pictures()
-        self.extractor = Extractor(*wanted)
+    def _open(self) -> None:
+        self._pictures = Pictures()
+        self._extractor: Extractor | None = None
+
+    def __getstate__(self) -> dict:
+        """Whoever gets it in another process loads the network there."""
+        return {**self.__dict__, "_pictures": None, "_extractor": None}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state)
+        self._open()
+
+    def weights(self) -> dict[str, Path]:
+        """As of `Work`."""
+        return {"weights": find_weights(self._wanted.weights)[1]}
+
+    def sent(self) -> FeatureWork:
+        """As of `Work`."""
+        return FeatureWork(self._wanted, sent_scenes(self._scenes))
+
+    def located(self, files: Mapping[str, Any]) -> FeatureWork:
+        """As of `Work`."""
+        return FeatureWork(self._wanted._replace(**files), self._scenes)
+
+    def bulky(self) -> bool:
+        """As of `Work`."""
+        return self._wanted.pool is None
+
+    @property
+    def extractor(self) -> Extractor:
+        """The network, loaded when first asked for."""
+        if self._extractor is None:
+            from unetpred.scoring.activations import Extractor
+
+            self._extractor = Extractor(*self._wanted)
+        return self._extractor
 
     def read(self, batch: list[Job]) -> _Read:
         """Read the pictures."""

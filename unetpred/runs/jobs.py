@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 8  # images per pass, where the user has no wish
 BATCH_PIXELS = 2**21  # and at most so many pixels: 8 images of 512x512
+KEPT_PIXELS = 2**22  # of pictures that stay in memory because holes of other sizes follow
 
 
 @dataclass
@@ -172,11 +173,14 @@ def batches(
     Returns
     -------
     list of list of Job
-        The largest groups first.
+        The largest groups first. Holes of several sizes take turns, so that a picture is still in
+        memory when the next size comes to it.
     """
     groups: dict[tuple, list[Job]] = {}
-    rank = {id(job.source): job.position for job in reversed(jobs)}
-    for job in sorted(jobs, key=lambda job: rank[id(job.source)]):  # each picture is read once
+    first = {job.source.path: job.position for job in reversed(jobs)}
+    # each picture is read once, and those of an array as they lie there
+    ordered = sorted(jobs, key=lambda job: (first[job.source.path], job.source.index or 0))
+    for job in ordered:
         if job.done:
             continue
         try:
@@ -191,9 +195,10 @@ def batches(
             continue
         hole = job.place and job.place.size
         groups.setdefault((*scenes.scene_size(size), hole), []).append(job)
-    made = []
+    made: dict[tuple, list[list[Job]]] = {}
     for (height, width, _), group in sorted(groups.items(), key=lambda item: -len(item[1])):
         count = batch_size or max(1, min(BATCH, BATCH_PIXELS // (height * width)))
+        of_size = made.setdefault((height, width), [])
         alone = group
         if passes:
             pictures: dict[int, list[Job]] = {}
@@ -202,9 +207,24 @@ def batches(
             alone = [jobs[0] for jobs in pictures.values() if len(jobs) == 1]
             for jobs in pictures.values():
                 if len(jobs) > 1:
-                    made += _parts(jobs, (batch_size or BATCH) * passes)
-        made += _parts(alone, count)
-    return made
+                    of_size += _parts(jobs, (batch_size or BATCH) * passes)
+        of_size += _parts(alone, count)
+    rank = {id(job): number for number, job in enumerate(ordered)}
+    return [batch for of_size in made.values() for batch in _in_turns(of_size, rank)]
+
+
+def _in_turns(made: list[list[Job]], rank: dict[int, int]) -> list[list[Job]]:
+    """Batches in the order of their pictures, as far as these fit into memory together."""
+    block: dict[int, int] = {}
+    room, number = 0, 0
+    for job in sorted((job for batch in made for job in batch), key=lambda job: rank[id(job)]):
+        if id(job.source) not in block:
+            height, width = job.source.size
+            if room + height * width > KEPT_PIXELS // 2:  # a batch reaches into the next block
+                room, number = 0, number + 1
+            room += height * width
+            block[id(job.source)] = number
+    return sorted(made, key=lambda batch: block[id(batch[0].source)])
 
 
 def _parts(jobs: list[Job], count: int) -> list[list[Job]]:
@@ -220,16 +240,25 @@ def check_batch_size(batch_size: int | None) -> None:
 
 
 class Pictures:
-    """Reads the pictures of jobs; one after the other of the same picture are read once."""
+    """Reads the pictures of jobs; one after the other of the same picture are read once.
 
-    def __init__(self) -> None:
-        self._last: tuple[Source, np.ndarray] | None = None
+    Parameters
+    ----------
+    room : int
+        Pixels of earlier pictures that are kept for jobs to come.
+    """
+
+    def __init__(self, room: int = 0) -> None:
+        self._room = room
+        self._kept: dict[int, tuple[Source, np.ndarray]] = {}  # the latest is the last
 
     def __call__(self, source: Source) -> np.ndarray:
         """The pixels (H,W,3). Raises InputError if they cannot be read."""
-        if self._last and self._last[0] is source:
-            return self._last[1]
-        self._last = None
+        if found := self._kept.pop(id(source), None):
+            self._kept[id(source)] = found
+            return found[1]
+        height, width = source.size
+        self._make_room(height * width)
         pixels = source.load()
         if pixels.shape[:2] != source.size:
             (height, width), size = pixels.shape[:2], source.size
@@ -237,5 +266,13 @@ class Pictures:
                 f"{label(source)}: is {width}x{height} px, where its header says "
                 f"{size[1]}x{size[0]}; save it again"
             )
-        self._last = source, pixels
+        self._kept[id(source)] = source, pixels
         return pixels
+
+    def _make_room(self, pixels: int) -> None:
+        taken = sum(kept.shape[0] * kept.shape[1] for _, kept in self._kept.values())
+        for key, (_, kept) in list(self._kept.items()):
+            if taken + pixels <= self._room:
+                return
+            taken -= kept.shape[0] * kept.shape[1]
+            del self._kept[key]

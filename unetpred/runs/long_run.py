@@ -1,16 +1,19 @@
 """Running long: batch after batch, read ahead, with progress, kept as it goes, interruptible.
 
 Every long run is three things: a list of planned batches, `Work` that makes rows of a batch and
-nothing else, and a `Sink` that keeps them. What computes the rows elsewhere, on a cluster say,
-takes the place of `run_batches` and keeps the other two.
+nothing else, and a `Sink` that keeps them. A cluster computes the rows elsewhere, and keeps the
+other two.
 """
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
 
+from unetpred.errors import ClusterError
 from unetpred.runtime.interrupt import Stopped, stop_signals
 from unetpred.runtime.prefetch import prefetch
 from unetpred.runtime.progress import Progress, reporting
@@ -41,6 +44,60 @@ class Work(Generic[Batch, Read, Rows]):
         """Both."""
         return self.compute(self.read(batch))
 
+    # -- what another process needs -------------------------------------------------------------
+
+    #: Whether a batch holds single things, of which one that nobody survives can be left out.
+    apart = False
+    #: Whether it computes with a network, by the same versions of everything wherever it is done.
+    networks = True
+
+    def weights(self) -> dict[str, Path]:
+        """Files of weights that are read, by what `located` calls them."""
+        return {}
+
+    def sent(self) -> Work:
+        """What is pickled in its place, without anything that `pack` sends along."""
+        return self
+
+    def located(self, files: Mapping[str, Any]) -> Work:
+        """The same work with its weights in other places, there where it is done."""
+        return self
+
+    def bulky(self) -> bool:
+        """Whether rows are as large as pictures, so that few of them should wait for the sink."""
+        return False
+
+    def shared(self, batch: Batch) -> set[Any]:
+        """What else than this batch may need of what is read for it; such batches go together."""
+        return set()
+
+    def pack(self, batch: Batch, sends: Callable[[str], bool], refused: Mapping[int, str]) -> Any:
+        """What is pickled in place of a batch.
+
+        Parameters
+        ----------
+        batch : Batch
+        sends : callable
+            Tells of a path whether the other process cannot read it, and what it holds is sent.
+        refused : mapping of int to str
+            Of things in the batch, by their place in it, why they are not to be touched.
+        """
+        return batch
+
+    def unpack(self, packed: Any) -> Batch:
+        """The batch again, in the other process.
+
+        Raises
+        ------
+        NotHere
+            If a file is not there, or is another one.
+        """
+        return packed
+
+
+class NotHere(Exception):
+    """A file of the user's is not there where the work is done; its path is in `args`."""
+
 
 class Sink(Protocol[Given, Made]):
     """Where rows go."""
@@ -59,6 +116,7 @@ def run_batches(
     total: int | None = None,
     unit: str = "image",
     progress: Progress = None,
+    client: Any = None,
 ) -> None:
     """Work through batches.
 
@@ -77,25 +135,40 @@ def run_batches(
         What one of them is.
     progress : bool or callable, optional
         As for `unetpred.runtime.progress.reporting`.
+    client : dask.distributed.Client, optional
+        Where the rows are made; in this process if not given.
 
     Raises
     ------
     Stopped
         After Ctrl-C or SIGTERM, once the batch that is being computed is kept; after a second one
-        at once.
+        at once. A cluster is not waited for.
+    ClusterError
+        If the cluster is gone, or does not get on; what came of it is kept.
     """
     left = sum(map(len, planned))
     total = left if total is None else total
     finished = total - left
     with stop_signals() as caught, reporting(total, unit, progress) as bar:
         bar.update(finished)
+        made: Generator[tuple[Batch, Rows], None, None]
+        if client is None:
+            reads = prefetch(work.read, planned)
+            made = ((b, work.compute(read)) for b, read in zip(planned, reads, strict=True))
+        else:
+            from unetpred.runs.cluster.run import rows_from
+
+            made = rows_from(client, planned, work, caught)
         try:
-            for batch, read in zip(planned, prefetch(work.read, planned), strict=True):
-                sink.put(batch, work.compute(read))
-                finished += len(batch)
-                bar.update(len(batch))
-                if caught and finished < total:
-                    raise KeyboardInterrupt
+            with closing(made):
+                for batch, rows in made:
+                    sink.put(batch, rows)
+                    finished += len(batch)
+                    bar.update(len(batch))
+                    if caught and finished < total:
+                        raise KeyboardInterrupt
         except KeyboardInterrupt:
             number = caught[0] if caught else signal.SIGINT
             raise Stopped(sink.stopped(finished, total), number) from None
+        except ClusterError as error:
+            raise ClusterError(f"{error}; {sink.stopped(finished, total)}") from None

@@ -6,8 +6,10 @@ import hashlib
 import logging
 import os
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +22,8 @@ from unetpred.images.sources import Input, Source
 from unetpred.io.files import check_target
 from unetpred.io.registry import find_weights
 from unetpred.network.vgg16 import find_vgg
+from unetpred.runs.cluster.connect import check_client
+from unetpred.runs.cluster.packing import shrunk
 from unetpred.runs.jobs import BATCH, check_batch_size, label
 from unetpred.runs.long_run import Work, run_batches
 from unetpred.runs.map_file import go_on_with, write_map
@@ -42,6 +46,9 @@ from unetpred.scoring.maps import (
     plan,
 )
 from unetpred.scoring.scores import OUTPUTS, ScoreName
+
+if TYPE_CHECKING:
+    from unetpred.scoring.predictor import Predictor
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +106,7 @@ def save_map(
     index: int | None = None,
     resume: bool = False,
     progress: Progress = None,
+    client: Any = None,
 ) -> PredictabilityMap:
     """Score holes all over an image, into a file and pictures beside it.
 
@@ -120,6 +128,8 @@ def save_map(
         Whether to go on with what an interrupted run has left.
     progress : bool or callable, optional
         As for `unetpred.runtime.progress.reporting`.
+    client : dask.distributed.Client, optional
+        Where scores are computed; here if not given.
 
     Raises
     ------
@@ -129,6 +139,7 @@ def save_map(
         If Ctrl-C or SIGTERM ended it before its time.
     """
     check_batch_size(scoring.batch_size)
+    check_client(client)
     size, shape = grid.scenes.sizes[0], grid.scenes.shape
     hole = hole_pattern(size, shape, grid.context)
     check_target(save, ".npz")
@@ -164,13 +175,13 @@ def save_map(
         go_on_with(part, result, origin)
     elif part.exists():
         warn_of_replacing(part)
-    work = MapWork(image, hole, grid.context, predictor, scoring.content, scoring.luminance)
+    work = MapWork(image, hole, grid.context, predictor, scoring, result)
     planned = plan(result, image, hole, grid.context, predictor)
     with telling_what_is_kept([part], call.resume):
         hint = "; `weights` lite takes about a tenth of the time, a larger `stride` less"
         expected = Expected(sum(map(len, planned)), "place", "" if name == "lite" else hint)
         sink = _Sink(result, part, origin, call, expected)
-        run_batches(planned, work, sink, None, "place", progress)
+        run_batches(planned, work, sink, None, "place", progress, client)
         write_map(Path(save), result, origin)
         for score in outputs:
             _picture(save, score, source.path, image, result, grid, name)
@@ -180,7 +191,72 @@ def save_map(
 
 
 class MapWork(PlaceScorer, Work[Places, tuple[Places, list[Cut]], list[PlaceScore]]):
-    """Scores of a batch of places."""
+    """Scores of a batch of places.
+
+    Another process plans the map anew, which gives the same batches.
+
+    Parameters
+    ----------
+    image, hole, context, predictor
+        As for `unetpred.scoring.maps.plan`.
+    scoring : Scoring
+        What is computed.
+    result : PredictabilityMap
+        Of which it plans what is pending.
+    """
+
+    def __init__(
+        self,
+        image: np.ndarray,
+        hole: np.ndarray,
+        context: int | str,
+        predictor: Predictor,
+        scoring: Scoring,
+        result: PredictabilityMap,
+    ):
+        super().__init__(image, hole, context, predictor, scoring.content, scoring.luminance)
+        self._plan = image, hole, context
+        self._scoring, self._result = scoring, result
+        self._planned: dict[tuple, Places] = {}
+
+    def weights(self) -> dict[str, Path]:
+        """As of `Work`."""
+        return self._scoring.files()
+
+    def __getstate__(self) -> dict:
+        """Whoever gets it in another process loads the network there."""
+        image, *others = self._plan
+        return {"plan": (shrunk(image), *others), "of": (self._scoring, self._result)}
+
+    def __setstate__(self, state: dict) -> None:
+        self._plan, (self._scoring, self._result) = state["plan"], state["of"]
+
+    def located(self, files: Mapping[str, Any]) -> MapWork:
+        """As of `Work`."""
+        from unetpred.scoring.predictor import Predictor
+
+        image, hole, context = self._plan
+        scoring = replace(self._scoring, **files)
+        predictor = Predictor(scoring.weights, scoring.vgg_weights, scoring.batch_size or BATCH)
+        return MapWork(image.astype(np.float32), hole, context, predictor, scoring, self._result)
+
+    def shared(self, batch: Places) -> set[Any]:
+        """As of `Work`."""
+        return {id(batch.part)}
+
+    def pack(
+        self, batch: Places, sends: Callable[[str], bool], refused: Mapping[int, str]
+    ) -> tuple:
+        """As of `Work`."""
+        return tuple(batch.cells)
+
+    def unpack(self, packed: tuple) -> Places:
+        """As of `Work`."""
+        if not self._planned:
+            image, hole, context = self._plan
+            planned = plan(self._result, image, hole, context, self._predictor)
+            self._planned = {tuple(batch.cells): batch for batch in planned}
+        return self._planned[packed]
 
 
 def one_picture(one: Input, index: int | None = None) -> Source:

@@ -110,7 +110,7 @@ def score(
         A bar is shown in a terminal or notebook if not given, always for True, never for False.
         A callable is called with how many are done and how many there are.
     client : dask.distributed.Client, optional
-        Not used yet.
+        A cluster that computes, with the same digits; this process if not given.
 
     Returns
     -------
@@ -129,8 +129,6 @@ def score(
     >>> table = score("stimuli/", hole=Hole(40), output=("structure", "content"))
     >>> table = score("nsd.hdf5", key="imgBrick", sites="prf.csv", pixels_per_degree=51)
     """
-    if client is not None:
-        raise InputError("`client`: computing on a cluster is not there yet; leave it away")
     if hole is not None and not isinstance(hole, Hole):
         raise InputError(f"`hole` {hole!r}: unetpred.Hole(size=...) is right")
     given = list_inputs(inputs, key, recursive, axes)
@@ -180,7 +178,9 @@ def score(
         "save_filled": outputs.filled,
     }
     call = Call(_words(inputs, arguments), "go on with resume=True", is_process=False)
-    scored = score_inputs(given, scoring, scenes, outputs, call, progress, tell=False)
+    scored = score_inputs(
+        given, scoring, scenes, outputs, call, progress, tell=False, client=client
+    )
     if scored.nothing:
         raise InputError(_why_nothing(scored))
     failed = sum(job.error is not None for job in scored.jobs)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from unetpred.errors import InputError
 from unetpred.holes.scenes import Place, Scene, Scenes
-from unetpred.network.vgg16 import CONTENT_LAYERS
-from unetpred.runs.jobs import BATCH, Job, Outcome, Pictures, misfit
+from unetpred.io.registry import find_weights
+from unetpred.network.vgg16 import CONTENT_LAYERS, vgg_file
+from unetpred.runs.cluster.packing import JobPacking, sent_scenes
+from unetpred.runs.jobs import BATCH, KEPT_PIXELS, Job, Outcome, Pictures, misfit
 from unetpred.runs.long_run import Work
 from unetpred.scoring.covariates import FILLINGS, box_of, covariates
 from unetpred.scoring.luminance import luminance_of_fillings
@@ -65,6 +70,13 @@ class Scoring:
         """Whether structure is wanted of luminance, too."""
         return "structure_luminance" in self.output
 
+    def files(self) -> dict[str, Path]:
+        """The files of `weights` and `vgg_weights`, as far as they are needed and there."""
+        files = {"weights": find_weights(self.weights)[1]}
+        if self.content and (vgg := vgg_file(self.vgg_weights)):
+            files["vgg_weights"] = vgg
+        return files
+
 
 @dataclass
 class Loaded:
@@ -98,7 +110,7 @@ class Loaded:
     whole: np.ndarray | None = None
 
 
-class ScoreWork(Work[list[Job], Loaded, list[Outcome]]):
+class ScoreWork(JobPacking, Work[list[Job], Loaded, list[Outcome]]):
     """Scores of a batch of jobs whose scenes have one size.
 
     Parameters
@@ -117,11 +129,12 @@ class ScoreWork(Work[list[Job], Loaded, list[Outcome]]):
         self._scoring, self._scenes = scoring, scenes
         self._images, self._network_output = images, network_output
         self._fillings = scoring.covariates and scoring.content
+        self._room = KEPT_PIXELS if scenes.sites else 0
         self._luminance = scoring.covariates and scoring.luminance
         self._open()
 
     def _open(self) -> None:
-        self._pictures = Pictures()
+        self._pictures = Pictures(self._room)
         self._predictor: Predictor | None = None
 
     def __getstate__(self) -> dict:
@@ -131,6 +144,26 @@ class ScoreWork(Work[list[Job], Loaded, list[Outcome]]):
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
         self._open()
+
+    def weights(self) -> dict[str, Path]:
+        """As of `Work`."""
+        return self._scoring.files()
+
+    def sent(self) -> ScoreWork:
+        """As of `Work`."""
+        other = copy(self)
+        other._scenes = sent_scenes(self._scenes)
+        return other
+
+    def located(self, files: Mapping[str, Any]) -> ScoreWork:
+        """As of `Work`."""
+        other = copy(self)
+        other._scoring = replace(self._scoring, **files)
+        return other
+
+    def bulky(self) -> bool:
+        """As of `Work`."""
+        return self._images
 
     @property
     def predictor(self) -> Predictor:

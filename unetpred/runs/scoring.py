@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from unetpred.backends.keras_import import import_keras
 from unetpred.errors import InputError
@@ -14,6 +15,7 @@ from unetpred.images.sources import Input
 from unetpred.io.registry import find_weights
 from unetpred.network.vgg16 import find_vgg
 from unetpred.results.arrays import Arrays
+from unetpred.runs.cluster.connect import check_client
 from unetpred.runs.drawing import Drawn
 from unetpred.runs.jobs import Failures, Job, Outcome, batches, check_batch_size, label
 from unetpred.runs.long_run import run_batches
@@ -82,6 +84,7 @@ def score_inputs(
     call: Call,
     progress: Progress = None,
     tell: bool = True,
+    client: Any = None,
 ) -> Scored:
     """Score all inputs and write what was asked for.
 
@@ -101,6 +104,8 @@ def score_inputs(
         As for `unetpred.runtime.progress.reporting`.
     tell : bool
         Whether failures and undefined scores are told as they come.
+    client : dask.distributed.Client, optional
+        Where scores are computed; here if not given.
 
     Returns
     -------
@@ -114,9 +119,10 @@ def score_inputs(
         If Ctrl-C or SIGTERM ended it before its time.
     """
     check_batch_size(scoring.batch_size)
+    check_client(client)
     earlier = Earlier(outputs, inputs, bool(scenes.sites))
     run = _Run(Scored(inputs, scoring), scenes, outputs, call, Failures(tell))
-    run.score(progress)
+    run.score(progress, client)
     scored = run.scored
     if scored.nothing or scored.failed:
         for path in earlier.left():
@@ -144,7 +150,7 @@ class _Run:
         self.scored, self.fail = scored, fail
         self._scenes, self._outputs, self._call = scenes, outputs, call
 
-    def score(self, progress: Progress) -> None:
+    def score(self, progress: Progress, client: Any) -> None:
         """Plan, score, write."""
         inputs, outputs, scoring = self.scored.inputs, self._outputs, self.scored.scoring
         sites = self._scenes.sites
@@ -177,7 +183,8 @@ class _Run:
             self._arrays.wanted or bool(self._drawn),
             outputs.network_output is not None,
         )
-        _ = work.predictor  # before anything is written that a missing file would waste
+        if client is None:
+            _ = work.predictor  # before anything is written that a missing file would waste
         self.scored.origin = self._origin()
         settings = settings_of(self.scored.origin, scoring, outputs, self._scenes, jobs)
         self._parts = Parts(outputs.table, inputs, self._tables, jobs, settings, self._scenes)
@@ -189,7 +196,7 @@ class _Run:
             with telling_what_is_kept(self._parts.paths, self._call.resume):
                 if planned:
                     unit = "site" if sites else "image"
-                    run_batches(planned, work, self, len(jobs), unit, progress)
+                    run_batches(planned, work, self, len(jobs), unit, progress, client)
                 if sites or not self.scored.nothing:  # a table of sites says why each has no score
                     if self.fail.tell:
                         _tell_undefined(self.scored, self._scenes, outputs)

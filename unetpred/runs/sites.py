@@ -120,6 +120,15 @@ def _finder(sources: list[Source]) -> Callable[[Site], Source]:
         for key, found in zip(keys, by_key, strict=True):
             found.setdefault(key(source.path), []).append(source)
 
+    by_index: dict[int, dict[int, list[Source]]] = {}
+
+    def at(found: list[Source], index: int) -> list[Source]:
+        if id(found) not in by_index:  # looking through all for every site would take hours
+            known = by_index.setdefault(id(found), {})
+            for source in found:
+                known.setdefault(source.index or 0, []).append(source)
+        return by_index[id(found)].get(index, [])
+
     def find(site: Site) -> Source:
         found = sources
         if site.image is not None:
@@ -132,7 +141,7 @@ def _finder(sources: list[Source]) -> Callable[[Site], Source]:
                     "or name without its ending is right"
                 )
         if site.index is not None:
-            found = [source for source in found if (source.index or 0) == site.index]
+            found = at(found, site.index)
             if not found:
                 raise InputError(f"{site.where}: there is no image of index {site.index}")
         if len(found) > 1:

@@ -48,7 +48,7 @@ class Written:
 
 
 @dataclass(frozen=True)
-class _Job:
+class MaskJob:
     """One input: a picture, or a stack of them."""
 
     target: Path  # where the mask goes, without what is added to the name
@@ -112,11 +112,7 @@ def write_masks(
         If two inputs would be written to the same file, the folder cannot be written to, or what
         shall be gone on with was made with other settings.
     """
-    written = Written()
-    folder = make_folder(output_dir)
-    remove_leftovers(folder)
-    jobs = _jobs(inputs, folder, key, recursive, written.errors)
-    _note_settings(folder / SETTINGS, segmenter, dict(provenance or {}), resume)
+    written, jobs = begin_masks(segmenter, inputs, output_dir, key, recursive, resume, provenance)
     with stop_signals() as stop:
         for done, job in enumerate(jobs):
             if stop:
@@ -126,7 +122,7 @@ def write_masks(
             if not (resume and all(file.is_file() for file in files)):
                 try:
                     make_folder(job.target.parent)
-                    _write(segmenter, job, files)
+                    write_job(segmenter, job, files)
                 except InputError as error:
                     written.errors.append(str(error))
                     files = []
@@ -136,17 +132,35 @@ def write_masks(
     return written
 
 
+def begin_masks(
+    segmenter: Segmenter,
+    inputs: Sequence[str | os.PathLike[str]],
+    output_dir: str | os.PathLike[str],
+    key: str | None,
+    recursive: bool,
+    resume: bool,
+    provenance: Mapping[str, str] | None,
+) -> tuple[Written, list[MaskJob]]:
+    """List what there is to do, and note in the folder how it is done; all as `write_masks`."""
+    written = Written()
+    folder = make_folder(output_dir)
+    remove_leftovers(folder)
+    jobs = _jobs(inputs, folder, key, recursive, written.errors)
+    _note_settings(folder / SETTINGS, segmenter, dict(provenance or {}), resume)
+    return written, jobs
+
+
 def _jobs(
     inputs: Sequence[str | os.PathLike[str]],
     folder: Path,
     key: str | None,
     recursive: bool,
     errors: list[str],
-) -> list[_Job]:
+) -> list[MaskJob]:
     jobs = []
     for given in (os.fspath(one) for one in inputs):
         if is_stack(given):
-            jobs.append(_Job(folder / Path(given).stem, None, given))
+            jobs.append(MaskJob(folder / Path(given).stem, None, given))
             continue
         (found,) = list_sources([given], key, recursive)
         if found.error:
@@ -155,10 +169,10 @@ def _jobs(
             path = Path(source.path)
             within = path.parent.relative_to(given) if found.kind == "directory" else Path()
             if found.kind == "directory" and is_stack(path):
-                jobs.append(_Job(folder / within / path.stem, None, source.path))
+                jobs.append(MaskJob(folder / within / path.stem, None, source.path))
                 continue
             name = path.stem if source.index is None else f"{path.stem}_{source.index:04d}"
-            jobs.append(_Job(folder / within / name, source, source.path))
+            jobs.append(MaskJob(folder / within / name, source, source.path))
     seen: dict[Path, str] = {}
     for job in jobs:
         if job.target in seen:
@@ -199,7 +213,7 @@ def _note_settings(path: Path, segmenter: Segmenter, origin: dict[str, Any], res
         temporary.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
-def _write(segmenter: Segmenter, job: _Job, files: list[Path]) -> None:
+def write_job(segmenter: Segmenter, job: MaskJob, files: list[Path]) -> None:
     """Write what belongs to one input: the mask last, so that it tells that all is there."""
     if job.source is None:
         _write_stack(segmenter, Pages(job.path), files)

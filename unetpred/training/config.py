@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass, field
+from typing import Literal
 
 from unetpred.errors import InputError
 from unetpred.photographs.augmentation import AUGMENTATIONS
@@ -100,6 +101,8 @@ class TrainConfig:
         Of the first weights, the split, and all crops, holes and colours.
     workers : int
         Processes that read photographs; a single one is a thread of this process.
+    devices : int or "all", optional
+        On how many devices each step is computed; with JAX alone.
     """
 
     dataset_dir: str
@@ -135,6 +138,7 @@ class TrainConfig:
     log_interval: int = 100
     seed: int = 0
     workers: int = 2
+    devices: int | Literal["all"] | None = None
 
     def __post_init__(self) -> None:
         self._check()
@@ -160,6 +164,8 @@ class TrainConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"{name} is {value}; at least 1 is needed")
+        if self.devices not in (None, "all") and int(self.devices) < 1:
+            raise InputError(f"devices is {self.devices}; all, or at least 1, is needed")
         for name in ("seed", "warmup", "weight_decay", "encoder_rate"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"{name} is {getattr(self, name)}; 0 or more is needed")

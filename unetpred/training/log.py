@@ -13,6 +13,7 @@ import numpy as np
 
 from unetpred.io.files import atomic_path, set_damaged_aside, writing
 from unetpred.plots.strips import strip
+from unetpred.training.board import Board
 from unetpred.training.checkpoints import PREVIEWS, TENSORBOARD
 
 logger = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class RunLog:
             writer = csv.DictWriter(file, self._columns, extrasaction="ignore")
             writer.writeheader()
             writer.writerows(rows)
-        self._board = _board(self.folder / TENSORBOARD, step)
+        self._board = Board(self.folder / TENSORBOARD, step)
 
     def _set_aside_if_damaged(self) -> None:
         if _damaged_lines(self._path):
@@ -67,11 +68,7 @@ class RunLog:
         """Append a row with some of the columns, `step` among them."""
         with writing(self._path), self._path.open("a", newline="") as file:
             csv.DictWriter(file, self._columns).writerow(row)
-        if self._board:
-            for name, value in row.items():
-                if name != "step":
-                    self._board.add_scalar(name, value, row["step"])
-            self._board.flush()
+        self._board.scalars(row)
 
     def picture(self, picture: np.ndarray, step: int, text: str = "") -> None:
         """Keep a picture: the latest as preview.png, all of them in `PREVIEWS` and TensorBoard.
@@ -90,17 +87,17 @@ class RunLog:
         width = picture.shape[1]
         titles = strip(width, self._picture.split(", "))
         titled = np.concatenate([strip(width, [above]), titles, picture])
-        (self.folder / PREVIEWS).mkdir(exist_ok=True)
-        for path in (self.folder / PREVIEWS / f"step_{step:07d}.png", self.folder / "preview.png"):
+        folder = self.folder / PREVIEWS
+        with writing(folder):
+            folder.mkdir(exist_ok=True)
+        for path in (folder / f"step_{step:07d}.png", self.folder / "preview.png"):
             with atomic_path(path) as temporary:
                 Image.fromarray(titled).save(temporary)
-        if self._board:
-            self._board.add_image(self._picture, titled, step, dataformats="HWC")
+        self._board.picture(self._picture, titled, step)
 
     def close(self) -> None:
         """End what is being written."""
-        if self._board:
-            self._board.close()
+        self._board.close()
 
 
 def read_history(path: str | os.PathLike[str]) -> list[dict[str, str]]:
@@ -140,16 +137,3 @@ def _damaged_lines(path: Path) -> int:
         return 0
     lines = path.read_bytes().count(b"\n") - 1
     return max(0, lines) - len(read_history(path))
-
-
-def _board(folder: Path, step: int):
-    """TensorBoard's event writer of tensorboardX, or None; TensorFlow is not needed for it."""
-    try:
-        from tensorboardX import SummaryWriter
-    except ImportError:
-        logger.info(
-            "tensorboardX is not installed, so there are no files for TensorBoard; history.csv "
-            "and preview.png have the curves and pictures (pip install tensorboardX)"
-        )
-        return None
-    return SummaryWriter(str(folder), purge_step=step + 1)

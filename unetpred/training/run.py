@@ -24,6 +24,7 @@ from unetpred.training import checkpoints as checkpoint
 from unetpred.training.checkpoints import STATE, Diverged
 from unetpred.training.clock import Clock
 from unetpred.training.config import TrainConfig, learning_rate
+from unetpred.training.devices import devices_scope
 from unetpred.training.exported import Shipping
 from unetpred.training.filling import Filling
 from unetpred.training.log import RunLog
@@ -77,6 +78,19 @@ class Run:
             make_deterministic()
         # Keras takes the seeds of first weights from here; its set_random_seed imports TensorFlow
         random.seed(config.seed)
+        self._on_devices = devices_scope(getattr(config, "devices", None), config.batch_size)
+        with self._on_devices():
+            self._build()
+        self._train_on = self._make_step(self.task.loss)
+        self.step, self.best = 0, -np.inf
+        self._making = 0.0  # seconds that making the batches of `_measuring` took last
+        self._saved: tuple[int, Path] | None = None  # step of the last good state, and its file
+        self._idle = False
+        self._losses: list[Any] = []  # since the last row; floats, or what a GPU is to compute
+        self._shipping = Shipping(self.network, self.optimizer, self.task.ship, self._measuring)
+
+    def _build(self) -> None:
+        config = self.config
         with dtype_policy("mixed_bfloat16" if config.mixed_precision else "float32"):
             self.network = self.task.build()
         self.optimizer = make_optimizer(
@@ -87,13 +101,6 @@ class Run:
             factors=self.task.rate_factors,
         )
         self.optimizer.build(self.network.trainable_variables)
-        self._train_on = self._make_step(self.task.loss)
-        self.step, self.best = 0, -np.inf
-        self._making = 0.0  # seconds that making the batches of `_measuring` took last
-        self._saved: tuple[int, Path] | None = None  # step of the last good state, and its file
-        self._idle = False
-        self._losses: list[Any] = []  # since the last row; floats, or what a GPU is to compute
-        self._shipping = Shipping(self.network, self.optimizer, self.task.ship, self._measuring)
 
     def __getattr__(self, name: str) -> Any:
         # photographs, held_out and architecture are those of the task
@@ -116,7 +123,9 @@ class Run:
 
         def step(*arrays: np.ndarray) -> float:
             self.network.reset_metrics()  # older Keras 3 gives the mean of all steps so far
-            return float(self.network.train_on_batch(*self.task.prepare(*arrays)))
+            prepared = self.task.prepare(*arrays)
+            with self._on_devices():
+                return float(self.network.train_on_batch(*prepared))
 
         return step
 

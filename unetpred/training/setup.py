@@ -30,7 +30,14 @@ logger = logging.getLogger(__name__)
 
 # Settings that change neither what is learned nor in which order. The photographs are compared by
 # their names, since folders are moved.
-_INDIFFERENT = {"dataset_dir", "val_dir", "checkpoint_dir", "checkpoint_interval", "workers"}
+_INDIFFERENT = {
+    "dataset_dir",
+    "val_dir",
+    "checkpoint_dir",
+    "checkpoint_interval",
+    "workers",
+    "devices",
+}
 _INDIFFERENT |= {"val_limit", "val_interval", "log_interval", "init", "vgg_weights"}
 _INDIFFERENT |= {"images", "labels", "voc", "val_images", "val_labels", "classes"}  # segmentation's
 _LENGTH = {"epochs", "steps_per_epoch"}  # matters only to a rate that falls towards the end

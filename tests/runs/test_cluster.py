@@ -1,0 +1,389 @@
+"""A cluster gives the tables of one process, whatever is lost on the way."""
+
+import logging
+import os
+import signal
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pytest
+from PIL import Image
+from segmenters import THREE, WIDTH
+from tables import table, write
+
+import unetpred
+from unetpred import Hole, InputError
+from unetpred.commands.main import main
+from unetpred.errors import ClusterError
+from unetpred.runs import scoring
+from unetpred.runs.cluster import connect, packing, worker
+from unetpred.runs.cluster import run as cluster_run
+from unetpred.runs.jobs import Job
+from unetpred.runs.long_run import NotHere, run_batches
+from unetpred.runtime.interrupt import Stopped
+
+pytest.importorskip("distributed")
+from cluster_works import OnceDeadly, Squares
+
+
+@pytest.fixture(scope="module")
+def client():
+    """Two workers of one thread in this process, which start at once."""
+    import dask
+    from distributed import Client
+
+    with (
+        dask.config.set({"distributed.worker.memory.terminate": False}),
+        Client(
+            processes=False, n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+        ) as found,
+    ):
+        yield found
+
+
+@pytest.fixture
+def folder(run, pictures):
+    """Pictures of two sizes, a broken one, an array."""
+    for i in range(9):
+        write(f"d/{i}.png", np.roll(pictures[i % 3], 7 * i, 0)[: 100 - 4 * (i % 2)])
+    Path("d/5b.png").write_text("no picture")
+    np.save("s.npy", pictures)
+    return ["d", "s.npy"]
+
+
+def same(found, expected):
+    pandas.testing.assert_frame_equal(found, expected, check_exact=True)
+
+
+class Kept:
+    """A sink that stops after a while, or does something else then."""
+
+    def __init__(self, after=None, then=lambda: signal.raise_signal(signal.SIGTERM)):
+        self.rows, self._after, self._then = {}, after, then
+
+    def put(self, batch, rows):
+        self.rows |= dict(zip(batch, rows, strict=True))
+        if len(self.rows) == self._after:
+            self._then()
+
+    def stopped(self, finished, total):
+        return f"{finished} of {total} are kept"
+
+
+def test_the_same_table_for_all_kinds_of_input(client, folder, weights, pictures):
+    inputs = [*folder, pictures[1], Image.fromarray(pictures[2]), "nosuch.png"]
+    options = {"weights": weights, "batch_size": 2, "hole": Hole(30), "covariates": True}
+    found, alone = (unetpred.score(inputs, client=one, **options) for one in (client, None))
+    same(found, alone)
+    assert found["structure"].isna().sum() == 2
+    one, other = (frame.attrs["provenance"] for frame in (found, alone))
+    assert {k: v for k, v in one.items() if k != "date"} == {
+        k: v for k, v in other.items() if k != "date"
+    }
+
+
+def _named(options):
+    """Scores of the array's file, called as it is in memory."""
+    table = unetpred.score("s.npy", **options)
+    return table.assign(image="images")
+
+
+def test_sites_and_masks(client, run, weights, pictures):
+    np.save("s.npy", np.concatenate([pictures, pictures[::-1]]))
+    places = [(index, x, y) for y in (30, 50) for index in (5, 0, 1, 3) for x in (-9, 40, 60)]
+    sites = pandas.DataFrame(places, columns=["index", "x", "y"])
+    options = {"weights": weights, "batch_size": 4, "context": 90}
+    given = {"sites": sites, "hole": Hole((20, 24)), **options}
+    same(unetpred.score(np.load("s.npy"), client=client, **given), _named(given))
+    one = np.ones((100, 120), "uint8")
+    one[40:60, 30:60] = 0
+    each = [np.roll(one, i, 1) for i in range(5)] + [np.ones((9, 9), "uint8")]
+    Path("m").mkdir()
+    for i in range(3):
+        write(f"d/{i}.png", pictures[i])
+        if i != 1:
+            Image.fromarray(each[i] * 255).save(f"m/{i}.png")
+    for inputs, mask in (("s.npy", each), ("d", "m")):
+        options = {"weights": weights, "mask": mask}
+        found = unetpred.score(inputs, client=client, **options)
+        same(found, unetpred.score(inputs, **options))
+        assert found["reason"].astype(bool).sum() == 1
+
+
+def test_pixels_and_weights_are_sent_where_workers_have_none(
+    client, folder, weights, monkeypatch, log
+):
+    log.set_level(logging.INFO, logger="unetpred")
+    expected = unetpred.score(folder, weights=weights)
+    taken = []
+
+    def unpack(self, packed):
+        taken.append([stamp is None for stamp in packed.stamps])
+        for job, stamp in zip(packed.jobs, packed.stamps, strict=True):
+            if stamp is not None:
+                raise NotHere(job.source.path)
+        return packed.jobs
+
+    monkeypatch.setattr(scoring.ScoreWork, "unpack", unpack)
+    monkeypatch.setattr(worker, "sha256", lambda path: "another")
+    monkeypatch.setattr(worker, "_works", type(worker._works)())
+    same(unetpred.score(folder, weights=weights, client=client), expected)
+    assert not all(taken[0]) and all(taken[-1])
+    assert "d: workers do not have it, so pixels are sent" in log.text
+
+
+def test_a_file_is_known_by_its_stamp(run, pictures):
+    write("a.png", pictures[0])
+    (source,) = unetpred.images.sources.list_sources(["a.png"])[0].sources
+    one = packing.JobPacking()
+    one._scenes = packing.Uncovered()
+    packed = one.pack([Job(source, 0, {})], lambda path: False, {})
+    assert one.unpack(packed)[0].source is one.unpack(packed)[0].source  # and is read once
+    os.utime("a.png", ns=(1, 1))
+    with pytest.raises(NotHere, match=r"a\.png"):
+        one.unpack(packed)
+    packed = one.pack([Job(source, 0, {})], lambda path: True, {})
+    np.testing.assert_array_equal(one.unpack(packed)[0].source.load(), pictures[0])
+    (job,) = one.unpack(one.pack([Job(source, 0, {})], lambda path: True, {0: "it kills"}))
+    with pytest.raises(InputError, match=r"a\.png: it kills"):
+        job.source.load()
+
+
+@contextmanager
+def _yielding(client):
+    yield client
+
+
+@pytest.fixture
+def both(client, monkeypatch, capsys, tmp_path):
+    """Run a command here and on the cluster; give the folders of their results."""
+
+    def go(*arguments, code=0):
+        folders = []
+        for name, where in (("one", []), ("two", ["--cluster", "x"])):
+            folders.append(tmp_path / name)
+            folders[-1].mkdir()
+            given = [str(word).replace("OUT", str(folders[-1])) for word in arguments]
+            assert main([*given, *where]) == code, capsys.readouterr().err
+        return folders
+
+    original = connect.cluster_client
+    monkeypatch.setattr(
+        connect, "cluster_client", lambda where: _yielding(client) if where else original(where)
+    )
+    return go
+
+
+def same_files(one, other, apart=()):
+    """Of two folders, but for when they were made."""
+    names = sorted(str(path.relative_to(one)) for path in one.rglob("*.*"))
+    assert names == sorted(str(path.relative_to(other)) for path in other.rglob("*.*")) and names
+    for name in set(names) - set(apart):
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("context", [pytest.param(90, marks=pytest.mark.slow), "full"])
+def test_maps(both, weights, pictures, tmp_path, context):
+    write(tmp_path / "a.png", pictures[0])
+    one, two = both(
+        "map", "--input", tmp_path / "a.png", "--weights", weights, "--stride", 20,
+        "--mask_size", 30, "--context", context, "--save", "OUT/m.npz", "--batch_size", 2,
+    )  # fmt: skip
+    same_files(one, two, ["m.npz"])
+    with np.load(one / "m.npz") as mine, np.load(two / "m.npz") as theirs:
+        assert np.isfinite(mine["structure"]).any()
+        for name in ("structure", "reason", "x", "y"):
+            np.testing.assert_array_equal(mine[name], theirs[name])
+
+
+def test_features(both, folder, weights):
+    one, two = both(
+        "features", "--input", *folder, "--weights", weights, "--layers", "vblock1_*",
+        "vblock5_*", "--pool", "mean", "--save", "OUT/f.npz", "--batch_size", 4, code=1,
+    )  # fmt: skip
+    with np.load(one / "f.npz") as mine, np.load(two / "f.npz") as theirs:
+        assert set(mine) == set(theirs) and "vblock5_conv_1" in set(mine)
+        for name in set(mine) - {"provenance"}:
+            np.testing.assert_array_equal(mine[name], theirs[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sent", [False, True])
+def test_evaluations(both, photographs, weights, monkeypatch, sent):
+    if sent:  # as if workers had no photographs
+        monkeypatch.setattr(cluster_run._Run, "_sends", lambda self, path: True)
+    one, two = both(
+        "evaluate", "--weights", weights, "--data_dir", photographs, "--holes", 30, "--output",
+        "structure", "--batch_size", 2, "--output_dir", "OUT", "--quiet",
+    )  # fmt: skip
+    for name in ("evaluation.csv", "summary.csv"):
+        assert table(one / name)[1] == table(two / name)[1]
+    same_files(one, two, ["evaluation.csv", "summary.csv", "summary.md"])
+
+
+@pytest.mark.parametrize("sent", [pytest.param(False, marks=pytest.mark.slow), True])
+def test_masks(both, folder, pictures, tmp_path, monkeypatch, sent):
+    from unetpred.segmentation.network import build_segmenter
+    from unetpred.segmentation.weights import save_segmenter
+
+    save_segmenter(build_segmenter(3, WIDTH), THREE, WIDTH, tmp_path / "three.weights.h5")
+    if sent:  # as if workers had no images
+        monkeypatch.setattr(cluster_run._Run, "_sends", lambda self, path: True)
+    first, *others = map(Image.fromarray, pictures)
+    first.save("pages.tif", save_all=True, append_images=others)
+    one, two = both(
+        "segment", "predict", "--input", *folder, "pages.tif", "--weights",
+        tmp_path / "three.weights.h5", "--overlay", "--probabilities", "npy", "--output_dir",
+        "OUT", code=1,
+    )  # fmt: skip
+    same_files(one, two, ["segment.json"])
+    assert (two / "pages_mask.tif").is_file() and (two / "s_0001_mask.png").is_file()
+
+
+def test_stopped_and_gone_on_with(client, folder, run, weights, monkeypatch):
+    """By the command line, with arrays and pictures; what is finished is not computed again."""
+    from unetpred.runs.partial import Parts
+
+    arguments = ["--batch_size", 2, "--save_images", "p", "--save_prediction"]
+    for i in range(1, 9, 2):
+        Path(f"d/{i}.png").unlink()  # of another size
+    assert run("--input", "d", *arguments, "one.npy", "--save", "one.csv")[0] == 1
+    drawn = {path.name: path.read_bytes() for path in Path("p").iterdir()}
+    monkeypatch.setattr(connect, "cluster_client", lambda where: _yielding(client))
+    add, positions = Parts.add, []
+
+    def stopping(self, jobs):
+        add(self, jobs)
+        positions.extend(job.position for job in jobs)
+        if len(positions) == 4:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Parts, "add", stopping)
+    arguments = ["--input", "d", *arguments, "two.npy", "--save", "two.csv", "--cluster", "x"]
+    code, _, err = run(*arguments)
+    assert code == 130 and "5 of 6 are finished, in two.csv.part" in err and "--resume" in err
+    assert client.status == "running"  # it is not ours
+    assert run(*arguments, "--resume")[0] == 1
+    assert sorted(positions) == [0, 1, 2, 4, 5]
+    assert table("two.csv")[1] == table("one.csv")[1]
+    np.testing.assert_array_equal(np.load("two.npy"), np.load("one.npy"))
+    assert {path.name: path.read_bytes() for path in Path("p").iterdir()} == drawn
+
+
+def test_few_tasks_are_on_their_way(client, monkeypatch):
+    flying, send = [], cluster_run._Run._send
+
+    def counted(self, parcel):
+        flying.append(len(self._flying))
+        send(self, parcel)
+
+    monkeypatch.setattr(cluster_run._Run, "_send", counted)
+    batches = [list(range(n, n + 8)) for n in range(0, 8000, 8)]
+    kept = Kept()
+    run_batches(batches, Squares(slow=0, seconds=0.5), kept, client=client)
+    assert kept.rows == {n: n * n for n in range(8000)} and list(kept.rows) == sorted(kept.rows)
+    assert max(flying) == cluster_run.AHEAD * 2 and len(flying) < 200
+
+
+def test_what_is_there_is_kept_when_it_stops(client):
+    batches = [[n] for n in range(100)]
+    kept = Kept(after=10)
+    with pytest.raises(Stopped, match="of 100 are kept") as stopped:
+        run_batches(batches, Squares(), kept, client=client)
+    assert len(kept.rows) == 10 and stopped.value.number == signal.SIGTERM
+    asked = []  # nobody waits for a task that takes long
+    timer = threading.Timer(0.5, lambda: (asked.append(1), os.kill(os.getpid(), signal.SIGINT)))
+    timer.start()
+    with pytest.raises(Stopped, match=r"[0-9]+ of 100 are kept"):
+        run_batches(batches, Squares(slow=60, seconds=2), Kept(), client=client)
+    assert asked
+    with worker._lock:  # it is over there too
+        pass
+
+
+def test_a_worker_that_hangs(client):
+    import dask
+
+    kept = Kept()
+    with (
+        dask.config.set({"unetpred.patience": 0.6}),
+        pytest.raises(ClusterError, match=r"nothing has come for 0\.6 s from inproc.*are kept"),
+    ):
+        run_batches([[n] for n in range(9)], Squares(slow=7, seconds=3), kept, client=client)
+    assert list(kept.rows) == list(range(7))
+
+
+def test_a_scheduler_that_goes():
+    from distributed import Client, LocalCluster
+
+    with LocalCluster(
+        processes=False, n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+    ) as cluster:
+        client = Client(cluster.scheduler_address, timeout=2, set_as_default=False)
+        kept = Kept(after=5, then=cluster.close)
+        with pytest.raises(ClusterError, match=r"inproc://.* is gone; [0-9]+ of 99 are kept"):
+            run_batches([[n] for n in range(99)], Squares(), kept, client=client)
+        client.close(timeout=1)
+
+
+def test_wrong_clusters_say_what_is_right(run, pictures, monkeypatch):
+    monkeypatch.setattr(connect, "ANSWER", 0.3)
+    write("a.png", pictures[0])
+    for where, what in (
+        ("local:0", "local:N with a number"),
+        ("local:x", "local:N with a number"),
+        ("nowhere", "tcp://HOST:PORT or a scheduler's file is right"),
+        ("tcp://127.0.0.1:9", "no scheduler answers there"),
+    ):
+        code, out, err = run("--input", "a.png", "--cluster", where)
+        assert (code, out) == (2, []) and what in err and len(err.splitlines()) == 1, err
+        assert f"--cluster {where}" in err
+    with pytest.raises(InputError, match=r"dask\.distributed\.Client is right"):
+        unetpred.score("a.png", client="tcp://127.0.0.1:9")
+    monkeypatch.setattr(connect, "find_spec", lambda name: None)
+    assert r"pip install 'unetpred[cluster]'" in run("--input", "a.png", "--cluster", "local")[2]
+
+
+def test_other_versions_are_refused(client, run, weights, pictures, monkeypatch):
+    write("a.png", pictures[0])
+    monkeypatch.setattr(worker, "_works", type(worker._works)())
+    monkeypatch.setattr(worker, "versions", lambda: {"keras": "2.0"})
+    with pytest.raises(InputError, match=r"a worker has keras 2\.0, and here it is 3"):
+        unetpred.score("a.png", weights=weights, client=client)
+
+
+# -- processes of their own -------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("work", [None, OnceDeadly])
+def test_two_processes(folder, run, weights, work, monkeypatch):
+    """As one process, also where one of them is killed on the way."""
+    assert run("--input", *folder, "--save", "one.csv", "--batch_size", 2)[0] == 1
+    array = Path("s_pred.npy").read_bytes()
+    monkeypatch.setattr(scoring, "ScoreWork", work or scoring.ScoreWork)
+    arguments = ["--input", *folder, "--batch_size", 2, "--save"]
+    code, out, err = run(*arguments, "two.csv", "--cluster", "local:2")
+    assert code == 1 and len(out) == 10, err
+    assert table("two.csv")[1] == table("one.csv")[1] and Path("s_pred.npy").read_bytes() == array
+    assert Path("died").exists() == (work is not None)
+    assert len(err.splitlines()) == 2  # the broken picture, and where scores are
+
+
+@pytest.mark.slow
+def test_what_kills_its_worker_three_times_is_left_out():
+    kept = Kept()
+    batches = [list(range(n, n + 4)) for n in range(0, 24, 4)]
+    with connect.cluster_client("local:2") as client:
+        run_batches(batches, Squares(deadly=9), kept, client=client)
+    assert kept.rows.pop(9).startswith("3 workers died of it")
+    assert kept.rows == {n: n * n for n in range(24) if n != 9}
+
+
+def test_the_command_line_says_it(capsys):
+    with pytest.raises(SystemExit):
+        main(["predict", "--help"])
+    assert "--cluster local[:N]|ADDRESS" in capsys.readouterr().out
