@@ -55,5 +55,5 @@ def _measured(name: str, rounds: int) -> tuple:
     times = interleaved({"shared": together, "alone": one_by_one}, rounds, warm=1)
     counts = {"shared": sum(map(len, shared[:2])), "alone": len(some)}
     gain = ratio(times, "alone", "shared") * counts["shared"] / counts["alone"]
-    costs = [1e3 * seconds(times, way) / counts[way] for way in ("shared", "alone")]
+    costs = [round(1e3 * seconds(times, way) / counts[way], 1) for way in ("shared", "alone")]
     return name, f"{WIDTH}x{HEIGHT}", STRIDE, gain, *costs
