@@ -4,9 +4,9 @@
 
 RUN is one of predict, sites, map, features, evaluate, train; all of them if none is named. Each is
 run once undisturbed. Then it is begun, killed (SIGKILL) at a moment drawn from its whole duration,
-taken up with --resume, killed again with probability 1/2, and let end. Its files must have the
-values of the undisturbed ones, and none of an earlier moment may be left beside them. Exit code 1
-if any has not.
+or, half of the time, from what follows its first file; taken up with --resume, killed again with
+probability 1/2, and let end. Its files must have the values of the undisturbed ones, and none of an
+earlier moment may be left beside them. Exit code 1 if any has not.
 """
 
 from __future__ import annotations
@@ -90,9 +90,17 @@ def start(words: list[str], log: Path) -> subprocess.Popen:
         )
 
 
-def killed(words: list[str], after: float, log: Path) -> bool:
-    """Kill a command after some seconds; False if it had ended by then."""
+def killed(words: list[str], after: float, log: Path, out: Path | None = None) -> bool:
+    """Kill a command after some seconds, from its first file in `out` if that is given.
+
+    Returns
+    -------
+    bool
+        False if it had ended by then.
+    """
     process = start(words, log)
+    if out:
+        _await_first_file(process, out)
     try:
         process.wait(after)
     except subprocess.TimeoutExpired:
@@ -102,12 +110,21 @@ def killed(words: list[str], after: float, log: Path) -> bool:
     return False
 
 
-def finished(words: list[str], log: Path) -> float:
-    """Let a command end; the seconds that it took."""
+def _await_first_file(process: subprocess.Popen, out: Path) -> None:
+    before = set(out.iterdir())
+    while process.poll() is None and not set(out.iterdir()) - before:
+        time.sleep(0.02)
+
+
+def finished(words: list[str], log: Path, out: Path) -> tuple[float, float]:
+    """Let a command end; the seconds that it took, and those from its first file on."""
     begun = time.monotonic()
-    if code := start(words, log).wait():
+    process = start(words, log)
+    _await_first_file(process, out)
+    first = time.monotonic()
+    if code := process.wait():
         raise RuntimeError(f"{' '.join(words)}: exit code {code}: {log.read_text()[-2000:]}")
-    return time.monotonic() - begun
+    return time.monotonic() - begun, time.monotonic() - first
 
 
 def values(folder: Path) -> dict[str, object]:
@@ -120,6 +137,11 @@ def values(folder: Path) -> dict[str, object]:
             continue
         found[name] = _content(path)
     return found
+
+
+def _bytes(values: object) -> bytes:
+    array = np.asarray(values)
+    return repr(array.tolist()).encode() if array.dtype == object else array.tobytes()
 
 
 def _content(path: Path) -> object:
@@ -140,7 +162,7 @@ def _content(path: Path) -> object:
         with h5py.File(path) as file:
             file.visititems(
                 lambda name, item: (
-                    arrays.update({name: np.asarray(item[()]).tolist()})
+                    arrays.update({name: (str(item.dtype), item.shape, _bytes(item[()]))})
                     if isinstance(item, h5py.Dataset) and name != "provenance"
                     else None
                 )
@@ -175,7 +197,7 @@ def _kill(run: str, folder: Path, data: Path, times: int, seed: int) -> int:
     log = folder / f"{run}.log"
     words, resumable = commands(data, out)[run]
     out.mkdir()
-    seconds = finished(words, log)
+    seconds, with_files = finished(words, log, out)
     whole = values(out)
     chance = random.Random(f"{seed} {run}")
     failures = kills = 0
@@ -184,17 +206,21 @@ def _kill(run: str, folder: Path, data: Path, times: int, seed: int) -> int:
         for _ in range(_TRIES):  # it may have ended by then
             shutil.rmtree(out)
             out.mkdir()
-            moment = chance.uniform(0, seconds)
-            if killed(words, moment, log):
+            late = chance.random() < 0.5
+            moment = chance.uniform(0, with_files if late else seconds)
+            if killed(words, moment, log, out if late else None):
                 kills += 1
                 break
         if chance.random() < 0.5:
             kills += killed(again, chance.uniform(0, seconds), log)
-        finished(again, log)
+        finished(again, log, out)
         found = values(out)
         if wrong := [n for n in {**whole, **found} if whole.get(n) != found.get(n)]:
             failures += 1
-            print(f"  {run} {number}, killed after {moment:.2f} s: differs in {', '.join(wrong)}")
+            when = f"{moment:.2f} s{' from its first file' if late else ''}"
+            print(
+                f"  {run} {number}, killed after {when}: differs in {', '.join(wrong)}", flush=True
+            )
     print(
         f"{run}: {times} times, {kills} kills within {seconds:.1f} s, {failures} differ", flush=True
     )

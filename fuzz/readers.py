@@ -9,6 +9,8 @@ from unittest import mock
 
 import numpy as np
 
+from fuzz.samples import SIDE
+
 
 def read_sources(path: Path) -> object:
     """Size and pixels of the first and the last picture of a file."""
@@ -97,9 +99,60 @@ def read_history(path: Path) -> object:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     shutil.copy(path, folder / "history.csv")
-    with mock.patch.object(log, "_board", lambda *_: None):  # TensorBoard's files are only written
+    with mock.patch.object(log, "Board"):  # TensorBoard's files are only written
         log.RunLog(folder, 50).close()
     return [json.dumps(log.read_history(folder / "history.csv"))]
+
+
+def _as_part(path: Path, name: str) -> tuple[Path, bytes]:
+    """Put what an interrupted run has left where it is looked for."""
+    folder = path.parent / "run"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    shutil.copy(path, folder / name)
+    return folder / name, path.read_bytes()
+
+
+def _check_kept(part: Path, content: bytes) -> None:
+    """Refuse, as far as the counts go, what was set aside; it must be kept as it was."""
+    from unetpred.errors import InputError
+
+    aside = part.with_name(f"{part.name}.damaged-1")
+    if aside.exists():
+        assert aside.read_bytes() == content, "what was damaged is not kept"
+        raise InputError("set aside")
+    assert part.exists(), "a file has gone"
+
+
+def read_part(path: Path) -> object:
+    """Rows of an unfinished table; one that is read must be as it was written."""
+    from fuzz.samples import PART_KEYS, PART_SETTINGS, part_rows
+    from unetpred.runs.part_file import Part
+
+    file, content = _as_part(path, "t.csv.part")
+    part = Part(file.with_suffix(""), PART_SETTINGS, PART_KEYS)
+    rows = part.read()
+    expected = {row["key"]: row for row in part_rows()}
+    assert all(expected.get(key) == row for key, row in rows.items()), "a row is another"
+    part.go_on(rows.values())
+    part.close()
+    _check_kept(file, content)
+    return [json.dumps(row) for row in rows.values()]
+
+
+def read_map_part(path: Path) -> object:
+    """An unfinished map; one that is read must be as it was written."""
+    from fuzz.samples import MAP_ORIGIN, part_map
+    from unetpred.runs.map_file import go_on_with
+    from unetpred.scoring.map_grid import blank_map
+
+    file, content = _as_part(path, "m.npz.part")
+    found, expected = blank_map((SIDE, SIDE), 8, 21), part_map()
+    go_on_with(file, found, MAP_ORIGIN)
+    _check_kept(file, content)
+    assert np.array_equal(found.structure, expected.structure, equal_nan=True), "another score"
+    assert (found.reason == expected.reason).all(), "another reason"
+    return [np.nan_to_num(found.structure)]
 
 
 READERS = {
@@ -110,6 +163,8 @@ READERS = {
     "weights": read_weights,
     "state": read_state,
     "history": read_history,
+    "part": read_part,
+    "map_part": read_map_part,
 }
 #: Readers of which the package itself runs a part in a process of its own, that may fail.
 APART = {"weights": "weights_by_the_door", "state": "state_by_the_door"}

@@ -5,10 +5,17 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from unetpred.scoring.map_grid import PredictabilityMap
+
 SIDE = 96
+PART_SETTINGS = {"unetpred": "0.2.0", "hole": "square of 52 px, centred", "output": "structure"}
+PART_KEYS = [f"{17 * number:016x}" for number in range(12)]
+MAP_ORIGIN = {"unetpred": "0.2.0", "hole": "square of 21 px", "image": "a.png", "date": "today"}
 
 
 def make_samples(folder: Path, seed: int = 0) -> dict[str, list[Path]]:
@@ -26,6 +33,8 @@ def make_samples(folder: Path, seed: int = 0) -> dict[str, list[Path]]:
         "weights": _weights(folder, rng),
         "state": _states(folder, rng),
         "history": _histories(folder, rng),
+        "part": _parts(folder),
+        "map_part": _map_parts(folder),
     }
 
 
@@ -146,3 +155,39 @@ def _histories(folder: Path, rng: np.random.Generator) -> list[Path]:
     rows = [f"{5 * i},{a},0.001,{b},,,10.0,0.1" for i, (a, b) in enumerate(rng.random((20, 2)), 1)]
     (folder / "history.csv").write_text("\n".join([head, *rows]) + "\n")
     return [folder / "history.csv"]
+
+
+def part_rows() -> list[dict]:
+    """The rows of the sample of an unfinished table."""
+    return [
+        {"key": key, "stamp": f"1-{i}", "scores": {"structure": i / 7, "reason": ""}, "error": None}
+        for i, key in enumerate(PART_KEYS[:9])
+    ]
+
+
+def _parts(folder: Path) -> list[Path]:
+    from unetpred.runs.part_file import Part
+
+    part = Part(folder / "a.csv", PART_SETTINGS, PART_KEYS)
+    for row in part_rows():
+        part.add([row])
+    part.close()
+    return [part.path]
+
+
+def part_map() -> PredictabilityMap:
+    """The sample of an unfinished map."""
+    from unetpred.scoring.map_grid import blank_map
+
+    found = blank_map((SIDE, SIDE), 8, 21)
+    inside = np.argwhere(found.reason != "the hole leaves the image")[:20]
+    for number, (row, column) in enumerate(inside):
+        found.structure[row, column], found.reason[row, column] = number / 7, ""
+    return found
+
+
+def _map_parts(folder: Path) -> list[Path]:
+    from unetpred.runs.map_file import write_map
+
+    write_map(folder / "a.npz.part", part_map(), MAP_ORIGIN)
+    return [folder / "a.npz.part"]

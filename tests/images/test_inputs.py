@@ -67,3 +67,13 @@ def test_what_is_no_picture_says_which(tmp_path, rgb):
     for wrong in (3.5, [], [[1, 2], [1]]):
         with pytest.raises(InputError, match="images: "):
             load_all(wrong)
+
+
+def test_masked_values_are_not_taken_for_visible_ones(rgb):
+    masked = np.ma.masked_array(rgb, rgb > 200)
+    with pytest.raises(InputError, match=r"masked values.*filled"):
+        load_all(masked)
+    with pytest.raises(InputError, match="image 1: has masked values"):
+        [source.load() for source in load_all([rgb, masked])]
+    (source,) = load_all(np.ma.masked_array(rgb))  # nothing is masked
+    np.testing.assert_array_equal(source.load(), rgb)

@@ -19,6 +19,8 @@ from unetpred.images.sources import Input, Source, list_sources
 MEMORY = "images"
 """What rows and messages call pictures that have no file; an index tells them apart."""
 
+_MASKED = "has masked values, which a picture cannot have; use .filled(0), and hide them with mask="
+
 
 @dataclass(frozen=True)
 class MemorySource(Source):
@@ -115,6 +117,8 @@ def _items(given: Any) -> list:
     if isinstance(given, Image.Image):
         return [given]
     if hasattr(given, "__array__"):
+        if np.ma.is_masked(given):
+            raise InputError(f"{MEMORY}: {_MASKED}")
         array = np.asarray(given)
         paths = array.dtype.kind in "OUT" and array.ndim == 1
         return list(array.tolist()) if paths else [array]
@@ -149,6 +153,8 @@ def _in_memory(item: Any, count: int) -> list[Source]:
             return [MemorySource(path, None if path == name else index, refused)]
         return [MemorySource(path, None if path == name else index, _opened(array, name))]
     name = f"{MEMORY}: image {count}"
+    if np.ma.is_masked(item):
+        return [MemorySource(path, index, _Refused(f"{name}: {_MASKED}"))]
     try:
         array = np.asarray(item)
     except (TypeError, ValueError, RuntimeError) as error:  # as of tensors on a GPU

@@ -102,17 +102,17 @@ class WholeFeatures:
             at: Ints = y * (width >> level) + x
             return np.where((y < 0) | (x < 0), (height >> level) * (width >> level), at)
 
-        given: list[Tensor] = []
+        given: list[Tensor] = []  # tensors all, which PyTorch does not mix with arrays
         for name in ("vblock1_conv_1", "block10"):
             at = positions(name)
             mask = self._mask[at]
             corner = np.stack([reach.first(name, one) - 1 for one in (rows, columns)], axis=1)
             for one, (top, left) in zip(mask[..., 0], corners - corner, strict=True):
                 one[top : top + reach.side, left : left + reach.side] *= hole
-            given += [self._image[at], mask]
+            given += [ops.convert_to_tensor(x) for x in (self._image[at], mask)]
         links = [reach.indices(rows, height), reach.indices(columns, width)]
         order = np.arange(len(corners), dtype="int32").reshape(-1, 1, 1)
-        given += [np.stack(links, axis=1), order]
+        given += [ops.convert_to_tensor(x) for x in (np.stack(links, axis=1), order)]
         for i, name in enumerate(reach.patched):
             at = ops.convert_to_tensor(positions(name).astype("int32"))
             given += [ops.take(x, at, axis=0) for x in self._features[2 * i : 2 * i + 2]]

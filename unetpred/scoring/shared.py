@@ -232,8 +232,7 @@ class SharedOutputs:
             self._graphs[reach.side] = model
         if model is not None:
             return forward(model, given)[0]
-        tensors = [ops.convert_to_tensor(x) for x in given]
-        return ops.convert_to_numpy(hole_windows(self._network, reach, tensors)["block10"][0])
+        return ops.convert_to_numpy(hole_windows(self._network, reach, given)["block10"][0])
 
     def _padded(self, corners: np.ndarray) -> np.ndarray:
         """A batch of a length that JAX need not compile anew for; the last one is repeated."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from unetpred.io.files import atomic_path, set_damaged_aside, writing
+from unetpred.training.board import Board
 from unetpred.training.checkpoints import TENSORBOARD
 
 logger = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ class RunLog:
             writer = csv.DictWriter(file, self._columns, extrasaction="ignore")
             writer.writeheader()
             writer.writerows(rows)
-        self._board = _board(self.folder / TENSORBOARD, step)
+        self._board = Board(self.folder / TENSORBOARD, step)
 
     def _set_aside_if_damaged(self) -> None:
         if _damaged_lines(self._path):
@@ -66,11 +67,7 @@ class RunLog:
         """Append a row with some of the columns, `step` among them."""
         with writing(self._path), self._path.open("a", newline="") as file:
             csv.DictWriter(file, self._columns).writerow(row)
-        if self._board:
-            for name, value in row.items():
-                if name != "step":
-                    self._board.add_scalar(name, value, row["step"])
-            self._board.flush()
+        self._board.scalars(row)
 
     def picture(self, picture: np.ndarray, step: int) -> None:
         """Keep a picture (H,W,3) uint8: the latest as preview.png, all of them in TensorBoard."""
@@ -78,13 +75,11 @@ class RunLog:
 
         with atomic_path(self.folder / "preview.png") as temporary:
             Image.fromarray(picture).save(temporary)
-        if self._board:
-            self._board.add_image(self._picture, picture, step, dataformats="HWC")
+        self._board.picture(self._picture, picture, step)
 
     def close(self) -> None:
         """End what is being written."""
-        if self._board:
-            self._board.close()
+        self._board.close()
 
 
 def read_history(path: str | os.PathLike[str]) -> list[dict[str, str]]:
@@ -124,16 +119,3 @@ def _damaged_lines(path: Path) -> int:
         return 0
     lines = path.read_bytes().count(b"\n") - 1
     return max(0, lines) - len(read_history(path))
-
-
-def _board(folder: Path, step: int):
-    """TensorBoard's event writer of tensorboardX, or None; TensorFlow is not needed for it."""
-    try:
-        from tensorboardX import SummaryWriter
-    except ImportError:
-        logger.info(
-            "tensorboardX is not installed, so there are no files for TensorBoard; history.csv "
-            "and preview.png have the curves and pictures (pip install tensorboardX)"
-        )
-        return None
-    return SummaryWriter(str(folder), purge_step=step + 1)
