@@ -12,25 +12,13 @@ from PIL import Image
 import unetpred
 from unetpred.app.engine import Engine, Spot
 from unetpred.app.history import save_figure, save_map, save_table
-from unetpred.app.mapping import mapping, places
+from unetpred.app.mapping import mapping, places, stop
 from unetpred.app.opened import open_picture
 from unetpred.app.segmenting import save_mask, segmenting
 from unetpred.app.tuning import sizes_at, tuning
 from unetpred.holes.hole import Hole
 
 SIDE = 136, 150
-
-
-@pytest.fixture(scope="module")
-def file(tmp_path_factory):
-    """A picture of waves and noise, as a file."""
-    rng = np.random.default_rng(3)
-    rows, columns = np.mgrid[: SIDE[0], : SIDE[1]]
-    waves = np.stack([np.sin(rows / a + columns / b) for a, b in ((9, 14), (5, -8), (20, 11))], -1)
-    pixels = np.clip(waves * 80 + 120 + rng.normal(0, 6, waves.shape), 0, 255).astype("uint8")
-    path = tmp_path_factory.mktemp("page") / "waves.png"
-    Image.fromarray(pixels).save(path)
-    return str(path)
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +146,16 @@ def test_maps_are_those_of_the_package(engine, picture, file, weights):
     x, y = int(found.result.x[2]), int(found.result.y[1])
     one = engine.score(picture, Spot(Hole(40, center=(x, y)), None, 224, weights))
     assert one.row["structure"] == pytest.approx(found.result.structure[1, 2], abs=1e-5)
+
+
+def test_a_map_that_is_stopped_stays_as_it_is(engine, picture, weights):
+    steps = mapping(engine, picture, Spot(Hole(40), None, 224, weights), 32)
+    next(steps)
+    found = next(steps)
+    done = found.done
+    stop(engine, found)
+    assert list(steps) == []
+    assert found.done == done == np.isfinite(found.result.structure).sum() < found.total
 
 
 @pytest.mark.parametrize(("stride", "size"), [(32, 40), (16, 52), (7, 31), (1, 133)])

@@ -15,7 +15,7 @@ import numpy as np
 from unetpred.app import history, views
 from unetpred.app.engine import Answer, Engine, Spot
 from unetpred.app.gradio_import import import_gradio
-from unetpred.app.mapping import Mapped, mapping, places
+from unetpred.app.mapping import Mapped, mapping, places, stop
 from unetpred.app.opened import Picture, open_picture
 from unetpred.app.segmenting import Segmented, save_mask, segmenting
 from unetpred.app.tuning import LARGEST, tuning
@@ -101,6 +101,8 @@ class Handlers:
 
     def chosen(self, index: int) -> tuple:
         """An example was chosen."""
+        if not 0 <= int(index) < len(self.samples):
+            raise InputError(f"there is no example {int(index)}")
         return self.opened(open_picture(self.samples[int(index)]))
 
     def opened(self, picture: Picture) -> tuple:
@@ -116,17 +118,25 @@ class Handlers:
             gr.Code(value=None, visible=False),
             None,
             None,
-            gr.Plot(value=None, visible=False),
+            _hidden_plot(),
             "",
         )
 
     def cleared(self) -> tuple:
         """Hide what was drawn of the picture before."""
-        return gr.LinePlot(value=None, visible=False), None, None
+        return _hidden_plot(), None, None
 
     def edited(self, picture: Picture | None) -> Any:
         """The picture to paint over."""
-        return None if picture is None else {"background": picture.shown(), "layers": []}
+        return (
+            None
+            if picture is None
+            else {
+                "background": picture.shown(),
+                "layers": [],
+                "composite": None,
+            }
+        )
 
     # scores
 
@@ -141,21 +151,22 @@ class Handlers:
         if picture is None:
             raise InputError(NO_PICTURE)
         column, row = event.index
-        return self._scored(picture, rows, self._spot(picture.place(column, row), *settings))
+        spot = self._spot(picture.place(column, row), *settings)
+        return *self._scored(picture, rows, spot), _hidden_plot()
 
     def changed(
         self, picture: Picture | None, spot: Spot | None, rows: list, *settings: Any
     ) -> tuple:
         """A setting was changed: score the same place with it."""
         if picture is None or spot is None:
-            return tuple(gr.skip() for _ in range(8))
+            return tuple(gr.skip() for _ in range(9))
         *_, context, weights = settings
         if spot.hole is None:
             after = replace(spot, context=_context(context), weights=weights)
         else:
             assert spot.hole.center is not None
             after = self._spot(spot.hole.center, *settings)
-        return self._scored(picture, rows, after)
+        return *self._scored(picture, rows, after), gr.skip()
 
     def painted(
         self, editor: dict | None, picture: Picture | None, rows: list, *settings: Any
@@ -165,7 +176,7 @@ class Handlers:
             raise InputError(NO_PICTURE)
         mask = painted_mask(editor, picture.size)
         spot = Spot(None, mask, _context(settings[4]), settings[5])
-        return self._scored(picture, rows, spot)
+        return *self._scored(picture, rows, spot), _hidden_plot()
 
     def _spot(
         self,
@@ -203,9 +214,10 @@ class Handlers:
         rows: list[dict] = []
         for rows in tuning(self.engine, picture, spot):
             if time.monotonic() - drawn > 0.4:
-                yield gr.LinePlot(value=views.tuning_frame(rows), visible=True)
+                yield gr.Plot(value=views.tuning_figure(rows), visible=True)
                 drawn = time.monotonic()
-        yield gr.LinePlot(value=views.tuning_frame(rows), visible=True)
+        size = None if spot.hole is None else float(spot.hole.sizes[0])
+        yield gr.Plot(value=views.tuning_figure(rows, size), visible=True)
 
     def retuned(self, picture: Picture | None, spot: Spot | None) -> Iterator:
         """The size was changed: draw the size tuning of the place, if there is one."""
@@ -235,8 +247,9 @@ class Handlers:
 
     def stopped(self, found: Mapped | None) -> tuple:
         """A map was cancelled: show what there is of it."""
-        if found is None or not found.done:
+        if found is None:
             return gr.skip(), "Cancelled."
+        stop(self.engine, found)
         words = f"Cancelled after {found.done} of {found.total} places."
         return gr.Plot(value=views.map_figure(found), visible=True), words
 
@@ -311,6 +324,11 @@ class Handlers:
         if found is None:
             raise InputError("there is no mask yet; segment the picture first")
         return gr.Files(value=save_mask(found), visible=True)
+
+
+def _hidden_plot() -> Any:
+    """In place of a curve or map of what is shown no more."""
+    return gr.Plot(value=None, visible=False)
 
 
 def _context(text: str) -> Any:

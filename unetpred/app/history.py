@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,8 @@ from unetpred.results.tables import write_table
 from unetpred.runs.provenance import provenance
 
 MOST = 1000  # rows of a tab; the oldest go
+AFTER = 600  # seconds, after which Gradio has its copy of a file for sure
+_FOLDER = f"unetpred-page-{os.getpid()}-"
 
 #: The columns that the page shows, and what it calls them.
 COLUMNS = {
@@ -173,7 +178,15 @@ def save_map(mapped: Mapped, engine: Engine, command: str | None = None) -> list
 
 
 def new_folder() -> Path:
-    """A new folder that Gradio may serve from, and that goes when the page is old."""
-    base = os.environ.get("GRADIO_TEMP_DIR") or os.path.join(tempfile.gettempdir(), "gradio")
-    os.makedirs(base, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix="unetpred-", dir=base))
+    """A new folder for files of downloads, which Gradio copies from; older ones are removed."""
+    for one in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        with suppress(OSError):
+            if time.time() - one.stat().st_mtime > AFTER:
+                shutil.rmtree(one, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=_FOLDER))
+
+
+def remove_folders() -> None:
+    """Remove what `new_folder` has made in this process."""
+    for one in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        shutil.rmtree(one, ignore_errors=True)

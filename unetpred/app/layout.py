@@ -9,6 +9,7 @@ from unetpred.app import history
 from unetpred.app.engine import Engine, weights_here
 from unetpred.app.gradio_import import import_gradio
 from unetpred.app.handlers import Handlers, geometry, hint_of
+from unetpred.app.mapping import CLOSEST
 from unetpred.app.opened import ENDINGS, Picture, examples, open_picture
 from unetpred.app.page import LOOPBACK
 from unetpred.app.tuning import LARGEST, SMALLEST
@@ -75,11 +76,32 @@ class Page(gr.Blocks):  # type: ignore[misc, name-defined]
         }
         return super().launch(*given, **{**careful, **options})
 
+    def close(self, *given: Any, **named: Any) -> None:
+        """As of Gradio, which removes its files; those for downloads go too."""
+        super().close(*given, **named)
+        history.remove_folders()
+
+    async def preprocess_data(
+        self, block_fn: Any, inputs: list[Any], *given: Any, **named: Any
+    ) -> Any:
+        """As of Gradio, which would fetch a file that somebody gives an internet address of."""
+        if _names_address(inputs):
+            raise gr.Error("files are uploaded, not fetched", title="", print_exception=False)
+        return await super().preprocess_data(block_fn, inputs, *given, **named)
+
     def warm(self) -> None:
         """Load the networks, so that the first click need not wait for them."""
         self.engine.warm(self.weights)
         if self.weights != "lite" and "lite" in weights_here():
             self.engine.warm("lite")
+
+
+def _names_address(given: Any) -> bool:
+    """Whether a file is said to lie on another machine."""
+    if isinstance(given, dict):
+        path = given.get("path")
+        return (isinstance(path, str) and "://" in path) or any(map(_names_address, given.values()))
+    return isinstance(given, list | tuple) and any(map(_names_address, given))
 
 
 class Widgets:
@@ -246,22 +268,7 @@ class Widgets:
         )
         with gr.Accordion("Size tuning", open=True):
             self.tune = gr.Button("Draw the size tuning of this place", elem_id="tune", size="md")
-            self.curve = gr.LinePlot(
-                x="size",
-                y="structure",
-                color="filled in by",
-                x_title="size of the hole, px",
-                y_title="structure (higher = more predictable)",
-                color_map={
-                    "U-Net-Pred": "#0072B2",
-                    "harmonic": "#D55E00",
-                    "Telea": "#009E73",
-                    "mean colour": "#CC79A7",
-                },
-                height=300,
-                visible=False,
-                elem_id="curve",
-            )
+            self.curve = gr.Plot(show_label=False, visible=False, elem_id="curve")
         with gr.Accordion("What was scored", open=True):
             self.table = gr.Dataframe(
                 headers=list(history.COLUMNS.values()),
@@ -282,7 +289,13 @@ class Widgets:
         )
         with gr.Row():
             self.stride = gr.Slider(
-                4, 64, 16, step=1, label="px between two places", elem_id="stride", min_width=200
+                CLOSEST,
+                64,
+                16,
+                step=1,
+                label="px between two places",
+                elem_id="stride",
+                min_width=200,
             )
             self.map = gr.Button("Map this picture", variant="primary", elem_id="map")
             self.cancel = gr.Button("Cancel", variant="stop", elem_id="cancel")
@@ -305,12 +318,18 @@ class Widgets:
         self.mask_note = gr.Markdown(elem_id="mask_note")
         with gr.Row():
             self.mask = gr.Image(
-                label="mask", format="png", interactive=False, elem_id="mask", min_width=280
+                label="mask",
+                format="png",
+                interactive=False,
+                buttons=["download", "fullscreen"],
+                elem_id="mask",
+                min_width=280,
             )
             self.overlay = gr.Image(
                 label="over the picture",
                 format="png",
                 interactive=False,
+                buttons=["download", "fullscreen"],
                 elem_id="overlay",
                 min_width=280,
             )

@@ -21,6 +21,9 @@ from unetpred.scoring.maps import (
     plan,
 )
 
+MOST = 100_000  # places; maps of more are for the command line
+CLOSEST = 4  # px between two places
+
 
 @dataclass
 class Mapped:
@@ -37,6 +40,8 @@ class Mapped:
         px between places.
     done, total : int
         Places that are scored, and that can be.
+    stopped : bool
+        Whether no more shall be.
     """
 
     result: PredictabilityMap
@@ -45,6 +50,7 @@ class Mapped:
     stride: int
     done: int = 0
     total: int = 0
+    stopped: bool = False
 
 
 def places(picture: Picture, stride: int, size: int) -> int:
@@ -57,17 +63,24 @@ def places(picture: Picture, stride: int, size: int) -> int:
 def mapping(engine: Engine, picture: Picture, spot: Spot, stride: int) -> Iterator[Mapped]:
     """Score the structure of holes all over a picture; give the map after every few places.
 
-    The scores are those of `unetpred.predictability_map`. Who stops asking for more stops it, and
-    other work with the networks goes on in between.
+    The scores are those of `unetpred.predictability_map`. It stops where nobody asks for more, or
+    by `stop`; other work with the networks goes on in between.
 
     Raises
     ------
     InputError
-        If the hole is painted, or fits in at no place.
+        If the hole is painted, or fits in at no place, or there are more than `MOST` places.
     """
     if spot.hole is None:
         raise InputError("a painted hole cannot be at every place; choose a square or a disc")
     size, shape = int(spot.hole.sizes[0]), spot.hole.shape
+    if stride < CLOSEST:
+        raise InputError(f"{stride} px between two places: at least {CLOSEST} px are right here")
+    if (count := places(picture, stride, size)) > MOST:
+        raise InputError(
+            f"{picture.name}: {count} places are too many for the page; put them farther apart, or "
+            "use `unetpred map`"
+        )
     result = blank_map(picture.size, stride, size)
     hole = hole_pattern(size, shape, spot.context)
     total = int(np.sum(result.reason == PENDING))
@@ -80,6 +93,14 @@ def mapping(engine: Engine, picture: Picture, spot: Spot, stride: int) -> Iterat
         scorer = PlaceScorer(pixels, hole, spot.context, predictor)
     for batch in planned:
         with engine.lock:
+            if mapped.stopped:
+                return
             keep(result, batch, scorer.compute(scorer.read(batch)))
-        mapped.done += len(batch)
+            mapped.done += len(batch)
         yield mapped
+
+
+def stop(engine: Engine, mapped: Mapped) -> None:
+    """Let a map be as it is: wait for the places that are being scored, and score no more."""
+    with engine.lock:
+        mapped.stopped = True

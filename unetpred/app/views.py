@@ -25,6 +25,16 @@ FILLED = {
     "telea": ("Telea", "_telea"),
     "mean_fill": ("mean colour", "_mean_fill"),
 }
+#: Okabe and Ito's colours, of the curves.
+LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+GREY = "#808791"  # can be read on white and on black
+AXIS = {"color": GREY, "gridcolor": "rgba(128,135,145,0.25)", "zeroline": False}
+#: What figures have in common: the page's own background, light or dark.
+CLEAR: dict[str, Any] = {
+    "paper_bgcolor": "rgba(0,0,0,0)",
+    "plot_bgcolor": "rgba(0,0,0,0)",
+    "font": {"color": GREY, "family": "system-ui, sans-serif"},
+}
 AROUND = 2.0  # what is shown around a hole, times its side
 LEAST = 128  # px of the picture that a panel shows
 PANEL = 256  # px of the page that a panel has, about
@@ -118,21 +128,44 @@ def plain(text: str) -> str:
     return "".join(f"\\{c}" if c in "\\`*_{}[]()#+!|~" else c for c in escaped)
 
 
-def tuning_frame(rows: list[dict]) -> Any:
-    """The size-tuning curves, a row per size and filling, for a plot."""
-    import pandas
+def tuning_figure(rows: list[dict], size: float | None = None) -> Any:
+    """The size-tuning curves, whose values are told under the pointer: a Plotly figure.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Of `unetpred.app.tuning.tuning`.
+    size : float, optional
+        The chosen one, px, which is marked.
+    """
+    import plotly.graph_objects as go
 
     from unetpred.app.tuning import CURVES
 
-    return pandas.DataFrame(
-        [
-            {"size": row["size"], "structure": row[name], "filled in by": title}
-            for name, title in CURVES.items()
-            for row in rows
-            if not math.isnan(row[name])
-        ],
-        columns=["size", "structure", "filled in by"],
+    figure = go.Figure()
+    for (name, title), colour in zip(CURVES.items(), LINES, strict=True):
+        known = [row for row in rows if not math.isnan(row[name])]
+        figure.add_scatter(
+            x=[row["size"] for row in known],
+            y=[float(row[name]) for row in known],
+            name=title,
+            mode="lines+markers",
+            line={"color": colour, "width": 3 if name == "structure" else 1.5},
+            hovertemplate="%{x} px: %{y:.4f}",
+        )
+    if size is not None:
+        figure.add_vline(size, line={"color": GREY, "dash": "dot", "width": 1})
+    figure.update_xaxes(title="size of the hole, px", rangemode="tozero", **AXIS)
+    figure.update_yaxes(title="structure ↑", **AXIS)
+    figure.update_layout(
+        height=320,
+        margin={"l": 50, "r": 10, "t": 10, "b": 40},
+        legend={"orientation": "h", "y": -0.25},
+        hovermode="x unified",
+        dragmode=False,
+        **CLEAR,
     )
+    return figure
 
 
 def map_figure(mapped: Mapped) -> Any:
@@ -151,8 +184,11 @@ def map_figure(mapped: Mapped) -> Any:
         hoverongaps=False,
         hovertemplate="x %{x}, y %{y}<br>structure %{z:.4f}<extra></extra>",
         colorbar={
-            "title": {"text": "structure (higher = more predictable)", "side": "right"},
+            "title": {"text": "structure: higher = more predictable", "side": "top"},
+            "orientation": "h",
             "thickness": 12,
+            "y": 1.02,
+            "yanchor": "bottom",
         },
     )
     figure = go.Figure(heat)
@@ -167,15 +203,11 @@ def map_figure(mapped: Mapped) -> Any:
         sizing="stretch",
         layer="below",
     )
-    axis = {"showgrid": False, "zeroline": False, "constrain": "domain"}
+    axis = {"showgrid": False, "zeroline": False, "constrain": "domain", "color": GREY}
     figure.update_xaxes(range=[-0.5, width - 0.5], **axis)
-    figure.update_yaxes(range=[height - 0.5, -0.5], scaleanchor="x", **axis)
-    figure.update_layout(
-        margin={"l": 40, "r": 10, "t": 10, "b": 30},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        dragmode=False,
-    )
+    figure.update_yaxes(range=[height - 0.5, -0.5], scaleanchor="x", constraintoward="top", **axis)
+    margin = {"l": 40, "r": 10, "t": 70, "b": 20}
+    figure.update_layout(height=560, margin=margin, dragmode=False, **CLEAR)
     return figure
 
 

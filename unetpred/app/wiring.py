@@ -60,6 +60,7 @@ def _scores(page: Widgets, handlers: Handlers) -> None:
         page.call,
         page.rows,
         page.table,
+        page.curve,
     ]
     group: dict[str, Any] = {
         "concurrency_id": "score",
@@ -94,8 +95,8 @@ def _map(page: Widgets, handlers: Handlers) -> None:
     run = page.map.click(
         told(handlers.mapped), given, drawn, show_progress="minimal", concurrency_id="map", **HIDDEN
     )
-    page.cancel.click(
-        told(handlers.stopped), page.found_map, drawn[:2], cancels=[run], queue=False, **HIDDEN
+    page.cancel.click(None, cancels=[run], **HIDDEN).then(
+        told(handlers.stopped), page.found_map, drawn[:2], queue=False, **HIDDEN
     )
     for event in (page.map_tab.select, page.stride.release):
         event(told(handlers.estimated), given, page.map_note, show_progress="hidden", **HIDDEN)
@@ -112,7 +113,7 @@ def _segmentation(page: Widgets, handlers: Handlers) -> None:
         concurrency_id="map",
         **HIDDEN,
     )
-    page.cancel_mask.click(
-        lambda: "Cancelled.", None, page.mask_note, cancels=[run], queue=False, **HIDDEN
+    page.cancel_mask.click(None, cancels=[run], **HIDDEN).then(
+        lambda: "Cancelled.", None, page.mask_note, queue=False, **HIDDEN
     )
     page.to_mask.click(told(handlers.save_mask), page.found_mask, page.mask_files, **HIDDEN)

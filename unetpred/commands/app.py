@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import logging
+import atexit
+import os
+import shutil
+import sys
+import tempfile
 import time
 
 from unetpred.commands.options import add_option
-
-logger = logging.getLogger(__name__)
 
 _EPILOG = """\
 The page is served to this machine alone, unless --host says otherwise: whoever can reach it can use
@@ -39,6 +41,9 @@ def run(args: argparse.Namespace) -> int:
     from unetpred.app.page import page, serve
     from unetpred.runtime.interrupt import stop_signals
 
+    folder = tempfile.mkdtemp(prefix="unetpred-gradio-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["GRADIO_TEMP_DIR"] = folder
     made = page(
         args.image,
         args.weights,
@@ -51,4 +56,8 @@ def run(args: argparse.Namespace) -> int:
         while not stop:
             time.sleep(0.2)
     made.close(verbose=False)
-    return 0
+    shutil.rmtree(folder, ignore_errors=True)
+    sys.stdout.flush()
+    # networks may still be loading or computing in threads, which Python would wait for, and which
+    # TensorFlow does not survive
+    os._exit(0)
