@@ -257,6 +257,8 @@ def _site(
             value = cells.get(name)
             if decimal_comma and re.fullmatch(r"[+-]?\d*,\d+", str(value)):
                 value = str(value).replace(",", ".")
+                if name in others:
+                    others[name] = value
             numbers.append(_number(value, f"{where}: {name}"))
         except InputError as error:
             numbers.append(math.nan)
