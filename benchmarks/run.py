@@ -24,6 +24,7 @@ BENCHMARKS = {
     "cost": "by size of batch and image, and number of images",
     "content": "content beside structure, and of several fillings",
     "maps": "a place of a map against a crop",
+    "shared": "places of a map that share features, against one by one",
     "cluster": "worker processes against one process",
     "training": "a step against a naive one, and the share of waiting for data",
 }

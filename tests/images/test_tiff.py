@@ -217,4 +217,8 @@ def test_colours_that_pillow_knows_turn_too(tmp_path, rgb, mode, orientation):
     image = Image.fromarray(rgb).convert(mode)
     image.save(tmp_path / "a.tif", tiffinfo={274: orientation})
     plain = np.asarray(image.convert("RGB"), "float32")
+    try:
+        Image.open(tmp_path / "a.tif").load()
+    except OSError as error:  # YCbCr of odd width, before Pillow 13
+        pytest.skip(f"Pillow cannot read what it has written: {error}")
     np.testing.assert_array_equal(one(tmp_path / "a.tif"), turned(plain, orientation))

@@ -48,8 +48,8 @@ def narrow(request):
     return request.param, model
 
 
-# one pixel; a disc; odd; the published size with holes in it; more than half of the image
-@pytest.mark.parametrize("side", [1, 30, 37, 52, 101])
+# one pixel; a disc; the published size, in part visible; odd, and more than half of the image
+@pytest.mark.parametrize("side", [1, 30, 52, 101])
 def test_features_are_those_of_the_image_with_the_hole(narrow, picture, rng, side):
     variant, network = narrow
     image, mask = (x[0] for x in picture(4, *SIZE))

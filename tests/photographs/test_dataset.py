@@ -101,8 +101,8 @@ def test_values_out_of_range_are_no_photograph(tmp_path):
     Image.fromarray(pixels[..., 0]).save(tmp_path / "right.tif")
     expected = np.round(pixels[..., :1].repeat(3, axis=-1) * 255)
     np.testing.assert_array_equal(read_photograph(tmp_path / "right.tif"), expected)
-    Image.fromarray(pixels[..., 0] * 255).save(tmp_path / "floats.tif")
-    with pytest.raises(InputError, match=r"floats\.tif.*0\.\.1 is needed"):
+    Image.fromarray(pixels[..., 0] * 300).save(tmp_path / "floats.tif")
+    with pytest.raises(InputError, match=r"floats\.tif.*0\.\.1 or 0\.\.255 is needed"):
         read_photograph(tmp_path / "floats.tif")
     Image.fromarray((pixels[..., 0] * 30000).astype("int32")).save(tmp_path / "whole.tif")
     with pytest.raises(InputError, match=r"whole\.tif.*0\.\.255 is needed"):

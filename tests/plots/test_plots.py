@@ -196,6 +196,17 @@ def test_gallery_is_split_into_pages_that_ask_for_rows_one_by_one():
         list(gallery_pages([*rows(), [(photograph(90, 90), "")]], ["original", "ours"]))
 
 
+def test_fillings_in_the_history_are_dashed_lines():
+    first = {"step": 0, "structure": "0.1", "structure_telea": "0.6", "l1_telea": "", "lr": ""}
+    later = {"step": 9, "structure": "0.7", "structure_telea": "", "l1_telea": "", "lr": "1"}
+    columns = {name: [first[name], later[name]] for name in first}
+    for history in ([first, later], columns):
+        (axes,) = training_curves(history).axes
+        assert [line.get_label() for line in axes.lines] == ["U-Net-Pred", "telea"]
+        assert axes.lines[1].get_ydata()[0] == 0.6 and axes.lines[1].is_dashed()
+        assert len(training_curves(history, baselines={}).axes[0].lines) == 1
+
+
 def test_curves_hold_the_given_numbers():
     rows = [
         {"step": 0, "loss": 40.0, "structure": "0.1", "l1": ""},

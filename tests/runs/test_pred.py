@@ -29,6 +29,18 @@ def test_one_image_is_one_line(run, pictures, weights):
     assert float(score) == pytest.approx(Predictor(weights)(pictures[:1]).structure[0], abs=1e-5)
 
 
+def test_a_terminal_shows_the_digits_that_one_can_read(run, pictures, monkeypatch):
+    write("a.png", pictures[0])
+    write("b.png", np.full((90, 90), 7, "uint8"))
+    full = run("--input", "a.png", "b.png", "--save", "t.csv")[1]
+    whole = Path("t.csv").read_text().splitlines()[-2:]
+    monkeypatch.setattr(type(sys.stdout), "isatty", lambda self: True, raising=False)
+    shown = run("--input", "a.png", "b.png", "--save", "t.csv")[1]
+    value = full[0].split("\t")[1]
+    assert shown == [f"a.png\t{float(value):.4f}", "b.png\tnan"] and len(value) > 10
+    assert Path("t.csv").read_text().splitlines()[-2:] == whole  # files have all digits
+
+
 def test_score_is_correlation_of_the_saved_prediction(run, pictures):
     write("a.png", pictures[0])
     _, out, _ = run("--input", "a.png", "--save_prediction", "p.npy", "--mask_size", 30,

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from tables import table, write
 
+from unetpred.errors import InputError
 from unetpred.fillings.simple import mean_fill, telea_fill
 from unetpred.holes.masks import hole_mask
+from unetpred.holes.sites import read_sites
 from unetpred.network.vgg16 import vgg_model
 from unetpred.scoring.covariates import CONTENT_COVARIATES, COVARIATES, covariates
 from unetpred.scoring.hole_outputs import HoleOutputs
@@ -331,3 +333,9 @@ def test_an_empty_index_and_another_way_to_write_a_path(run, images):
     assert math.isfinite(float(rows[0]["structure"]))
     assert math.isnan(float(rows[1]["structure"]))
     assert "nothing is visible" in rows[1]["reason"]
+
+
+def test_a_first_line_that_is_no_table_is_one_line(tmp_path):
+    (tmp_path / "s.csv").write_text("x" * 200_000 + "\n1,2\n")
+    with pytest.raises(InputError, match="is no table"):
+        read_sites(tmp_path / "s.csv")

@@ -8,8 +8,13 @@ import pytest
 from tables import table, write
 
 import unetpred
+from unetpred.holes.hole import Hole
 from unetpred.holes.masks import hole_mask
+from unetpred.holes.scenes import Place, Scenes
+from unetpred.holes.sites import Sites
+from unetpred.images.inputs import load_all
 from unetpred.runs import jobs
+from unetpred.runs.score_batch import ScoreWork, Scoring
 from unetpred.scoring.hole_outputs import HoleOutputs
 from unetpred.scoring.predictor import Predictor
 
@@ -66,7 +71,7 @@ def test_rows_are_those_of_each_site_alone(run, images, spy):
     content = ["--output", "structure", "structure_luminance", "content", "--vgg_weights", VGG]
     found = together(run, "t.csv", *content)
     assert spy == [4, 2]  # one is in the other picture, one does not fit
-    assert [row["image"] for row in found] == ["d/" + name + ".png" for name in "aabaaaaa"]
+    assert [Path(row["image"]).stem for row in found] == [*"aabaaaaa"]
     assert "does not fit" in found[4]["reason"]
     ours = [row for i, row in enumerate(found) if i not in (2, 4)]
     for i in (2, 4):
@@ -87,6 +92,15 @@ def test_batches_and_pictures_change_nothing(run, images, spy):
         np.testing.assert_array_equal(filled[i][~mask], images[0][~mask])
         r = np.corrcoef(filled[i][mask].ravel(), images[0][mask].ravel())[0, 1]
         assert r == pytest.approx(float(found[i]["structure"]), abs=1e-5)
+
+
+def test_pictures_of_sites_outline_no_context(run, images, weights):
+    sites = pandas.DataFrame({"x": [30, 60], "y": [40, 50]})
+    work = ScoreWork(Scoring(weights=weights), Scenes(Hole(20), sites=Sites(sites)), images=True)
+    source = load_all("d/a.png")[0]
+    places = [Place(int(x), int(y), 20) for x, y in sites.to_numpy()]
+    outcomes = work([jobs.Job(source, i, {}, place) for i, place in enumerate(places)])
+    assert [set(one.arrays) for one in outcomes] == [{"image", "mask", "filled"}] * 2
 
 
 def test_a_large_picture_makes_batches_as_large(run, images, weights, spy, monkeypatch):

@@ -78,8 +78,7 @@ def one_by_one(outputs, image, hole, places, visible=None):
 PLACES = [(15, 15), (134, 15), (15, 115), (134, 115), (70, 15), (61, 66), (92, 40), (61, 66)]
 
 
-@pytest.mark.parametrize("shape", ["square", "disc"])
-@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(("shape", "masked"), [("square", False), ("disc", True)])
 def test_the_output_is_that_of_each_image_by_itself(outputs, image, shape, masked, rng):
     hole = hole_pattern(30, shape)
     visible = (rng.random(SIZE) < 0.8).astype("float32") if masked else None
@@ -111,8 +110,8 @@ def test_places_of_a_large_image_share_a_part_of_it(outputs, rng, monkeypatch):
     few = regions(outputs.network, image.shape[:2], 21, [places[i] for i in index[::2]])
     assert few[0][0] == found[0][0]
     values = at_places(outputs, image, hole, places)
-    expected, largest = one_by_one(outputs, image, hole, places[::5])
-    np.testing.assert_allclose(values[::5], expected, rtol=0, atol=1e-5 * largest)
+    expected, largest = one_by_one(outputs, image, hole, places[::9])
+    np.testing.assert_allclose(values[::9], expected, rtol=0, atol=1e-5 * largest)
 
 
 def test_few_places_and_large_holes_are_computed_one_by_one(outputs, image):
@@ -126,12 +125,11 @@ def test_few_places_and_large_holes_are_computed_one_by_one(outputs, image):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * largest)
 
 
-@pytest.mark.parametrize("shape", ["square", "disc"])
-def test_hidden_values_change_no_filling(outputs, image, shape):
-    hole = hole_pattern(30, shape)
+def test_hidden_values_change_no_filling(outputs, image):
+    hole = hole_pattern(30, "disc")
     expected = at_places(outputs, image, hole, PLACES[3:6])
     for i, (x, y) in enumerate(PLACES[3:6]):
-        mask = hole_mask(SIZE, 30, shape, (x, y))
+        mask = hole_mask(SIZE, 30, "disc", (x, y))
         other = np.where(mask[..., None] == 0, 255 - image, image)
         assert (other != image).any()
         found = at_places(outputs, other, hole, PLACES[3:6])
@@ -160,16 +158,16 @@ def test_features_of_one_part_are_kept_at_a_time(outputs, image, monkeypatch):
 
 
 def test_maps_share_and_batches_can_be_sent(predictor, image, monkeypatch):
-    result = predictability_map(image, 20, "full", 30, "disc", predictor=predictor)
+    result = predictability_map(image, 25, "full", 30, "disc", predictor=predictor)
     hole = hole_pattern(30, "disc", "full")
-    planned = plan(blank_map(SIZE, 20, 30), image, hole, "full", predictor)
+    planned = plan(blank_map(SIZE, 25, 30), image, hole, "full", predictor)
     assert [type(batch.part) for batch in planned] == [Region] * len(planned)
     assert max(map(len, planned)) == predictor.batch_size * shared.PASSES
     assert pickle.loads(pickle.dumps(planned)) == planned
     monkeypatch.setattr(maps, "regions", lambda *given: [(None, list(range(len(given[3]))))])
-    alone = predictability_map(image, 20, "full", 30, "disc", predictor=predictor)
+    alone = predictability_map(image, 25, "full", 30, "disc", predictor=predictor)
     np.testing.assert_allclose(result.structure, alone.structure, atol=1e-5)
-    assert np.isfinite(result.structure).sum() > 20
+    assert np.isfinite(result.structure).sum() > 12
     np.testing.assert_array_equal(result.reason, alone.reason)
 
 

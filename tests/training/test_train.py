@@ -17,16 +17,43 @@ def test_what_a_run_leaves(straight):
         assert model.count_params() == pytest.approx(32e6 / 16, rel=0.05)
         assert all(np.isfinite(w).all() for w in model.get_weights())
     rows = history_of(folder)
-    assert [int(row["step"]) for row in rows] == [5, 10, 15, 20]
-    assert [bool(row["structure"]) for row in rows] == [False, True, False, True]
-    assert all(0 <= float(row["waiting"]) <= 1 and float(row["loss"]) > 0 for row in rows)
-    best = max(float(row["structure"]) for row in rows[1::2])
+    assert [int(row["step"]) for row in rows] == [0, 5, 10, 15, 20]
+    assert [bool(row["structure"]) for row in rows] == [True, False, True, False, True]
+    assert all(0 <= float(row["waiting"]) <= 1 and float(row["loss"]) > 0 for row in rows[1:])
+    best = max(float(row["structure"]) for row in rows[::2])
     assert straight.best == best == state_of(folder)[0]["best"]
     config = json.loads((folder / "config.json").read_text())
     assert config["batch_size"] == 2 and config["steps"] == 20
     assert config["photographs"] + config["held_out"] in (8, 9)
     with Image.open(folder / "preview.png") as picture:
-        assert picture.size == (3 * 224, 224 * min(4, config["held_out"]))
+        shown = min(4, config["held_out"])
+        assert picture.width == 3 * 224
+        assert 224 * shown < picture.height <= 224 * shown + 18 * (shown + 3)  # lines of text
+    names = {path.name for path in (folder / "previews").iterdir()}
+    assert names == {"step_0000000.png", "step_0000010.png", "step_0000020.png"}
+
+
+def test_simple_fillings_are_measured_on_the_same_holes(straight):
+    from unetpred.fillings.simple import biharmonic_fill, harmonic_fill, telea_fill
+    from unetpred.holes.masks import hole_mask
+
+    first, *others = history_of(straight.folder)
+    mask, hole = hole_mask((224, 224)), np.s_[86:138, 86:138]
+    crops = straight.held_out.crops.astype("float32")
+    for name, fill in (
+        ("telea", telea_fill),
+        ("biharmonic", biharmonic_fill),
+        ("harmonic", harmonic_fill),
+    ):
+        pairs = [(fill(crop, mask)[hole].ravel(), crop[hole].ravel()) for crop in crops]
+        r = np.mean([np.corrcoef(*pair)[0, 1] for pair in pairs])
+        assert float(first[f"structure_{name}"]) == pytest.approx(r, abs=1e-5)
+        l1 = np.mean([np.abs(a - b).mean() for a, b in pairs])
+        assert float(first[f"l1_{name}"]) == pytest.approx(l1, abs=1e-4)
+        assert not any(row[f"structure_{name}"] for row in others)
+    assert straight.held_out.baselines(patience=-1) == (
+        {} if len(crops) > 1 else straight.held_out.baselines()
+    )
 
 
 @pytest.fixture

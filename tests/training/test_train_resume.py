@@ -21,7 +21,7 @@ def test_killed_and_resumed_equals_straight(straight, interrupted):
     folder, done = interrupted.wait().folder, interrupted.resumed
     assert interrupted.killed == 10
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{folder / 'best.weights.h5'}\t{straight.best:.4f}\n"
+    assert done.stdout == f"{folder / 'best.weights.h5'}\theld-out structure {straight.best:.4f}\n"
     assert "going on from step 10 of 20" in done.stderr
     assert "unbroken" not in done.stderr and "Traceback" not in done.stderr
     assert done.stderr.count("broken.png") == 1
@@ -75,7 +75,9 @@ def test_stopped_and_resumed(straight, tmp_path, number, monkeypatch, request):
         return
     straight.train()
     assert steps == list(range(3)) + list(range(3, 20))
-    rows = [(int(row["step"]), float(row["loss"])) for row in history_of(tmp_path)]
+    first, *rows = history_of(tmp_path)
+    assert (first["step"], first["loss"]) == ("0", "") and float(first["structure_telea"]) < 1
+    rows = [(int(row["step"]), float(row["loss"])) for row in rows]
     assert rows == [(3, 1), (5, 2), (10, 7), (15, 12), (20, 17)]  # as of a run that never stopped
 
 

@@ -124,6 +124,7 @@ def run(args: argparse.Namespace) -> int:
         scored = score_inputs(inputs, scoring, scenes, outputs, call, progress, client=client)
     if scored.nothing:
         return 2
-    output = lines(inputs, scored.rows, scoring.output, sites is not None)
+    digits = 4 if sys.stdout.isatty() else None  # all of them where something else reads
+    output = lines(inputs, scored.rows, scoring.output, sites is not None, digits)
     sys.stdout.writelines(f"{line}\n" for line in output)  # last: its reader may have gone
     return 1 if scored.failed else 0

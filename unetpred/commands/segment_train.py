@@ -150,5 +150,5 @@ def run(args: argparse.Namespace) -> int:
         return 1
     best = Path(config.checkpoint_dir) / "best.weights.h5"
     if best.exists():
-        print(f"{escaped(str(best))}\t{finished.best:.4f}")
+        print(f"{escaped(str(best))}\theld-out IoU {finished.best:.4f}")
     return 0

@@ -21,8 +21,9 @@ from unetpred.training.config import LOSSES, OPTIMIZERS, PRESETS, TrainConfig
 _DESCRIPTION = "Train a network on a folder of photographs."
 _EPILOG = """\
 The folder of a run (--checkpoint_dir) holds best.weights.h5 and last.weights.h5, both ready for
-pred.py --weights; state.h5, for --resume; history.csv, preview.png and config.json; and files for
-TensorBoard in tensorboard/. Ctrl-C and SIGTERM stop a run so that --resume goes on where it was.
+pred.py --weights; state.h5, for --resume; history.csv, config.json; preview.png, and those of
+earlier steps in previews/; and files for TensorBoard in tensorboard/. Ctrl-C and SIGTERM stop a run
+so that --resume goes on where it was.
 
 Exit codes: 0 the run is finished; 1 it failed on the way; 2 wrong usage; 130 and 143 it was
 stopped by Ctrl-C or SIGTERM.
@@ -200,7 +201,7 @@ def _train(args: argparse.Namespace, watch: Watch) -> int:
     best = Path(config.checkpoint_dir) / "best.weights.h5"
     if best.exists():
         reached = training.best if math.isfinite(training.best) else math.nan
-        print(f"{escaped(str(best))}	{reached:.4f}")
+        print(f"{escaped(str(best))}\theld-out structure {reached:.4f}")
     return 0
 
 

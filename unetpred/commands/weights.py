@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
         for name, value in describe(args.weights).items():
             sys.stdout.write(f"{name}\t{value}\n")
     else:
+        sys.stdout.write("name\tof\tthere\tfile\n")
         fill_in = registry.known_weights().values()
         for known in (*fill_in, *known_segmenters(), registry.known_vgg()):
             state = "here" if known.here else "not here"

@@ -179,9 +179,9 @@ def _of_file(path: str, content: bytes, reserved: Collection[str]) -> list[Site]
     file = io.StringIO(text, newline="")
     lines = [(n, line) for n, line in enumerate(file, 1) if line.strip(" \t\r\n,;")]
     lines = [(n, line) for n, line in lines if not line.startswith("#")]
-    separator = _separator(lines[0][1] if lines else "")
-    reader = csv.reader((line for _, line in lines), delimiter=separator)
     try:
+        separator = _separator(lines[0][1] if lines else "")
+        reader = csv.reader((line for _, line in lines), delimiter=separator)
         header = [name.strip() for name in next(reader, [])]
         rows = list(reader)
     except csv.Error as error:
@@ -257,6 +257,8 @@ def _site(
             value = cells.get(name)
             if decimal_comma and re.fullmatch(r"[+-]?\d*,\d+", str(value)):
                 value = str(value).replace(",", ".")
+                if name in others:
+                    others[name] = value
             numbers.append(_number(value, f"{where}: {name}"))
         except InputError as error:
             numbers.append(math.nan)

@@ -55,7 +55,8 @@ def training_curves(
         steps at which a value was not measured, as the loss at step 0.
     baselines : mapping, optional
         Per name of a filling its `structure`, `l1` and `content` on the same held-out images:
-        dashed lines.
+        dashed lines. If not given, those that `history` has, in columns such as
+        `structure_telea`; {} for none.
     width : float, optional
         Of the figure, mm; 180 if not given, 90 for a single curve. Curves that have no room
         beside each other are below each other. Text is of 7 points.
@@ -74,6 +75,8 @@ def training_curves(
         If there is no `step`, or none of the curves, or not those asked for.
     """
     columns = _columns(history)
+    if baselines is None:
+        baselines = _baselines(history)
     measured = [name for name in LABELS if name in columns and np.isfinite(columns[name]).any()]
     if "step" not in columns or not measured:
         raise InputError(
@@ -94,7 +97,7 @@ def training_curves(
         figure = figure_of(cells[0])
     for axes, name in zip(cells, shown, strict=True):
         known = np.isfinite(columns[name]) & np.isfinite(columns["step"])
-        _draw(axes, name, columns["step"][known], columns[name][known], baselines or {})
+        _draw(axes, name, columns["step"][known], columns[name][known], baselines)
     if baselines:
         _legend(cells, None if ax is not None else figure)
     return figure
@@ -170,14 +173,36 @@ def _legend(cells: Sequence[Axes], figure: Figure | None) -> None:
             axes.legend(**letters)
 
 
+def _baselines(
+    history: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]],
+) -> dict[str, dict[str, float]]:
+    """What simple fillings reached, from the first row of a history that has it."""
+    columns: dict[str, list[Any]] = {}
+    if isinstance(history, Mapping):
+        columns = {name: list(values) for name, values in history.items()}
+    else:
+        for row in history:
+            for name, value in row.items():
+                columns.setdefault(name, []).append(value)
+    found: dict[str, dict[str, float]] = {}
+    for column, values in columns.items():
+        measure, _, name = column.partition("_")
+        if not name or measure not in LABELS:
+            continue
+        known = [number for number in map(_number, values) if np.isfinite(number)]
+        if known:
+            found.setdefault(name, {})[measure] = known[0]
+    return found
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None or value == "" else float(value)
+
+
 def _columns(
     history: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]],
 ) -> dict[str, np.ndarray]:
     """Give columns of floats, NaN where nothing was measured."""
-
-    def number(value: Any) -> float:
-        return float("nan") if value is None or value == "" else float(value)
-
     wanted = ("step", *LABELS)
     if isinstance(history, Mapping):
         present = {name: history[name] for name in wanted if name in history}
@@ -187,4 +212,4 @@ def _columns(
             for name in wanted
             if any(name in row for row in history)
         }
-    return {name: np.array([number(v) for v in column]) for name, column in present.items()}
+    return {name: np.array([_number(v) for v in column]) for name, column in present.items()}

@@ -104,7 +104,13 @@ def rows_of(inputs: list[Input], rows: list[dict]) -> Iterator[tuple[Input, list
         start = stop
 
 
-def lines(inputs: list[Input], rows: list[dict], output: Sequence[str], sites: bool) -> list[str]:
+def lines(
+    inputs: list[Input],
+    rows: list[dict],
+    output: Sequence[str],
+    sites: bool,
+    digits: int | None = None,
+) -> list[str]:
     """What goes to stdout: a line for each site, or for each picture that is no part of an array.
 
     Parameters
@@ -113,17 +119,20 @@ def lines(inputs: list[Input], rows: list[dict], output: Sequence[str], sites: b
         As for `write_files`.
     sites : bool
         Whether rows are of sites.
+    digits : int, optional
+        Decimals of scores, for people to read; all that there are if not given.
     """
     if sites:
-        return [_line(row, ["image", "x", "y", "size"], output) for row in rows]
+        return [_line(row, ["image", "x", "y", "size"], output, digits) for row in rows]
     return [
-        _line(row, ["image"], output)
+        _line(row, ["image"], output, digits)
         for one, part in rows_of(inputs, rows)
         if one.kind != "array" and (not one.error or one.kind == "image")
         for row in part
     ]
 
 
-def _line(row: dict, names: list[str], scores: Sequence[str]) -> str:
+def _line(row: dict, names: list[str], scores: Sequence[str], digits: int | None) -> str:
     told = [escaped(str(row[name])) for name in names]
-    return "\t".join([*told, *(repr(row[name]) for name in scores)])
+    values = [row[name] for name in scores]
+    return "\t".join(told + [repr(v) if digits is None else f"{v:.{digits}f}" for v in values])

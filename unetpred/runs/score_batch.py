@@ -261,6 +261,8 @@ class ScoreWork(JobPacking, Work[list[Job], Loaded, list[Outcome]]):
             if read.images:
                 whole = None if result.network_output is None else result.network_output[i]
                 outcome.arrays = _pasted(read.images[i], scene, result.filled[i], whole)
+                if read.whole is not None:  # all of the picture surrounds the patch
+                    outcome.arrays.pop("context", None)
             outcomes.append(outcome)
         return outcomes
 

@@ -247,7 +247,7 @@ class _Run:
 
     def _planned(self, jobs: list[Job]) -> list[list[Job]]:
         outputs, passes = self._outputs, 0
-        if self._scenes.together and not (any(outputs.arrays.values()) or outputs.images):
+        if self._scenes.together and not (any(outputs.arrays.values()) or outputs.folders):
             passes = PASSES
         return batches(jobs, self._scenes, self.scored.scoring.batch_size, self.fail, passes)
 

@@ -61,7 +61,8 @@ class Watch:
     """Ends the process soon after a signal, if a library keeps Python from seeing it.
 
     Python handles signals between its own steps; importing a backend, or compiling, is one step of
-    many seconds. For a command, in the main thread, as long as there is nothing to save.
+    many seconds. For a command, as long as there is nothing to save. Outside of the main thread,
+    and on Windows, it does nothing.
 
     Parameters
     ----------
@@ -76,6 +77,9 @@ class Watch:
         self._over = threading.Event()
 
     def __enter__(self) -> Watch:
+        if os.name == "nt" or threading.current_thread() is not threading.main_thread():
+            self._over.set()  # signals do not come here
+            return self
         self._read, write = os.pipe()
         os.set_blocking(write, False)
         self._write, self._before = write, signal.set_wakeup_fd(write, warn_on_full_buffer=False)

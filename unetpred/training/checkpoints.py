@@ -36,7 +36,7 @@ FILES = (
     "config.json",
     "preview.png",
 )
-TENSORBOARD = "tensorboard"
+TENSORBOARD, PREVIEWS = "tensorboard", "previews"
 
 
 class Diverged(RuntimeError):
@@ -232,7 +232,7 @@ def set_aside(folder: Path) -> Path:
     while (aside := folder / f"earlier-{number}").exists():
         number += 1
     aside.mkdir()
-    for name in (*FILES, TENSORBOARD):
+    for name in (*FILES, TENSORBOARD, PREVIEWS):
         if (folder / name).exists():
             os.replace(folder / name, aside / name)
     return aside

@@ -25,10 +25,13 @@ from unetpred.training.setup import (
     rate_factors,
 )
 from unetpred.training.task import Quality
-from unetpred.training.validation import HeldOut
+from unetpred.training.validation import BASELINES, HeldOut
 from unetpred.weights.files import save_weights
 
 logger = logging.getLogger(__name__)
+
+
+FEW = 30  # held-out photographs below which measures are rough
 
 
 class Filling:
@@ -46,13 +49,24 @@ class Filling:
         If photographs or VGG-16 are not to be had.
     """
 
-    columns: tuple[str, ...] = ("structure", "l1", "content")
+    columns: tuple[str, ...] = (
+        "structure",
+        "l1",
+        "content",
+        *(f"{measure}_{name}" for measure in ("structure", "l1", "content") for name in BASELINES),
+    )
     picture = "original, masked, filled in"
 
     def __init__(self, config: TrainConfig):
         self.config = config
         vgg = loss_vgg(config)
         files, crops = divide_photographs(config)
+        if len(crops) < FEW:
+            logger.warning(
+                "only %d photograph(s) are held out; what is measured on fewer than %d says little",
+                len(crops),
+                FEW,
+            )
         self.held_out = HeldOut(crops, vgg if config.loss == "hole" else None)
         window = None if config.window == config.image_size else config.box
         self.photographs = Photographs(
@@ -119,6 +133,18 @@ class Filling:
             f"held-out structure {measured.structure:.4f}, l1 {measured.l1:.2f}",
             bool(np.isfinite(measured.l1)),
         )
+
+    def baselines(self) -> dict[str, float]:
+        minutes = self.config.max_minutes
+        found = self.held_out.baselines(60.0 if minutes is None else min(60.0, minutes))
+        for name, measures in found.items():
+            numbers = ", ".join(f"{measure} {value:.4g}" for measure, value in measures.items())
+            logger.info("the %s filling of the same holes: %s", name, numbers)
+        return {
+            f"{measure}_{name}": value
+            for name, measures in found.items()
+            for measure, value in measures.items()
+        }
 
     def fingerprint(self) -> dict[str, Any]:
         return fingerprint(self.photographs.files, self.config.dataset_dir)

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from unetpred.io.files import atomic_path, set_damaged_aside, writing
+from unetpred.plots.strips import strip
 from unetpred.training.board import Board
-from unetpred.training.checkpoints import TENSORBOARD
+from unetpred.training.checkpoints import PREVIEWS, TENSORBOARD
 
 logger = logging.getLogger(__name__)
 
@@ -69,13 +70,30 @@ class RunLog:
             csv.DictWriter(file, self._columns).writerow(row)
         self._board.scalars(row)
 
-    def picture(self, picture: np.ndarray, step: int) -> None:
-        """Keep a picture (H,W,3) uint8: the latest as preview.png, all of them in TensorBoard."""
+    def picture(self, picture: np.ndarray, step: int, text: str = "") -> None:
+        """Keep a picture: the latest as preview.png, all of them in `PREVIEWS` and TensorBoard.
+
+        Parameters
+        ----------
+        picture : numpy.ndarray, (H,W,3) uint8
+        step : int
+            Where the run stands.
+        text : str
+            What was measured, which stands above with the step and the names of the columns.
+        """
         from PIL import Image
 
-        with atomic_path(self.folder / "preview.png") as temporary:
-            Image.fromarray(picture).save(temporary)
-        self._board.picture(self._picture, picture, step)
+        above = f"step {step}: {text}" if text else f"step {step}"
+        width = picture.shape[1]
+        titles = strip(width, self._picture.split(", "))
+        titled = np.concatenate([strip(width, [above]), titles, picture])
+        folder = self.folder / PREVIEWS
+        with writing(folder):
+            folder.mkdir(exist_ok=True)
+        for path in (folder / f"step_{step:07d}.png", self.folder / "preview.png"):
+            with atomic_path(path) as temporary:
+                Image.fromarray(titled).save(temporary)
+        self._board.picture(self._picture, titled, step)
 
     def close(self) -> None:
         """End what is being written."""

@@ -81,7 +81,7 @@ class Run:
         self._on_devices = devices_scope(getattr(config, "devices", None), config.batch_size)
         with self._on_devices():
             self._build()
-        self._train_on = self._make_step(self.task.loss)
+            self._train_on = self._make_step(self.task.loss)
         self.step, self.best = 0, -np.inf
         self._making = 0.0  # seconds that making the batches of `_measuring` took last
         self._saved: tuple[int, Path] | None = None  # step of the last good state, and its file
@@ -276,6 +276,7 @@ class Run:
             steps=self.total,
             **self.task.notes(),
         )
+        self._introduce()
         config, timed, waited, spent = self.config, 0, 0.0, 0.0
         batches = self.task.batches(self._wanted())
         log = RunLog(self.folder, self.step, self.task.columns, self.task.picture)
@@ -287,8 +288,8 @@ class Run:
             self._bar(progress) as bar,
         ):
             self._idle = True  # until a step is done there is nothing to save
-            if config.max_minutes and self.step == 0:
-                self._rehearse(log, stop)
+            if self.step == 0:
+                self._measure_first(log, stop)
             while True:
                 asked = time.perf_counter()
                 *arrays, files = next(batches)
@@ -306,6 +307,7 @@ class Run:
                     # a GPU has yet to compute the others: looking at each would make it wait
                     losses[:] = [float(loss) for loss in losses]
                     if not np.isfinite(losses).all():
+                        self._losses = []  # or whoever trains on with this run averages them
                         raise Diverged(self._last_good(f"the loss is {losses[-1]}", files))
                     bar.set_postfix(loss=f"{np.mean(losses[-50:]):.4f}", refresh=False)
                 self.step += 1
@@ -341,6 +343,32 @@ class Run:
                 if stop:
                     raise Stopped(f"stopped at step {self.step}{self._of()}", stop[0])
 
+    def _introduce(self) -> None:
+        """Say what is trained, on how much, and for how long."""
+        config, notes = self.config, self.task.notes()
+        held_out = notes.get("held_out", notes.get("held_out_images"))
+        length = f"{self.total} steps ({config.epochs} x {self.steps_per_epoch})"
+        if config.max_minutes:
+            length = f"{config.max_minutes:g} minutes"
+        logger.info(
+            "%d images to train on, %s held out; %s parameters; Keras %s on %s; batches of %d; %s",
+            self.task.size,
+            held_out,
+            f"{self.network.count_params():,}",
+            keras.__version__,
+            keras.backend.backend(),
+            config.batch_size,
+            length,
+        )
+        if not config.max_minutes and config.warmup >= self.total:
+            logger.warning(
+                "the warm-up of %d steps outlasts the run of %d, in which the rate stays below its "
+                "full height; a longer run, or --warmup %d, is right",
+                config.warmup,
+                self.total,
+                self.total // 10,
+            )
+
     def _share(self) -> float:
         """Give how much of the run is done, 0..1."""
         if self.config.max_minutes:
@@ -358,12 +386,12 @@ class Run:
             yield step, share >= 1 - self.config.final
             step += 1
 
-    def _rehearse(self, log: RunLog, stop: list[int]) -> None:
-        """Do what ends a run of given minutes, to know how long it takes."""
+    def _measure_first(self, log: RunLog, stop: list[int]) -> None:
+        """Measure what training begins with; in a run of given minutes do all that ends it."""
         row = self._measure(log, lambda: bool(stop))
         if row:
-            log.record({"step": 0, **row})
-        if not stop:
+            log.record({"step": 0, **row, **self.task.baselines()})
+        if self.config.max_minutes and not stop:  # to know how long that takes
             started, self._idle = time.monotonic(), False
             self.save()
             self._clock.saving, self._idle = time.monotonic() - started, True
@@ -385,7 +413,7 @@ class Run:
         if not measured.valid:
             raise Diverged("the network's output is no number")
         logger.info("step %d: %s", self.step, measured.text)
-        log.picture(measured.picture, self.step)
+        log.picture(measured.picture, self.step, measured.text)
         if measured.best > self.best:
             self.best = measured.best
             self.export(BEST)

@@ -87,6 +87,9 @@ class Task(Protocol):
     def measure(self, model: keras.Model, stop: Callable[[], bool]) -> Quality | None:
         """Measure the network that ships on held-out images; None if `stop` said so."""
 
+    def baselines(self) -> dict[str, float]:
+        """Measure what simple methods reach, for the row at step 0; empty if there are none."""
+
     def fingerprint(self) -> dict[str, Any]:
         """Tell the images from others: `count`, and a hash."""
 

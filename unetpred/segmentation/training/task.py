@@ -197,6 +197,9 @@ class Segmenting:
             valid,
         )
 
+    def baselines(self) -> dict[str, float]:
+        return {}
+
     def fingerprint(self) -> dict[str, Any]:
         return self.images.fingerprint()
 
