@@ -119,9 +119,9 @@ def run(options: argparse.Namespace) -> Iterator[Table]:
         ),
         rows,
         f"Structure of the centred 52 px hole of {side} px images, from pixels to score. *naive*: "
-        "masks on all channels and the whole output, as the original; the same weights, and the "
-        "same output in the hole. *limit*: plain convolutions of exactly the shapes that ours "
-        "computes, without bias, activation, mask or score, the faster of two ways to compile "
-        "them. GFLOP count the multiply-adds of "
+        "masks on all channels and the whole output, as the original, for which it stands (see "
+        "docs/scale.md); the same weights, and the same output in the hole. *limit*: plain "
+        "convolutions of exactly the shapes that ours computes, without bias, activation, mask or "
+        "score, the faster of two ways to compile them. GFLOP count the multiply-adds of "
         "those convolutions, twice.",
     )

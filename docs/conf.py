@@ -52,6 +52,7 @@ differences
 recipes
 app
 segmentation
+scale
 reliability
 faq
 weights

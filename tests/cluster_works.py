@@ -9,12 +9,13 @@ from unetpred.runs.score_batch import ScoreWork
 
 
 class Squares(Work):
-    """Squares numbers; stops for a while at one, and dies of another."""
+    """Squares numbers; stops for a while at one, dies of another, a third is too large."""
 
     apart, networks = True, False
 
-    def __init__(self, slow=None, seconds=0.0, deadly=None):
+    def __init__(self, slow=None, seconds=0.0, deadly=None, large=None):
         self._slow, self._seconds, self._deadly = slow, seconds, deadly
+        self._large = large
 
     def read(self, batch):
         return list(batch)
@@ -24,6 +25,8 @@ class Squares(Work):
             time.sleep(self._seconds)
         if self._deadly in read:
             os.kill(os.getpid(), signal.SIGKILL)
+        if self._large in read:
+            raise MemoryError
         return [value if isinstance(value, str) else value * value for value in read]
 
     def pack(self, batch, sends, refused):

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -304,6 +305,22 @@ def test_what_is_there_is_kept_when_it_stops(client):
         pass
 
 
+def test_too_little_memory(client):
+    kept = Kept()
+    with pytest.raises(ClusterError, match=r"too little memory; a smaller `batch_size` .*are kept"):
+        run_batches([[n] for n in range(99)], Squares(large=90), kept, client=client)
+    assert kept.rows.keys() <= set(range(90))
+
+
+def test_a_running_cluster_goes_on(client, run, pictures, weights):
+    write("a.png", pictures[0])
+    alone = run("--input", "a.png")
+    client.write_scheduler_file("scheduler.json")
+    for where in (client.scheduler.address, "scheduler.json"):
+        assert run("--input", "a.png", "--cluster", where) == alone
+        assert client.submit(abs, -1).result(timeout=5) == 1
+
+
 def test_a_worker_that_hangs(client):
     import dask
 
@@ -371,6 +388,20 @@ def test_two_processes(folder, run, weights, work, monkeypatch):
     assert table("two.csv")[1] == table("one.csv")[1] and Path("s_pred.npy").read_bytes() == array
     assert Path("died").exists() == (work is not None)
     assert len(err.splitlines()) == 2  # the broken picture, and where scores are
+
+
+@pytest.mark.slow
+def test_workers_of_ours_that_hang_start_anew():
+    import dask
+
+    kept, started = Kept(), time.monotonic()
+    with (
+        dask.config.set({"unetpred.patience": 20}),
+        connect.cluster_client("local:2") as client,
+        pytest.raises(ClusterError, match=r"nothing has come for 20 s from .*are kept"),
+    ):
+        run_batches([[n] for n in range(9)], Squares(slow=7, seconds=999), kept, client=client)
+    assert list(kept.rows) == list(range(7)) and time.monotonic() - started > 55
 
 
 @pytest.mark.slow

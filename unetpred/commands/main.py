@@ -92,7 +92,7 @@ def main(
         )
         return UNUSABLE
     except (ClusterError, WriteError) as error:
-        print(f"unetpred: {error}", file=sys.stderr)
+        print(f"unetpred: {with_options(str(error))}", file=sys.stderr)
         return FAILED
     except OSError as error:
         if is_of_disk(error):  # all files tell it themselves, so it is stdout

@@ -6,8 +6,7 @@ import hashlib
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,22 +22,20 @@ from unetpred.io.files import check_target
 from unetpred.io.registry import find_weights
 from unetpred.network.vgg16 import find_vgg
 from unetpred.runs.cluster.connect import check_client
-from unetpred.runs.cluster.packing import shrunk
 from unetpred.runs.jobs import BATCH, check_batch_size, label
-from unetpred.runs.long_run import Work, run_batches
+from unetpred.runs.long_run import run_batches
 from unetpred.runs.map_file import go_on_with, write_map
+from unetpred.runs.map_work import MapWork
 from unetpred.runs.part_file import telling_what_is_kept, warn_of_replacing
 from unetpred.runs.provenance import provenance
 from unetpred.runs.score_batch import Scoring
 from unetpred.runtime.command_line import Call
 from unetpred.runtime.expected import Expected
 from unetpred.runtime.progress import Progress
-from unetpred.scoring.crops import Cut
 from unetpred.scoring.maps import (
     PENDING,
     Places,
     PlaceScore,
-    PlaceScorer,
     PredictabilityMap,
     blank_map,
     hole_pattern,
@@ -48,7 +45,7 @@ from unetpred.scoring.maps import (
 from unetpred.scoring.scores import OUTPUTS, ScoreName
 
 if TYPE_CHECKING:
-    from unetpred.scoring.predictor import Predictor
+    pass
 
 logger = logging.getLogger(__name__)
 
@@ -188,75 +185,6 @@ def save_map(
     part.unlink(missing_ok=True)
     logger.info("%s: map of %d x %d places (rows x columns)", save, *result.structure.shape)
     return result
-
-
-class MapWork(PlaceScorer, Work[Places, tuple[Places, list[Cut]], list[PlaceScore]]):
-    """Scores of a batch of places.
-
-    Another process plans the map anew, which gives the same batches.
-
-    Parameters
-    ----------
-    image, hole, context, predictor
-        As for `unetpred.scoring.maps.plan`.
-    scoring : Scoring
-        What is computed.
-    result : PredictabilityMap
-        Of which it plans what is pending.
-    """
-
-    def __init__(
-        self,
-        image: np.ndarray,
-        hole: np.ndarray,
-        context: int | str,
-        predictor: Predictor,
-        scoring: Scoring,
-        result: PredictabilityMap,
-    ):
-        super().__init__(image, hole, context, predictor, scoring.content, scoring.luminance)
-        self._plan = image, hole, context
-        self._scoring, self._result = scoring, result
-        self._planned: dict[tuple, Places] = {}
-
-    def weights(self) -> dict[str, Path]:
-        """As of `Work`."""
-        return self._scoring.files()
-
-    def __getstate__(self) -> dict:
-        """Whoever gets it in another process loads the network there."""
-        image, *others = self._plan
-        return {"plan": (shrunk(image), *others), "of": (self._scoring, self._result)}
-
-    def __setstate__(self, state: dict) -> None:
-        self._plan, (self._scoring, self._result) = state["plan"], state["of"]
-
-    def located(self, files: Mapping[str, Any]) -> MapWork:
-        """As of `Work`."""
-        from unetpred.scoring.predictor import Predictor
-
-        image, hole, context = self._plan
-        scoring = replace(self._scoring, **files)
-        predictor = Predictor(scoring.weights, scoring.vgg_weights, scoring.batch_size or BATCH)
-        return MapWork(image.astype(np.float32), hole, context, predictor, scoring, self._result)
-
-    def shared(self, batch: Places) -> set[Any]:
-        """As of `Work`."""
-        return {id(batch.part)}
-
-    def pack(
-        self, batch: Places, sends: Callable[[str], bool], refused: Mapping[int, str]
-    ) -> tuple:
-        """As of `Work`."""
-        return tuple(batch.cells)
-
-    def unpack(self, packed: tuple) -> Places:
-        """As of `Work`."""
-        if not self._planned:
-            image, hole, context = self._plan
-            planned = plan(self._result, image, hole, context, self._predictor)
-            self._planned = {tuple(batch.cells): batch for batch in planned}
-        return self._planned[packed]
 
 
 def one_picture(one: Input, index: int | None = None) -> Source:

@@ -81,7 +81,7 @@ class Run:
         self._on_devices = devices_scope(getattr(config, "devices", None), config.batch_size)
         with self._on_devices():
             self._build()
-        self._train_on = self._make_step(self.task.loss)
+            self._train_on = self._make_step(self.task.loss)
         self.step, self.best = 0, -np.inf
         self._making = 0.0  # seconds that making the batches of `_measuring` took last
         self._saved: tuple[int, Path] | None = None  # step of the last good state, and its file
