@@ -296,6 +296,14 @@ def test_python_names_what_does_not_fit(predictor):
             )
 
 
+def test_weights_are_those_of_a_predictor(weights, predictor, photo):
+    one = predictability_map(photo, stride=64, predictor=predictor)
+    same = predictability_map(photo, stride=64, weights=weights["paper"])
+    np.testing.assert_allclose(one.structure, same.structure, atol=1e-5)
+    with pytest.raises(InputError, match="both predictor and weights"):
+        predictability_map(photo, predictor=predictor, weights=weights["paper"])
+
+
 def test_usage_needs_no_heavy_import():
     code = (
         "import sys, unetpred.commands.main; unetpred.commands.main.build_parser();"

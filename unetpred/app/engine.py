@@ -131,7 +131,10 @@ class Engine:
 
         with self.lock:
             if weights not in self._predictors:
-                self._predictors[weights] = Predictor(weights, self.vgg_weights)
+                made = Predictor(weights, self.vgg_weights)
+                # clicks are at ever other places and sizes: nobody shall wait for compiling
+                made.outputs().max_graphs = 1
+                self._predictors[weights] = made
             return self._predictors[weights]
 
     def segmenter(self, weights: str) -> Segmenter:
@@ -150,8 +153,12 @@ class Engine:
         noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
         (source,) = array_sources(noise, "noise")
         picture = Picture("noise", source, (256, 256), "")
-        for _ in range(2):  # the second compiles
-            self.score(picture, Spot(Hole(center=(128, 128)), weights=weights))
+        # what is met for the second time compiles: first the hole that the page begins with, then
+        # the network for holes of all sizes, and by pictures of two sizes for those of all
+        for size, context in ((52, DEFAULT_CONTEXT), (40, DEFAULT_CONTEXT), (40, "full")):
+            for _ in range(2):
+                self.score(picture, Spot(Hole(size, center=(128, 128)), None, context, weights))
+                time.sleep(0.01)  # who waits for the lock goes first
 
     def score(self, picture: Picture, spot: Spot, output: tuple[str, ...] | None = None) -> Answer:
         """Fill a hole in and score it.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import keras
 
 MAX_WINDOWS = 4  # holes of one image that are computed one by one; with more the whole output is
-MAX_GRAPHS = 8  # places of holes that get a graph of their own
+MAX_GRAPHS = 8  # places of holes that get a graph of their own, unless told otherwise
 
 
 class HoleOutputs:
@@ -33,12 +33,19 @@ class HoleOutputs:
         From `unetpred.load_model`.
     batch_size : int
         Images per pass through the network.
+
+    Attributes
+    ----------
+    max_graphs : int or None
+        Places of holes that get a graph of their own, which takes seconds to compile; `MAX_GRAPHS`
+        for None. Holes at others are computed without, which takes a little longer each time.
     """
 
     def __init__(self, network: keras.Model, batch_size: int):
         network.trainable = False  # or PyTorch keeps every feature for gradients
         self.network = ready(network)
         self.batch_size = batch_size
+        self.max_graphs: int | None = None
         self.graphs: dict[tuple, keras.Model] = {}  # by size of the image and places of the holes
         self.shared = SharedOutputs(self.network, batch_size)
 
@@ -198,7 +205,8 @@ class HoleOutputs:
 
         key = (shape, boxes)
         if key not in self.graphs:
-            if len(self.graphs) >= MAX_GRAPHS:
+            most = MAX_GRAPHS if self.max_graphs is None else self.max_graphs
+            if len(self.graphs) >= most:
                 return None
             self.graphs[key] = ready(build_hole_model(self.network, *shape, *boxes))
         return self.graphs[key]

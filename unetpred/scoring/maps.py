@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -45,6 +46,7 @@ def predictability_map(
     output: Sequence[str] = ("structure",),
     predictor: Predictor | None = None,
     progress: Progress | None = None,
+    weights: str | os.PathLike | keras.Model | None = None,
 ) -> PredictabilityMap:
     """Score holes all over an image, each on its own.
 
@@ -68,6 +70,8 @@ def predictability_map(
         The weights and the batch size; the shipped default's if not given.
     progress : callable, optional
         Called with the number of places that were scored since the last call.
+    weights : str, path-like or keras.Model, optional
+        Instead of a predictor: its weights.
 
     Returns
     -------
@@ -87,6 +91,8 @@ def predictability_map(
     """
     from unetpred.scoring.predictor import OUTPUTS, Predictor
 
+    if predictor is not None and weights is not None:
+        raise InputError("both predictor and weights are given; one of them is right")
     pictures = load_all(image)
     if len(pictures) != 1:
         raise InputError(f"image: holds {len(pictures)} pictures; a map is of one")
@@ -96,7 +102,7 @@ def predictability_map(
     luminance = "structure_luminance" in output
     result = blank_map(pixels.shape[:2], stride, mask_size, "content" in output, luminance)
     hole = hole_pattern(mask_size, mask_shape, context)
-    predictor = predictor or Predictor()
+    predictor = predictor or Predictor(weights)
     scorer = PlaceScorer(pixels, hole, context, predictor, "content" in output, luminance)
     for batch in plan(result, pixels, hole, context, predictor):
         keep(result, batch, scorer.compute(scorer.read(batch)))
