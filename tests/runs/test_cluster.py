@@ -380,14 +380,14 @@ def test_other_versions_are_refused(client, run, weights, pictures, monkeypatch)
 def test_two_processes(folder, run, weights, work, monkeypatch):
     """As one process, also where one of them is killed on the way."""
     assert run("--input", *folder, "--save", "one.csv", "--batch_size", 2)[0] == 1
-    array = Path("s_pred.npy").read_bytes()
     monkeypatch.setattr(scoring, "ScoreWork", work or scoring.ScoreWork)
     arguments = ["--input", *folder, "--batch_size", 2, "--save"]
     code, out, err = run(*arguments, "two.csv", "--cluster", "local:2")
     assert code == 1 and len(out) == 10, err
-    assert table("two.csv")[1] == table("one.csv")[1] and Path("s_pred.npy").read_bytes() == array
+    assert table("two.csv")[1] == table("one.csv")[1]
     assert Path("died").exists() == (work is not None)
-    assert len(err.splitlines()) == 2  # the broken picture, and where scores are
+    told = [line for line in err.splitlines() if " images (" not in line]  # how far it is
+    assert len(told) == 1 and "5b.png" in told[0]
 
 
 @pytest.mark.slow

@@ -72,6 +72,23 @@ class _Sink(io.RawIOBase):
 
 
 @contextmanager
+def late_failing(path: str | os.PathLike[str]) -> Iterator[io.RawIOBase]:
+    """Give a file to write to that fails when the block ends, and not before.
+
+    An archive that fails on the way fails again, on stderr, when it is collected.
+
+    Raises
+    ------
+    OSError
+        If it could not be written, because the disk is full, say.
+    """
+    with Path(path).open("w+b", buffering=0) as raw:
+        sink = _Sink(raw)
+        yield sink
+        sink.check()
+
+
+@contextmanager
 def new_hdf5(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
     """Give a new HDF5 file to fill; it is on the disk when the block ends.
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from unetpred.errors import escaped
 from unetpred.io.files import atomic_path
-from unetpred.io.hdf5_writing import checked_hdf5
+from unetpred.io.hdf5_writing import checked_hdf5, late_failing
 
 ENDINGS = (".npz", ".h5", ".hdf5")
 
@@ -101,14 +101,15 @@ class FeatureFile:
         names, reasons = [escaped(name) for name in images], [escaped(why) for why in reasons]
         text = json.dumps(origin, indent=1)
         if self._is_npz:
-            np.savez(
-                self._temporary,
-                **self._arrays,
-                image=np.array(names),
-                index=positions,
-                reason=np.array(reasons),
-                provenance=np.array(text),
-            )
+            with late_failing(self._temporary) as archive:
+                np.savez(
+                    archive,
+                    **self._arrays,
+                    image=np.array(names),
+                    index=positions,
+                    reason=np.array(reasons),
+                    provenance=np.array(text),
+                )
             return
         self._file["image"] = names
         self._file["index"] = positions

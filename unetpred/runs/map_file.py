@@ -13,6 +13,7 @@ import numpy as np
 
 from unetpred.errors import InputError
 from unetpred.io.files import atomic_path, set_damaged_aside
+from unetpred.io.hdf5_writing import late_failing
 from unetpred.io.reading import check_regular, reading
 from unetpred.runs.part_file import VARYING
 from unetpred.scoring.map_grid import PredictabilityMap
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 def write_map(path: Path, result: PredictabilityMap, origin: dict[str, str]) -> None:
     """Write a map and its provenance as .npz, whole or not at all."""
     scores: dict[str, Any] = {**result.scores}
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
+    with atomic_path(path) as temporary, late_failing(temporary) as file:
         np.savez_compressed(
             file,
             **scores,
