@@ -64,13 +64,15 @@ def _scores(page: Widgets, handlers: Handlers) -> None:
     ]
     group: dict[str, Any] = {
         "concurrency_id": "score",
-        "concurrency_limit": 2,
+        "concurrency_limit": 1,  # or two clicks would each add to the same history
         "show_progress": "minimal",
         **HIDDEN,
     }
     latest = {"trigger_mode": "always_last", "show_progress_on": page.note, **group}
     here = [page.picture, page.rows, *page.settings]
-    page.view.select(told(handlers.clicked), here, scored, **latest)
+    # every click counts, also one before the last is answered, which "always_last" would lose
+    each = {**latest, "trigger_mode": "multiple"}
+    page.view.select(told(handlers.clicked), here, scored, **each)
     painted = [page.editor, *here]
     page.paint.click(told(handlers.painted), painted, scored, show_progress_on=page.note, **group)
 
