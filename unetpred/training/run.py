@@ -15,10 +15,10 @@ import numpy as np
 from unetpred.errors import WriteError, some_of
 from unetpred.runtime.interrupt import Stopped, stop_signals
 from unetpred.runtime.progress import Lines, is_seen
-from unetpred.training.checkpoints import Diverged
 from unetpred.training.config import TrainConfig, learning_rate
 from unetpred.training.filling import Filling
-from unetpred.training.log import RunLog
+from unetpred.training.records.checkpoints import Diverged
+from unetpred.training.records.log import RunLog
 from unetpred.training.setup import write_config
 from unetpred.training.state import BEST, LAST, TrainingState
 from unetpred.training.task import Task

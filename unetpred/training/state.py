@@ -16,13 +16,13 @@ import numpy as np
 from unetpred.errors import InputError
 from unetpred.io.files import make_folder
 from unetpred.network.partial_convolution import dtype_policy
-from unetpred.training import checkpoints as checkpoint
-from unetpred.training.checkpoints import STATE
 from unetpred.training.clock import Clock
-from unetpred.training.devices import devices_scope
-from unetpred.training.exported import Shipping
 from unetpred.training.filling import Filling
-from unetpred.training.optimizer import make_optimizer
+from unetpred.training.optimisation.devices import devices_scope
+from unetpred.training.optimisation.optimizer import make_optimizer
+from unetpred.training.records import checkpoints as checkpoint
+from unetpred.training.records.checkpoints import STATE
+from unetpred.training.records.exported import Shipping
 from unetpred.training.setup import changes
 from unetpred.training.task import Task
 
@@ -88,7 +88,7 @@ class TrainingState:
     def _make_step(self, loss: Callable[[Any, Any], Any]) -> Callable[..., Any]:
         backend, compiled = keras.backend.backend(), self.config.jit_compile
         if backend == "torch":
-            from unetpred.training.torch_step import TorchStep, on_gpu
+            from unetpred.training.optimisation.torch_step import TorchStep, on_gpu
 
             if compiled or on_gpu():
                 return TorchStep(
