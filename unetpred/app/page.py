@@ -65,8 +65,14 @@ def page(
     from unetpred.app.engine import Engine
     from unetpred.app.layout import build
     from unetpred.app.opened import open_picture
+    from unetpred.images.sources import list_sources
 
-    picture = None if image is None else open_picture(image)
+    picture = None
+    if image is not None:
+        (one,) = list_sources([image])
+        if one.error:  # which names the file as it was given
+            raise InputError(one.error)
+        picture = open_picture(image)
     engine = Engine(None if vgg_weights is None else os.fspath(vgg_weights))
     return build(engine, picture, chosen, pixels_per_degree)
 
