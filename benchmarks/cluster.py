@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from unetpred.runs.jobs import Outcome
-from unetpred.runs.score_batch import ScoreWork
+from unetpred.runs.scoring.jobs import Outcome
+from unetpred.runs.scoring.score_batch import ScoreWork
 
 ROOT = Path(__file__).resolve().parent.parent
 SIDE = 224
@@ -113,7 +113,7 @@ def _measure(path: str, count: int, workers: int) -> dict:
         memory.append(_resident())
 
     if os.environ.get("NOTHING"):
-        from unetpred.runs import scoring
+        from unetpred.runs.scoring import score_inputs as scoring
 
         scoring.ScoreWork = Nothing  # type: ignore[misc]
     with cluster_client(f"local:{workers}" if workers else None) as client:

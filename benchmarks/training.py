@@ -24,7 +24,7 @@ from unetpred.network.partial_convolution import dtype_policy
 from unetpred.photographs.dataset import Photographs
 from unetpred.photographs.loader import batches
 from unetpred.training.config import PRESETS, TrainConfig
-from unetpred.training.optimizer import make_optimizer
+from unetpred.training.optimisation.optimizer import make_optimizer
 from unetpred.training.run import Run
 from unetpred.training.setup import make_loss
 

@@ -69,7 +69,7 @@ def weights_by_the_door(path: Path) -> object:
 
 def read_state(path: Path) -> object:
     """A state of training; what would be tried in a process of its own is this one here."""
-    from unetpred.training import checkpoints
+    from unetpred.training.records import checkpoints
 
     with mock.patch.object(checkpoints, "opens", lambda path: True):
         return state_by_the_door(path)
@@ -77,7 +77,7 @@ def read_state(path: Path) -> object:
 
 def state_by_the_door(path: Path) -> object:
     """A state of training, and whether going on from it is refused."""
-    from unetpred.training.checkpoints import STATE, last_state, read_run
+    from unetpred.training.records.checkpoints import STATE, last_state, read_run
 
     folder = path.parent / "run"
     shutil.rmtree(folder, ignore_errors=True)
@@ -93,7 +93,7 @@ def state_by_the_door(path: Path) -> object:
 
 def read_history(path: Path) -> object:
     """The curves of a run, as they are taken up again."""
-    from unetpred.training import log
+    from unetpred.training.records import log
 
     folder = path.parent / "run"
     shutil.rmtree(folder, ignore_errors=True)
@@ -143,7 +143,7 @@ def read_part(path: Path) -> object:
 def read_map_part(path: Path) -> object:
     """An unfinished map; one that is read must be as it was written."""
     from fuzz.samples import MAP_ORIGIN, part_map
-    from unetpred.runs.map_file import go_on_with
+    from unetpred.runs.maps.map_file import go_on_with
     from unetpred.scoring.map_grid import blank_map
 
     file, content = _as_part(path, "m.npz.part")

@@ -187,7 +187,7 @@ def part_map() -> PredictabilityMap:
 
 
 def _map_parts(folder: Path) -> list[Path]:
-    from unetpred.runs.map_file import write_map
+    from unetpred.runs.maps.map_file import write_map
 
     write_map(folder / "a.npz.part", part_map(), MAP_ORIGIN)
     return [folder / "a.npz.part"]

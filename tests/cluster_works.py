@@ -5,7 +5,7 @@ import signal
 import time
 
 from unetpred.runs.long_run import Work
-from unetpred.runs.score_batch import ScoreWork
+from unetpred.runs.scoring.score_batch import ScoreWork
 
 
 class Squares(Work):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # what `__getattr__` gives, for editors and type checkers
     from unetpred.holes.hole import Hole
     from unetpred.network.model import build_unetpred
     from unetpred.network.partial_convolution import PConv2D
-    from unetpred.runs.score import score
+    from unetpred.runs.scoring.score import score
     from unetpred.scoring import scores as scores
     from unetpred.scoring.activations import features
     from unetpred.scoring.maps import PredictabilityMap, predictability_map
@@ -41,7 +41,7 @@ _HOMES = {
     "predictability_map": "unetpred.scoring.maps",
     "InputError": "unetpred.errors",
     "Hole": "unetpred.holes.hole",
-    "score": "unetpred.runs.score",
+    "score": "unetpred.runs.scoring.score",
 }
 #: Rooms, and modules by the names that they had in 0.1.
 _MODULES = {

@@ -372,7 +372,7 @@ def test_layers_of_score_and_loss():
 def test_importing_needs_no_backend():
     code = (
         "import sys, unetpred.network.vgg16, unetpred.scoring.scores;"
-        "import unetpred.training.losses, unetpred.images.colour;"
+        "import unetpred.training.optimisation.losses, unetpred.images.colour;"
         "print(sorted({'keras', 'tensorflow', 'jax', 'torch', 'h5py'} & set(sys.modules)))"
     )
     root = Path(__file__).parents[2]

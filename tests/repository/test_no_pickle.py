@@ -13,7 +13,7 @@ import pytest
 from unetpred.errors import InputError
 from unetpred.holes.masks import load_mask
 from unetpred.images.sources import list_sources
-from unetpred.training.checkpoints import read_run
+from unetpred.training.records.checkpoints import read_run
 from unetpred.weights.files import load_model
 
 ROOT = Path(__file__).parents[2]

@@ -19,11 +19,11 @@ import unetpred
 from unetpred import Hole, InputError
 from unetpred.commands.main import main
 from unetpred.errors import ClusterError
-from unetpred.runs import scoring
 from unetpred.runs.cluster import connect, packing, worker
 from unetpred.runs.cluster import run as cluster_run
-from unetpred.runs.jobs import Job
 from unetpred.runs.long_run import NotHere, run_batches
+from unetpred.runs.scoring import score_inputs as scoring
+from unetpred.runs.scoring.jobs import Job
 from unetpred.runtime.interrupt import Stopped
 
 pytest.importorskip("distributed")

@@ -13,9 +13,9 @@ from unetpred.evaluation.evaluate import Evaluator
 from unetpred.holes.hole import Hole
 from unetpred.holes.scenes import Scenes
 from unetpred.images.inputs import list_inputs
-from unetpred.runs.jobs import Failures, Job, batches
 from unetpred.runs.long_run import Work, run_batches
-from unetpred.runs.score_batch import ScoreWork, Scoring
+from unetpred.runs.scoring.jobs import Failures, Job, batches
+from unetpred.runs.scoring.score_batch import ScoreWork, Scoring
 from unetpred.runtime.interrupt import Stopped
 
 

@@ -11,7 +11,7 @@ import pytest
 from tables import write
 
 from unetpred.commands.main import main
-from unetpred.runs import map as map_run
+from unetpred.runs.maps import map as map_run
 from unetpred.scoring import maps, scores
 
 VGG = str(Path("tests/data/vgg16_notop_random.h5").resolve())

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tables import table, write
 
-from unetpred.runs import scoring as batch
+from unetpred.runs.scoring import score_inputs as batch
 from unetpred.scoring.predictor import Predictor
 
 

@@ -231,7 +231,7 @@ def test_parquet_takes_columns_of_several_types(tmp_path):
 
 
 def test_parquet_without_pyarrow_is_one_line(of, pictures, monkeypatch):
-    monkeypatch.setattr("unetpred.runs.outputs.find_spec", lambda _: None)
+    monkeypatch.setattr("unetpred.runs.scoring.outputs.find_spec", lambda _: None)
     with pytest.raises(InputError, match=r"t\.parquet: needs pyarrow"):
         of(pictures, save="t.parquet")
 

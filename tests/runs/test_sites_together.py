@@ -13,8 +13,8 @@ from unetpred.holes.masks import hole_mask
 from unetpred.holes.scenes import Place, Scenes
 from unetpred.holes.sites import Sites
 from unetpred.images.inputs import load_all
-from unetpred.runs import jobs
-from unetpred.runs.score_batch import ScoreWork, Scoring
+from unetpred.runs.scoring import jobs
+from unetpred.runs.scoring.score_batch import ScoreWork, Scoring
 from unetpred.scoring.hole_outputs import HoleOutputs
 from unetpred.scoring.predictor import Predictor
 

@@ -11,8 +11,8 @@ import pytest
 
 import unetpred
 from unetpred import Hole
-from unetpred.runs.jobs import Failures, Job, batches
 from unetpred.runs.partial import Parts
+from unetpred.runs.scoring.jobs import Failures, Job, batches
 from unetpred.runtime.interrupt import Stopped
 
 SIDE, CHUNK = 425, 3
@@ -101,7 +101,7 @@ def test_holes_of_several_sizes_take_turns(monkeypatch):
     from unetpred.holes.contexts import Context
     from unetpred.holes.scenes import Place, Scenes
     from unetpred.images.inputs import list_inputs
-    from unetpred.runs import jobs as jobs_module
+    from unetpred.runs.scoring import jobs as jobs_module
 
     pictures = np.zeros((40, 90, 100, 3), "uint8")
     sources = list_inputs(pictures)[0].sources

@@ -19,6 +19,14 @@ def test_membranes():
     assert set(segmenter(cells(0)[0]).ravel()) <= {0, 1}
 
 
+def test_camvid():
+    segmenter = Segmenter("camvid")
+    assert segmenter.classes.names[3] == "road" and len(segmenter.classes) == 11
+    assert segmenter.classes.void == 11 and "research only" in segmenter.about["terms"]
+    mask = segmenter(cells(0)[0])
+    assert mask.max() < 11
+
+
 def test_cards():
     for name in SHIPPED:
         path = find_segmenter(name)

@@ -5,7 +5,7 @@ import resource
 import numpy as np
 import pytest
 
-from unetpred.training.board import Board
+from unetpred.training.records.board import Board
 
 pytest.importorskip("tensorboardX")
 

@@ -5,9 +5,9 @@ import numpy as np
 
 from unetpred.network.folding import SCALE, build_training_network, fold
 from unetpred.network.model import Config
-from unetpred.training.exported import Shipping
-from unetpred.training.losses import hole_loss
-from unetpred.training.optimizer import make_optimizer
+from unetpred.training.optimisation.losses import hole_loss
+from unetpred.training.optimisation.optimizer import make_optimizer
+from unetpred.training.records.exported import Shipping
 
 
 def test_statistics_belong_to_the_averaged_weights():

@@ -7,7 +7,7 @@ import pytest
 
 from unetpred.errors import InputError
 from unetpred.training.config import TrainConfig
-from unetpred.training.losses import HOLE_STD, hole_loss
+from unetpred.training.optimisation.losses import HOLE_STD, hole_loss
 
 VGG_FILE = Path(__file__).parents[1] / "data" / "vgg16_notop_random.h5"
 
@@ -51,7 +51,7 @@ def test_hole_loss_against_numpy():
 def test_upstream_loss_of_a_run_is_the_upstream_loss():
     from keras import ops
 
-    from unetpred.training.losses import upstream_loss
+    from unetpred.training.optimisation.losses import upstream_loss
     from unetpred.training.setup import loss_vgg, make_loss
 
     rng = np.random.default_rng(0)

@@ -9,7 +9,7 @@ import pytest
 
 from unetpred.errors import InputError
 from unetpred.network.vgg16 import CONTENT_LAYERS, LOSS_LAYERS, vgg_model
-from unetpred.training.losses import UPSTREAM_WEIGHTS, upstream_loss
+from unetpred.training.optimisation.losses import UPSTREAM_WEIGHTS, upstream_loss
 
 DATA = Path(__file__).parents[1] / "data"
 VGG_FILE = DATA / "vgg16_notop_random.h5"

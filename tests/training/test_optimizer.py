@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from unetpred.training.optimizer import make_optimizer, orthogonal
+from unetpred.training.optimisation.optimizer import make_optimizer, orthogonal
 
 
 def to_numpy(x):

@@ -9,7 +9,7 @@ import pytest
 
 from unetpred.errors import InputError, WriteError
 from unetpred.io.checksum import append_checksum, matches_checksum
-from unetpred.training.checkpoints import (
+from unetpred.training.records.checkpoints import (
     PREVIOUS,
     STATE,
     DamagedState,
@@ -19,7 +19,7 @@ from unetpred.training.checkpoints import (
     read_run,
     write_state,
 )
-from unetpred.training.log import RunLog, read_history
+from unetpred.training.records.log import RunLog, read_history
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from unetpred.training.optimizer import make_optimizer
+from unetpred.training.optimisation.optimizer import make_optimizer
 
 if keras.backend.backend() != "torch":
     pytest.skip("PyTorch only", allow_module_level=True)
@@ -14,7 +14,7 @@ if keras.backend.backend() != "torch":
 import torch
 
 from unetpred.network.vgg16 import vgg_model
-from unetpred.training.torch_step import TorchStep, Update
+from unetpred.training.optimisation.torch_step import TorchStep, Update
 
 SHAPES = {
     "vblock1_conv_1/kernel": (3, 3, 3, 8),
@@ -54,7 +54,7 @@ def small():
     """A network of a few filters, with its loss and a batch."""
     from unetpred.network.folding import build_training_network
     from unetpred.network.model import Config
-    from unetpred.training.losses import hole_loss
+    from unetpred.training.optimisation.losses import hole_loss
     from unetpred.training.setup import prepare
 
     box = (8, 8, 24, 24)

@@ -93,7 +93,7 @@ def test_average_of_the_first_steps():
     """The average looks back on about a tenth of the steps so far: NumPy's recursion."""
     import keras
 
-    from unetpred.training.optimizer import make_optimizer
+    from unetpred.training.optimisation.optimizer import make_optimizer
 
     variable = keras.Variable(np.zeros(3, "float32"))
     optimizer = make_optimizer(0.1, 0.0, 0.5)

@@ -14,7 +14,7 @@ import pytest
 from training_runs import assert_same_state, history_of, state_of
 
 from unetpred.errors import InputError, WriteError
-from unetpred.training.log import RunLog
+from unetpred.training.records.log import RunLog
 
 
 def test_killed_and_resumed_equals_straight(straight, interrupted):
@@ -204,7 +204,7 @@ def test_going_on_from_elsewhere_moves_an_earlier_run_aside(straight, tmp_path, 
 
 def test_leftovers_of_writers_that_are_gone(tmp_path):
     """Of a process that had our number too: in a container it may be the same after a restart."""
-    from unetpred.training.checkpoints import remove_leftovers
+    from unetpred.training.records.checkpoints import remove_leftovers
 
     other = f".{os.getppid()}-abcdstate.h5"  # a process that is there
     for name in (f".{os.getpid()}-abcdstate.h5", ".4194999-abcdlast.weights.h5", other, "state.h5"):
@@ -215,14 +215,14 @@ def test_leftovers_of_writers_that_are_gone(tmp_path):
 
 def test_a_state_that_this_process_has_open(straight):
     """HDF5 refuses to open a file with a lock and without one at the same time."""
-    from unetpred.training.checkpoints import read_run
+    from unetpred.training.records.checkpoints import read_run
 
     with h5py.File(straight.folder / "state.h5"):
         assert read_run(straight.folder / "state.h5")["step"] == 20
 
 
 def test_state_of_another_network(straight, tmp_path):
-    from unetpred.training.checkpoints import load_state, named_variables
+    from unetpred.training.records.checkpoints import load_state, named_variables
 
     variables = named_variables(straight.network, straight.optimizer)
     del variables[f"optimizer/{len(straight.optimizer.variables) - 1}"]
@@ -235,7 +235,7 @@ def test_state_of_another_network(straight, tmp_path):
 
 def test_states_of_the_first_trainer(straight, tmp_path, monkeypatch, request):
     """They have no fingerprint of the photographs."""
-    from unetpred.training.checkpoints import read_run
+    from unetpred.training.records.checkpoints import read_run
 
     path = straight.folder / "first.h5"
     request.addfinalizer(path.unlink)

@@ -17,8 +17,8 @@ from unetpred.holes.hole import Hole
 from unetpred.holes.own_masks import Masks
 from unetpred.holes.scenes import Scene, Scenes
 from unetpred.io.registry import known_vgg, known_weights
-from unetpred.runs.jobs import Job
-from unetpred.runs.score_batch import ScoreWork, Scoring
+from unetpred.runs.scoring.jobs import Job
+from unetpred.runs.scoring.score_batch import ScoreWork, Scoring
 from unetpred.scoring.covariates import FILLINGS, box_of
 
 if TYPE_CHECKING:

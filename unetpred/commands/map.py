@@ -70,8 +70,8 @@ def run(args: argparse.Namespace) -> int:
     from unetpred.holes.scenes import Scenes
     from unetpred.images.sources import list_sources
     from unetpred.runs.cluster.connect import cluster_client
-    from unetpred.runs.map import Grid, save_map
-    from unetpred.runs.score_batch import Scoring
+    from unetpred.runs.maps.map import Grid, save_map
+    from unetpred.runs.scoring.score_batch import Scoring
     from unetpred.runtime.command_line import Call
 
     scenes = Scenes(

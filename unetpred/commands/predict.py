@@ -92,10 +92,10 @@ def run(args: argparse.Namespace) -> int:
     from unetpred.holes.sites import Sites
     from unetpred.images.sources import list_sources
     from unetpred.runs.cluster.connect import cluster_client
-    from unetpred.runs.outputs import Outputs
-    from unetpred.runs.results import lines
-    from unetpred.runs.score_batch import Scoring
-    from unetpred.runs.scoring import score_inputs
+    from unetpred.runs.scoring.outputs import Outputs
+    from unetpred.runs.scoring.results import lines
+    from unetpred.runs.scoring.score_batch import Scoring
+    from unetpred.runs.scoring.score_inputs import score_inputs
     from unetpred.runtime.command_line import Call
 
     sites = Sites(args.sites, args.units) if args.sites is not None else None

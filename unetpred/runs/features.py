@@ -19,7 +19,9 @@ from unetpred.io.registry import find_weights
 from unetpred.results.feature_files import ENDINGS, FeatureFile
 from unetpred.runs.cluster.connect import check_client
 from unetpred.runs.cluster.packing import JobPacking, sent_scenes
-from unetpred.runs.jobs import (
+from unetpred.runs.long_run import Work, run_batches
+from unetpred.runs.provenance import provenance
+from unetpred.runs.scoring.jobs import (
     Failures,
     Job,
     Outcome,
@@ -28,8 +30,6 @@ from unetpred.runs.jobs import (
     check_batch_size,
     misfit,
 )
-from unetpred.runs.long_run import Work, run_batches
-from unetpred.runs.provenance import provenance
 from unetpred.runtime.command_line import Call
 from unetpred.runtime.progress import Progress
 

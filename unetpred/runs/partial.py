@@ -12,10 +12,10 @@ from pathlib import Path
 from unetpred.errors import some_of
 from unetpred.holes.scenes import Scenes
 from unetpred.images.sources import Input
-from unetpred.runs.jobs import Job
-from unetpred.runs.outputs import Outputs
 from unetpred.runs.part_file import VARYING, Part, warn_of_replacing
-from unetpred.runs.score_batch import Scoring
+from unetpred.runs.scoring.jobs import Job
+from unetpred.runs.scoring.outputs import Outputs
+from unetpred.runs.scoring.score_batch import Scoring
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class Parts:
     inputs : list of Input
         What is scored.
     tables : dict of str to Path
-        From `unetpred.runs.outputs.check_targets`.
+        From `unetpred.runs.scoring.outputs.check_targets`.
     jobs : list of Job
         All of the run.
     settings : dict of str to str

@@ -21,7 +21,7 @@ from unetpred.segmentation.data.datasets import read_image, read_page
 from unetpred.segmentation.data.labels import write_mask
 from unetpred.segmentation.pictures import overlay
 from unetpred.segmentation.predictor import Segmenter
-from unetpred.training.checkpoints import remove_leftovers
+from unetpred.training.records.checkpoints import remove_leftovers
 
 SETTINGS = "segment.json"
 #: What of a provenance may differ between the masks of one folder.

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 TASK = "segmentation"
 #: Names of those that ship.
-SHIPPED: dict[str, str] = {"membranes": "membranes.weights.h5"}
+SHIPPED: dict[str, str] = {
+    "membranes": "membranes.weights.h5",
+    "camvid": "camvid.weights.h5",
+}
 
 
 def known_segmenters() -> list[Known]:

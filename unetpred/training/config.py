@@ -9,7 +9,7 @@ from typing import Literal
 
 from unetpred.errors import InputError
 from unetpred.photographs.augmentation import AUGMENTATIONS
-from unetpred.training.losses import HOLE_WEIGHTS, UPSTREAM_WEIGHTS, VGG_TERMS
+from unetpred.training.optimisation.losses import HOLE_WEIGHTS, UPSTREAM_WEIGHTS, VGG_TERMS
 
 #: Variant and width of each preset, see `unetpred.network.model.Config`.
 PRESETS = {"lite": ("paper", 0.25), "full": ("paper", 1.0)}
@@ -46,7 +46,7 @@ class TrainConfig:
     vgg_weights : str, optional
         File of VGG-16. Without it ImageNet's are taken: those that ship, or Keras downloads them.
     loss : {"hole", "upstream"}
-        `unetpred.training.losses.hole_loss` or `unetpred.training.losses.upstream_loss`.
+        `unetpred.training.optimisation.losses.hole_loss` or `upstream_loss` beside it.
     loss_weights : dict of str to float
         Weights that replace those of the loss, by name.
     image_size : int
@@ -73,7 +73,7 @@ class TrainConfig:
     steps_per_epoch : int, optional
         One pass over the photographs if not given.
     optimizer : {"muon", "adamw"}
-        What moves the weights, see `unetpred.training.optimizer.make_optimizer`.
+        What moves the weights, see `unetpred.training.optimisation.optimizer.make_optimizer`.
     lr : float
         Learning rate after the warm-up.
     encoder_rate : float

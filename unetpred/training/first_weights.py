@@ -14,7 +14,7 @@ from unetpred.network.architecture import SCALE
 from unetpred.network.model import Config, build_unetpred, config_of, layer_names
 from unetpred.network.partial_convolution import PConv2D
 from unetpred.network.widening import widen
-from unetpred.training.checkpoints import load_state, named_variables, read_run
+from unetpred.training.records.checkpoints import load_state, named_variables, read_run
 from unetpred.weights.files import load_model
 
 

@@ -23,7 +23,7 @@ from unetpred.network.architecture import ENCODER, SCALE
 from unetpred.network.vgg16 import CONTENT_LAYERS, LOSS_LAYERS, vgg_digest, vgg_model
 from unetpred.photographs.dataset import central_crops, list_photographs, split
 from unetpred.training.config import TrainConfig
-from unetpred.training.losses import hole_loss, upstream_loss
+from unetpred.training.optimisation.losses import hole_loss, upstream_loss
 from unetpred.training.validation import SIDE
 
 logger = logging.getLogger(__name__)
@@ -135,7 +135,7 @@ def prepare(images: Any, masks: Any, box: Box) -> tuple[list[Any], Any]:
     inputs : list of two tensors
         Image / 64 (N,H,W,3) and mask (N,H,W,1), float32.
     target : tensor, (N,h,w,4)
-        Of the window; see `unetpred.training.losses.hole_loss`.
+        Of the window; see `unetpred.training.optimisation.losses.hole_loss`.
     """
     top, left, bottom, right = box
     image = to_network(ops.cast(images, "float32")) / SCALE

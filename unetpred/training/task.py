@@ -49,7 +49,7 @@ class Task(Protocol):
     picture : str
         What the picture of held-out images shows.
     rate_factors : dict of str to float
-        See `unetpred.training.optimizer.make_optimizer`.
+        See `unetpred.training.optimisation.optimizer.make_optimizer`.
     """
 
     size: int

@@ -14,8 +14,8 @@ from unetpred.errors import InputError
 from unetpred.holes.scenes import Scenes, Uncovered
 from unetpred.images.inputs import MemorySource
 from unetpred.images.sources import Source, read_by
-from unetpred.runs.jobs import Job, label
 from unetpred.runs.long_run import NotHere
+from unetpred.runs.scoring.jobs import Job, label
 
 _READERS = 64  # files that stay open to what was learnt of them
 

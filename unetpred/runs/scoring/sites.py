@@ -16,7 +16,7 @@ from unetpred.holes.scenes import Place, Scenes
 from unetpred.holes.sites import Site
 from unetpred.images.sources import Source
 from unetpred.network.vgg16 import CONTENT_LAYERS
-from unetpred.runs.jobs import Failures, Job
+from unetpred.runs.scoring.jobs import Failures, Job
 from unetpred.scoring.covariates import CONTENT_COVARIATES, COVARIATES
 from unetpred.scoring.luminance import LUMINANCE_COVARIATES
 from unetpred.scoring.scores import OUTPUTS

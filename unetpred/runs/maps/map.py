@@ -22,13 +22,13 @@ from unetpred.io.files import check_target
 from unetpred.io.registry import find_weights
 from unetpred.network.vgg16 import find_vgg
 from unetpred.runs.cluster.connect import check_client
-from unetpred.runs.jobs import BATCH, check_batch_size, label
 from unetpred.runs.long_run import run_batches
-from unetpred.runs.map_file import go_on_with, write_map
-from unetpred.runs.map_work import MapWork
+from unetpred.runs.maps.map_file import go_on_with, write_map
+from unetpred.runs.maps.map_work import MapWork
 from unetpred.runs.part_file import telling_what_is_kept, warn_of_replacing
 from unetpred.runs.provenance import provenance
-from unetpred.runs.score_batch import Scoring
+from unetpred.runs.scoring.jobs import BATCH, check_batch_size, label
+from unetpred.runs.scoring.score_batch import Scoring
 from unetpred.runtime.command_line import Call
 from unetpred.runtime.expected import Expected
 from unetpred.runtime.progress import Progress

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import torch
 
-from unetpred.training.optimizer import (
+from unetpred.training.optimisation.optimizer import (
     MUON_MOMENTUM,
     moved_by_muon,
     muon_scale,

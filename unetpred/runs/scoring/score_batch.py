@@ -15,8 +15,8 @@ from unetpred.holes.scenes import Place, Scene, Scenes
 from unetpred.io.registry import find_weights
 from unetpred.network.vgg16 import CONTENT_LAYERS, vgg_file
 from unetpred.runs.cluster.packing import JobPacking, sent_scenes
-from unetpred.runs.jobs import BATCH, KEPT_PIXELS, Job, Outcome, Pictures, misfit
 from unetpred.runs.long_run import Work
+from unetpred.runs.scoring.jobs import BATCH, KEPT_PIXELS, Job, Outcome, Pictures, misfit
 from unetpred.scoring.covariates import FILLINGS, box_of, covariates
 from unetpred.scoring.luminance import luminance_of_fillings
 from unetpred.scoring.scores import OUTPUTS

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unetpred.runs.cluster.packing import shrunk
-from unetpred.runs.jobs import BATCH
 from unetpred.runs.long_run import Work
-from unetpred.runs.score_batch import Scoring
+from unetpred.runs.scoring.jobs import BATCH
+from unetpred.runs.scoring.score_batch import Scoring
 from unetpred.scoring.crops import Cut
 from unetpred.scoring.maps import Places, PlaceScore, PlaceScorer, PredictabilityMap, plan
 

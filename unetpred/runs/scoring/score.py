@@ -20,9 +20,9 @@ from unetpred.holes.scenes import Scenes
 from unetpred.holes.sites import Sites
 from unetpred.images.inputs import list_inputs
 from unetpred.results.tables import to_frame
-from unetpred.runs.outputs import Outputs
-from unetpred.runs.score_batch import Scoring
-from unetpred.runs.scoring import Scored, score_inputs
+from unetpred.runs.scoring.outputs import Outputs
+from unetpred.runs.scoring.score_batch import Scoring
+from unetpred.runs.scoring.score_inputs import Scored, score_inputs
 from unetpred.runtime.command_line import Call
 from unetpred.runtime.progress import Progress
 

@@ -14,9 +14,9 @@ from unetpred.images.sources import Input
 from unetpred.io.files import atomic_path
 from unetpred.network.vgg16 import CONTENT_LAYERS
 from unetpred.results.tables import write_table
-from unetpred.runs.jobs import Job
-from unetpred.runs.outputs import Outputs
-from unetpred.runs.score_batch import Scoring
+from unetpred.runs.scoring.jobs import Job
+from unetpred.runs.scoring.outputs import Outputs
+from unetpred.runs.scoring.score_batch import Scoring
 from unetpred.scoring.covariates import CONTENT_COVARIATES, COVARIATES
 from unetpred.scoring.luminance import LUMINANCE_COVARIATES
 
@@ -65,7 +65,7 @@ def write_files(
     rows : list of dict
         One for each place of each input, or for each site.
     tables : dict of str to Path
-        From `unetpred.runs.outputs.check_targets`; none with sites.
+        From `unetpred.runs.scoring.outputs.check_targets`; none with sites.
     outputs : Outputs
         The files of all rows.
     output : sequence of str

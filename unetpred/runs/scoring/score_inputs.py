@@ -16,16 +16,16 @@ from unetpred.io.registry import find_weights
 from unetpred.network.vgg16 import find_vgg
 from unetpred.results.arrays import Arrays
 from unetpred.runs.cluster.connect import check_client
-from unetpred.runs.drawing import Drawn
-from unetpred.runs.jobs import Failures, Job, Outcome, batches, check_batch_size, label
 from unetpred.runs.long_run import run_batches
-from unetpred.runs.outputs import Earlier, Outputs, check_targets
 from unetpred.runs.part_file import telling_what_is_kept
 from unetpred.runs.partial import Parts, settings_of
 from unetpred.runs.provenance import provenance
-from unetpred.runs.results import row_of, score_columns, write_files
-from unetpred.runs.score_batch import ScoreWork, Scoring
-from unetpred.runs.sites import site_jobs
+from unetpred.runs.scoring.drawing import Drawn
+from unetpred.runs.scoring.jobs import Failures, Job, Outcome, batches, check_batch_size, label
+from unetpred.runs.scoring.outputs import Earlier, Outputs, check_targets
+from unetpred.runs.scoring.results import row_of, score_columns, write_files
+from unetpred.runs.scoring.score_batch import ScoreWork, Scoring
+from unetpred.runs.scoring.sites import site_jobs
 from unetpred.runtime.command_line import Call
 from unetpred.runtime.progress import Progress
 from unetpred.scoring.shared import PASSES

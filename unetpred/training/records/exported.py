@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from unetpred.training.checkpoints import values
+from unetpred.training.records.checkpoints import values
 
 
 class Shipping:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from unetpred.errors import InputError
 from unetpred.results.pictures import save_png
-from unetpred.runs.jobs import Job, Outcome
-from unetpred.runs.outputs import Outputs
+from unetpred.runs.scoring.jobs import Job, Outcome
+from unetpred.runs.scoring.outputs import Outputs
 
 
 class Drawn:

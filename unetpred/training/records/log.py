@@ -13,8 +13,8 @@ import numpy as np
 
 from unetpred.io.files import atomic_path, set_damaged_aside, writing
 from unetpred.plots.strips import strip
-from unetpred.training.board import Board
-from unetpred.training.checkpoints import PREVIEWS, TENSORBOARD
+from unetpred.training.records.board import Board
+from unetpred.training.records.checkpoints import PREVIEWS, TENSORBOARD
 
 logger = logging.getLogger(__name__)
 

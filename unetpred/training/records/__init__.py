@@ -1,0 +1,4 @@
+"""What a run leaves behind: checkpoints, the history and pictures of it, the network that ships.
+
+Uses `io` and `plots`.
+"""
