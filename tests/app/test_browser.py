@@ -174,6 +174,17 @@ def test_upload_click_and_download(tab, file, tmp_path):
     assert "# weights: lite" in Path(csv).read_text("utf-8")
 
 
+def test_clicks_in_quick_succession_all_count(tab, file, tmp_path):
+    tab.open(file)
+    tab.click(0.5, 0.5)
+    for across in (0.35, 0.45, 0.6):
+        tab.page.mouse.click(*tab.place(across, 0.5))
+        tab.page.wait_for_timeout(100)
+    tab.page.wait_for_function("document.querySelector('#note').innerText.includes('(90, 68)')")
+    csv, _ = tab.download("#to_table", "#files", tmp_path)
+    assert list(pd.read_csv(csv, comment="#").x) == [75, 52, 67, 90]
+
+
 def test_figure_is_downloaded(tab, file, tmp_path):
     tab.open(file)
     tab.click(0.5, 0.5)

@@ -12,7 +12,7 @@ def test_compiling_several_networks_is_silent(caplog):
     logger = logging.getLogger("tensorflow")
     logger.addHandler(caplog.handler)
     try:
-        with caplog.at_level(logging.WARNING):
+        with caplog.at_level(logging.WARNING, "tensorflow"):
             for factor in range(8):  # TensorFlow takes five for a mistake
                 inputs = keras.Input((4,))
                 model = keras.Model(inputs, inputs * factor)

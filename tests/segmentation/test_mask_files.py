@@ -137,16 +137,16 @@ def test_stopping(images, files, tmp_path, monkeypatch):
 
     from unetpred.segmentation import mask_files
 
-    write = mask_files._write
+    write = mask_files.write_job
 
     def stopping(segmenter, job, names):
         write(segmenter, job, names)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(mask_files, "_write", stopping)
+    monkeypatch.setattr(mask_files, "write_job", stopping)
     segmenter = Segmenter(files[2])
     written = mask_files.write_masks(segmenter, [images], tmp_path / "out")
     assert written.stopped == signal.SIGTERM and len(written.files) == 1
-    monkeypatch.setattr(mask_files, "_write", write)
+    monkeypatch.setattr(mask_files, "write_job", write)
     written = mask_files.write_masks(segmenter, [images], tmp_path / "out", resume=True)
     assert not written.stopped and len(written.files) == 3
