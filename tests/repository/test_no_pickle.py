@@ -24,7 +24,7 @@ WORDS += (
     r"|import\s+(pickle|dill|marshal|shelve|joblib)|allow_pickle\s*=\s*True|safe_mode\s*=\s*False"
 )
 WORDS += r"|enable_unsafe_deserialization|read_pickle"
-#: They talk to processes that they have started themselves or were told to use; no file is involved.
+#: They talk to processes that they have started or were told to use; no file is involved.
 PIPES = {
     "unetpred/photographs/loader.py",
     "unetpred/runs/cluster/run.py",

@@ -247,6 +247,7 @@ def test_files_hold_activations_names_and_provenance(run, pictures, model):
     assert sorted(path.name for path in Path().iterdir()) == ["d", "f.h5", "f.npz"]
 
 
+@pytest.mark.slow
 def test_sizes_may_differ_where_space_is_averaged(run, pictures, model):
     write("d/a.png", pictures[0])
     write("d/b.png", pictures[1][:90])

@@ -82,6 +82,7 @@ def test_messages_name_options():
     assert with_options("`size` 0, `shape`, `reason`") == "--mask_size 0, --mask_shape, `reason`"
 
 
+@pytest.mark.slow
 def test_an_evaluation_is_gone_on_with(weights, photographs, tmp_path, monkeypatch, capsys):
     arguments = ["evaluate", "--weights", weights, "--data_dir", str(photographs), "--holes", "30",
                  "--output", "structure", "--batch_size", "2", "--quiet"]  # fmt: skip

@@ -101,6 +101,7 @@ def test_stopped_by_a_signal(run, passes, number):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_what_is_scored_by_half_is_scored_again(run, monkeypatch):
     """A second Ctrl-C ends at once, be it between the two scores of a place."""
     content = ("--output", "structure", "content", "--vgg_weights", VGG)

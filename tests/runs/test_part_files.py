@@ -206,6 +206,7 @@ def test_a_full_disk_while_a_map_is_made(weights, stack, tmp_path, monkeypatch, 
     assert {path.name for path in tmp_path.iterdir()} == {"a.png"}
 
 
+@pytest.mark.slow
 def test_a_full_disk_while_evaluating(weights, photographs, tmp_path, capsys):
     arguments = ["evaluate", "--weights", weights, "--data_dir", str(photographs), "--holes", "30",
                  "--output", "structure", "--batch_size", "2", "--quiet", "--output_dir",

@@ -143,6 +143,7 @@ class Own(unetpred.segmentation.Dataset):
         return np.repeat(image[..., None], 3, -1), label
 
 
+@pytest.mark.slow
 def test_own_data(tmp_path):
     settings = {**SMALL, "epochs": 1, "steps_per_epoch": 3, "dice": 0.5}
     run = train(Own(), Own(), checkpoint_dir=str(tmp_path), class_weights="balanced", **settings)

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 
 from unetpred.network.folding import SCALE, build_training_network, fold
 from unetpred.network.model import Config
@@ -10,6 +11,7 @@ from unetpred.training.optimisation.optimizer import make_optimizer
 from unetpred.training.records.exported import Shipping
 
 
+@pytest.mark.slow
 def test_statistics_belong_to_the_averaged_weights():
     keras.utils.set_random_seed(1)
     config = Config("released", 0.0625)

@@ -98,6 +98,7 @@ def test_stopped_before_the_first_step_at_once(straight, tmp_path, monkeypatch):
     assert time.monotonic() - started < 30 and not (tmp_path / "state.h5").exists()
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_the_last_state(straight, tmp_path, monkeypatch):
     monkeypatch.setattr(straight, "folder", tmp_path)
     monkeypatch.setattr(straight, "step", 18)

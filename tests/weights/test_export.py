@@ -52,6 +52,7 @@ def assert_same(run, cases):
         assert np.abs(found - expected).max() < 1e-4 * np.abs(expected).max()
 
 
+@pytest.mark.slow
 @on_tensorflow
 def test_onnx(export, cases, tmp_path):
     pytest.importorskip("tf2onnx")
