@@ -100,7 +100,9 @@ def card(name: str) -> str:
     return text.split(f"\n## {name}\n")[1].split("\n## ")[0]
 
 
-@pytest.mark.parametrize("name", [pytest.param("full", marks=pytest.mark.slow), "lite"])
+@pytest.mark.parametrize(
+    "name", [pytest.param(x, marks=[pytest.mark.slow] * (x == "full")) for x in SHIPPED]
+)
 def test_card_shows_what_the_weights_do(tmp_path, capsys, name):
     history = tmp_path / "history.csv"
     history.write_text("step,loss,structure,l1\n1,0.9,,\n2,0.8,0.5,30\n")
