@@ -107,6 +107,19 @@ class Tab:
         self.page.wait_for_function(
             "name => document.querySelector('#note').innerText.includes(name)", arg=name
         )
+        self.settled("#picture img")
+
+    def settled(self, selector: str) -> None:
+        """Wait until something is loaded and stays where it is, as who looks at it does."""
+        still, before = 0, None
+        while still < 4:
+            self.page.wait_for_timeout(250)
+            box = self.page.locator(selector).first.bounding_box()
+            loaded = self.page.evaluate(
+                "at => document.querySelector(at)?.complete !== false", selector
+            )
+            still = still + 1 if loaded and box == before else 0
+            before = box
 
     def download(self, button: str, files: str, folder) -> list[str]:
         """Press a button that writes files, and download them."""
@@ -231,7 +244,8 @@ def test_painted_holes_are_scored(tab, file, tmp_path):
     tab.page.get_by_role("tab", name="Paint a hole").click()
     canvas = tab.page.locator("#editor canvas").first
     canvas.wait_for()
-    tab.page.wait_for_timeout(3000)  # until the picture is on it
+    tab.page.wait_for_timeout(5000)  # until the picture is on it, which nothing tells
+    tab.settled("#editor canvas")
     box = canvas.bounding_box()
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     tab.page.mouse.move(*middle)
