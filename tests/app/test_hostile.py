@@ -153,6 +153,7 @@ def test_maps_of_too_many_places_are_refused(site, file):
         error_of(tab.call("mapped", None, stride, *tab.settings()))
 
 
+@pytest.mark.slow
 def test_tabs_do_not_mix(site, file, tmp_path, weights):
     other = tmp_path / "other.png"
     Image.open(file).rotate(180).save(other)

@@ -52,6 +52,7 @@ def test_notebook_runs(build, name, monkeypatch):
     assert sum("image/png" in output.get("data", {}) for output in outputs) >= 4
 
 
+@pytest.mark.slow
 def test_content_is_shown_in_all_and_by_layer(monkeypatch):
     text = (FOLDER / "paper_figure.py").read_text("utf-8").split("# ## Hole size")[0]
     given = str(Path(__file__).parents[1] / "data/vgg16_notop_random.h5")

@@ -87,6 +87,7 @@ def test_features_are_those_of_plain_convolutions(model, pictures):
     assert found.min() == 0 and found.std() > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hole", [None, 52])
 def test_features_are_those_of_a_sub_model(model, pictures, hole):
     mask = np.ones((100, 120), "float32") if hole is None else hole_mask((100, 120), hole)
@@ -218,6 +219,7 @@ def write(name, pixels):
     Image.fromarray(pixels).save(name)
 
 
+@pytest.mark.slow
 def test_files_hold_activations_names_and_provenance(run, pictures, model):
     for i, picture in enumerate(pictures):
         write(f"d/{i}.png", picture)

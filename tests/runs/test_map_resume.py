@@ -180,6 +180,7 @@ def test_without_resume_it_starts_afresh_and_says_so(run, passes, stopped):
     assert "--resume goes on" in err and not Path("b.npz.part").exists()
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_one_line_and_kept(run, passes, stopped):
     whole = Path("b.npz.part").read_bytes()
     expected = None

@@ -44,6 +44,7 @@ def test_interrupted_and_resumed_is_uninterrupted(run, stack, scored):
     assert {path.name for path in Path().iterdir()} == {"d", "d_pred.csv", "p.npy"}
 
 
+@pytest.mark.slow
 def test_sigterm_and_arrays(run, stack, scored):
     np.save("s.npy", stack)
     run("--input", "s.npy", "--batch_size", 4)
@@ -161,6 +162,7 @@ def test_no_table_leaves_nothing_behind(run, stack, scored):
     assert {path.name for path in Path().iterdir()} == {f"{i}.png" for i in range(4)}
 
 
+@pytest.mark.slow
 def test_killed(tmp_path, stack, weights):
     """`kill -9` after the second batch, in a process of its own."""
     np.save(tmp_path / "s.npy", stack)

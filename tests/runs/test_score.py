@@ -357,6 +357,7 @@ def test_a_map_with_named_axes(weights, pictures):
     assert "content" not in named
 
 
+@pytest.mark.slow
 def test_python_is_silent(weights, pictures, tmp_path):
     write(tmp_path / "a.png", pictures[0])
     code = (

@@ -251,6 +251,7 @@ def test_a_grating_has_no_slope_and_its_row_says_why(run):
     assert row["reason"] == "spectral_slope: no power at some frequencies"
 
 
+@pytest.mark.slow
 def test_sites_of_an_array_in_full_context(run, pictures, weights):
     np.save("s.npy", pictures)
     name = sites("x,y,index\n50,40,2\n70,60,0\n70,60,2\n")

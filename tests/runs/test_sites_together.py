@@ -67,6 +67,7 @@ def numbers(row):
     return {k: float(v) for k, v in row.items() if k not in ("image", "index", "reason") and v}
 
 
+@pytest.mark.slow
 def test_rows_are_those_of_each_site_alone(run, images, spy):
     content = ["--output", "structure", "structure_luminance", "content", "--vgg_weights", VGG]
     found = together(run, "t.csv", *content)

@@ -50,6 +50,7 @@ def reads(monkeypatch):
     return noted
 
 
+@pytest.mark.slow
 def test_each_chunk_is_read_once_and_in_order(bricks, reads, weights, monkeypatch):
     stack, fields = bricks
     options = {

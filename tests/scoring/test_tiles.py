@@ -18,6 +18,7 @@ def rounding(output, strict):
     return strict if keras.config.backend() == "tensorflow" else 1e-5 * np.abs(output).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["paper", "released"])
 def test_tiles_give_the_whole_output(variant):
     keras.utils.set_random_seed(0)

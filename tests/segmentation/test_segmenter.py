@@ -109,6 +109,7 @@ def test_tiles_of_a_constant_network(networks):
     np.testing.assert_allclose(found, 1 / (1 + np.exp(-1)), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_turning(networks, picture):
     """The mean over symmetries turns with the image."""
     segmenter = Segmenter(networks[2], TWO, turning=True)

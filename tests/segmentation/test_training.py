@@ -91,6 +91,7 @@ def test_killed_and_resumed_equals_straight(straight, data):
     np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_what_a_run_leaves(straight):
     folder = straight.folder
     about = json.loads((folder / "config.json").read_text())
@@ -104,6 +105,7 @@ def test_what_a_run_leaves(straight):
     assert segmenter.classes.values == (0, 255) and segmenter.about["width"] == 0.0625
 
 
+@pytest.mark.slow
 def test_what_ships_is_what_was_measured(straight):
     """The best IoU of class 1 is that of the network that is left."""
     from unetpred.segmentation.measures import evaluate
@@ -117,6 +119,7 @@ def test_what_ships_is_what_was_measured(straight):
     assert float(last["pixel_accuracy"]) == pytest.approx(found.pixel_accuracy, abs=2e-3)
 
 
+@pytest.mark.slow
 def test_a_finished_run(straight, data, caplog):
     again = train(
         images=str(data / "image"),

@@ -9,6 +9,7 @@ from unetpred.errors import InputError
 from unetpred.training.run import Run
 
 
+@pytest.mark.slow
 def test_trained_weights_as_first_weights(straight):
     """A network unfolded for training computes in inference what it did, in training nearly so."""
     from keras import ops
@@ -44,6 +45,7 @@ def test_trained_weights_as_first_weights(straight):
         initialise(other, type(config)("paper", 0.125), str(path), None, [batch])
 
 
+@pytest.mark.slow
 def test_state_as_first_weights(straight):
     from unetpred.network.folding import build_training_network
     from unetpred.training.first_weights import initialise
@@ -55,6 +57,7 @@ def test_state_as_first_weights(straight):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_state_of_a_run_on_other_photographs(straight, tmp_path, caplog, monkeypatch):
     state = str(straight.folder / "state.h5")
     config = replace(straight.config, init=state)

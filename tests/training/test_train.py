@@ -108,6 +108,7 @@ def test_average_of_the_first_steps():
     np.testing.assert_allclose(keras.ops.convert_to_numpy(variable.value), average, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_nan_loss(straight, tmp_path, monkeypatch):
     from unetpred.training.run import Diverged
 

@@ -81,6 +81,7 @@ def test_stopped_and_resumed(straight, tmp_path, number, monkeypatch, request):
     assert rows == [(3, 1), (5, 2), (10, 7), (15, 12), (20, 17)]  # as of a run that never stopped
 
 
+@pytest.mark.slow
 def test_stopped_before_the_first_step_at_once(straight, tmp_path, monkeypatch):
     from unetpred.training.run import Stopped
 
@@ -117,6 +118,7 @@ def test_a_full_disk_keeps_the_last_state(straight, tmp_path, monkeypatch):
     assert (tmp_path / "state.h5").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_structure_that_is_undefined_is_no_number(straight, tmp_path, monkeypatch, capfd, log):
     """As of photographs of one grey."""
     monkeypatch.setattr(straight, "folder", tmp_path)

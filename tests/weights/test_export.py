@@ -66,6 +66,7 @@ def test_onnx(export, cases, tmp_path):
     assert_same(lambda image, mask: session.run(None, {"image": image, "mask": mask})[0], cases)
 
 
+@pytest.mark.slow
 @on_tensorflow
 def test_openvino(export, cases, tmp_path):
     openvino = pytest.importorskip("openvino")
@@ -78,6 +79,7 @@ def test_openvino(export, cases, tmp_path):
     assert_same(lambda image, mask: compiled({"image": image, "mask": mask})["output"], cases)
 
 
+@pytest.mark.slow
 @on_tensorflow
 def test_savedmodel(export, cases, tmp_path):
     import tensorflow
