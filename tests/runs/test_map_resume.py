@@ -119,6 +119,7 @@ def test_what_is_scored_by_half_is_scored_again(run, monkeypatch):
     assert_same(load("b.npz"), load("whole.npz"))
 
 
+@pytest.mark.slow
 def test_killed(run, passes, monkeypatch):
     """What is saved on the way is of use to a process that knows nothing else."""
 

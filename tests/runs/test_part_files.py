@@ -154,6 +154,7 @@ def files_of_at_most(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+@pytest.mark.slow
 def test_a_full_disk_while_scoring(run, stack, scored):
     np.save("s.npy", stack[:8])
     arguments = ("--input", "s.npy", "--batch_size", 2, "--save", "t.csv", "--quiet")

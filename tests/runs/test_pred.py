@@ -54,6 +54,7 @@ def test_score_is_correlation_of_the_saved_prediction(run, pictures):
     np.testing.assert_array_equal(filled[0][outside], pictures[0][outside])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("compiled")
 def test_same_score_whatever_the_company(run, pictures):
     for i, picture in enumerate(pictures):

@@ -16,6 +16,7 @@ from unetpred.runs.scoring import score_inputs as batch
 from unetpred.scoring.predictor import Predictor
 
 
+@pytest.mark.slow
 def test_interrupted_and_resumed_is_uninterrupted(run, stack, scored):
     for i in (0, 1, 2, 3, 5, 6):
         write(f"d/{i}.png", stack[i])

@@ -313,6 +313,7 @@ def test_bad_inputs(of, pictures):
         assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_predictor_maps_and_features_take_the_same(weights, pictures, tmp_path):
     write(tmp_path / "a.png", pictures[0])
     predictor = Predictor(weights)

@@ -92,6 +92,7 @@ def test_the_output_is_that_of_each_image_by_itself(outputs, image, shape, maske
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * largest)
 
 
+@pytest.mark.slow
 def test_places_of_a_large_image_share_a_part_of_it(outputs, rng, monkeypatch):
     monkeypatch.setattr(shared, "AT_ONCE", 100)
     monkeypatch.setattr(shared, "TILE", 64)

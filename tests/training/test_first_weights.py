@@ -78,6 +78,7 @@ def test_what_cannot_be_widened(width):
         widen(narrow, Config("paper", width))
 
 
+@pytest.mark.slow
 def test_run_starts_from_a_narrower_network(tmp_path, compute, batches):
     keras.utils.set_random_seed(0)
     narrow = build_unetpred("paper", 1 / 32)

@@ -164,6 +164,7 @@ def test_weighted_terms_leave_out_the_others_and_their_vgg(oracle, vgg):
         upstream_loss(true, pred, "absent.h5", terms="weighted")
 
 
+@pytest.mark.slow
 def test_gradient_is_finite_also_at_empty_spectra(oracle, vgg):
     zero = np.zeros_like(oracle["y_pred"])
     differentiate = value_and_gradient(lambda t, p: upstream_loss(t, p, vgg)["total"])

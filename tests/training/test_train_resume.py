@@ -152,6 +152,7 @@ def test_another_vgg_is_named_where_the_loss_has_one(straight, tmp_path):
     assert changes(straight.config, {}, {"config": asdict(straight.config)}) == ""
 
 
+@pytest.mark.slow
 def test_resume_of_a_finished_run(straight, caplog):
     before = state_of(straight.folder)
     with caplog.at_level(logging.INFO):
