@@ -25,6 +25,7 @@ def on_openvino(*arguments):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_the_other_backends(tmp_path, capsys):
     table = tmp_path / "scores.csv"
     done = on_openvino("pred.py", "--input", EXAMPLE, "--save", table)

@@ -389,6 +389,7 @@ def test_names_that_are_no_text_and_a_gallery_among_the_photographs(model, folde
     assert b"\n\\udcff.png," in (data / "evaluation.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_gallery_of_many_has_pages_that_replace_those_of_before(model, folder, tmp_path):
     data = tmp_path / "data"
     data.mkdir()

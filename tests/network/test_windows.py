@@ -82,6 +82,7 @@ def test_several_windows_at_once(network, compute, picture):
         close(part, whole[:, top:bottom, left:right], whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["paper", "released"])
 def test_windows_of_an_image_larger_than_the_receptive_field(variant, compute, picture):
     model = build_unetpred(variant, 0.03125)

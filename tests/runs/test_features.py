@@ -330,6 +330,7 @@ def test_nothing_is_left_of_a_run_that_is_stopped(run, pictures, monkeypatch, nu
     assert [path.name for path in Path().iterdir()] == ["s.npy"]
 
 
+@pytest.mark.slow
 def test_layers_are_listed(run, pictures):
     write("a.png", pictures[0])
     code, out, err = run("--list", "--input", "a.png")

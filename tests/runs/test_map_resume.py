@@ -73,6 +73,7 @@ def assert_same(a, b):
         np.testing.assert_allclose(a[name], b[name], atol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_by_a_signal(run, passes, number):
     assert run("--save", "whole.npz")[0] == 0
@@ -149,6 +150,7 @@ def stopped(run, passes):
         passes.places = np.isfinite(file["structure"]).sum()
 
 
+@pytest.mark.slow
 def test_other_settings_are_refused(run, pictures, stopped):
     before = Path("b.npz.part").read_bytes()
     write("other.png", pictures[1])

@@ -26,6 +26,7 @@ def given(tmp_path, monkeypatch, pictures):
     return os.fsdecode(BAD)
 
 
+@pytest.mark.slow
 def test_tables_lines_and_notes_have_one_line_each(run, weights, given):
     for name in ("t.csv", "t.json", "t.parquet"):
         code, lines, err = run("--input", given, "--save", name)

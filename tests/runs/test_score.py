@@ -165,6 +165,7 @@ def test_sites_in_degrees_are_from_the_centre_right_and_up(run, of, pictures):
         of("a.png", sites="deg.csv")
 
 
+@pytest.mark.slow
 def test_masks_in_every_form(of, pictures):
     for name in "abc":
         write(f"d/{name}.png", pictures["abc".index(name)])
@@ -236,6 +237,7 @@ def test_parquet_without_pyarrow_is_one_line(of, pictures, monkeypatch):
         of(pictures, save="t.parquet")
 
 
+@pytest.mark.slow
 def test_interrupted_and_gone_on_with(of, pictures, monkeypatch):
     stack, images = np.concatenate([pictures, pictures[:, ::-1]]), []
     original = Predictor.score

@@ -71,6 +71,7 @@ def test_a_site_is_the_crop_around_it(run, images, weights):
     ]
 
 
+@pytest.mark.slow
 def test_several_sizes_at_several_sites_of_several_images(run, images, weights):
     name = sites("cell,image,x,y\na,two,50.4,49.6\nb,one.png,100,50\nc,d/two.png,60,50\n")
     code, _, _ = run("--input", "d", "--sites", name, *CONTEXT, "--mask_size", 1, 1.5,
@@ -151,6 +152,7 @@ def test_structure_of_luminance_and_that_of_simple_fillings(run, images, weights
         assert math.isfinite(float(row["structure_mean_fill"]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["square", "disc"])
 def test_content_of_simple_fillings_at_sites(run, images, shape):
     """Each is the content of that filling of the crop by itself."""

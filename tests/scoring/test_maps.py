@@ -109,6 +109,7 @@ def test_values_are_those_of_crops_cut_by_hand(squares, predictor, photo):
     assert len(np.unique(squares.structure[np.isfinite(squares.structure)].round(4))) > 20
 
 
+@pytest.mark.slow
 def test_discs(predictor, photo):
     result = predictability_map(photo, 13, SIDE, 30, "disc", predictor=predictor)
     compare_with_crops(result, predictor, photo, 30, disc(30))
@@ -202,6 +203,7 @@ def run(tmp_path, monkeypatch, capsys, weights):
 SMALL = ("--stride", 25, "--context", SIDE, "--mask_size", HOLE)
 
 
+@pytest.mark.slow
 def test_file_and_pictures(run, predictor):
     Image.fromarray(photograph(101, 130)).save("a.png")
     code, out, _ = run("--input", "a.png", *SMALL, "--save", "a.npz", "--output", "content",

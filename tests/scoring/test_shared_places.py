@@ -158,6 +158,7 @@ def test_features_of_one_part_are_kept_at_a_time(outputs, image, monkeypatch):
     assert made == [True]
 
 
+@pytest.mark.slow
 def test_maps_share_and_batches_can_be_sent(predictor, image, monkeypatch):
     result = predictability_map(image, 25, "full", 30, "disc", predictor=predictor)
     hole = hole_pattern(30, "disc", "full")

@@ -25,6 +25,7 @@ def data(tmp_path):
     return write_cells(tmp_path / "data", 3)
 
 
+@pytest.mark.slow
 def test_weights_and_their_masks(data, files, segment, tmp_path):
     """The scores of weights are those of the masks that they give."""
     out = tmp_path / "scores"
