@@ -11,12 +11,12 @@ import numpy as np
 from unetpred.app.engine import Engine, Spot
 from unetpred.app.opened import Picture
 from unetpred.errors import InputError
+from unetpred.scoring.map_grid import hole_pattern
 from unetpred.scoring.maps import (
     PENDING,
     PlaceScorer,
     PredictabilityMap,
     blank_map,
-    hole_pattern,
     keep,
     plan,
 )

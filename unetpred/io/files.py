@@ -121,6 +121,15 @@ def write_error(path: str | os.PathLike[str], error: OSError) -> WriteError:
     return known
 
 
+def stamp_of(path: str | os.PathLike[str]) -> str:
+    """What changes when a file does, of its size and time; empty without one."""
+    try:
+        info = os.stat(path)
+    except OSError:
+        return ""
+    return f"{info.st_size}-{info.st_mtime_ns}"
+
+
 @contextmanager
 def writing(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn what a full or broken disk raises into WriteError, which names the file.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Callable, Mapping
 from copy import copy
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 
 from unetpred.evaluation.evaluate import Evaluator
 from unetpred.evaluation.measures import Evaluation, Row
-from unetpred.io.files import check_target
+from unetpred.io.files import check_target, stamp_of
 from unetpred.io.registry import find_weights
 from unetpred.network.vgg16 import vgg_file
 from unetpred.runs.cluster.connect import check_client
@@ -128,12 +127,12 @@ class EvaluationWork(Work[list[Path], Crops, list[Row]]):
         names = {file: self._evaluator.names[file] for file in files}
         if any(sends(str(file)) for file in files):
             return _Photographs(names, {}, self.read(files))
-        return _Photographs(names, {file: _stamp(file) for file in files})
+        return _Photographs(names, {file: stamp_of(file) for file in files})
 
     def unpack(self, packed: _Photographs) -> list[Path]:
         """As of `Work`."""
         for file, stamp in packed.stamps.items():
-            if _stamp(file) != stamp:
+            if stamp_of(file) != stamp:
                 raise NotHere(str(file))
         self._evaluator.names = dict(packed.names)
         return _Sent(packed)
@@ -194,7 +193,7 @@ class _Sink:
         for file, key in self._keys.items():
             if not (row := kept.get(key)):
                 continue
-            if row["stamp"] == _stamp(file):
+            if row["stamp"] == stamp_of(file):
                 self._of[file] = [Row(*values) for values in row["rows"]]
             else:
                 changed += 1
@@ -211,7 +210,7 @@ class _Sink:
         self.part.add(
             {
                 "key": self._keys[file],
-                "stamp": _stamp(file),
+                "stamp": stamp_of(file),
                 "rows": [[_plain(value) for value in row] for row in self._of[file]],
             }
             for file in batch
@@ -231,12 +230,3 @@ class _Sink:
 def _plain(value: object) -> object:
     """A value as JSON keeps it, digit by digit."""
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _stamp(file: Path) -> str:
-    """Changes when the file does."""
-    try:
-        info = os.stat(file)
-    except OSError:
-        return ""
-    return f"{info.st_size}-{info.st_mtime_ns}"

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from unetpred.errors import InputError
-from unetpred.io.files import atomic_path, make_folder
+from unetpred.io.files import atomic_path, make_folder, stamp_of
 from unetpred.runs.cluster.connect import check_client
-from unetpred.runs.cluster.packing import stamp_of, with_pixels
+from unetpred.runs.cluster.packing import with_pixels
 from unetpred.runs.long_run import NotHere, Work, run_batches
 from unetpred.runtime.interrupt import Stopped
 from unetpred.runtime.progress import Progress

@@ -27,8 +27,8 @@ POOL_MEAN = "mean"
 def features(
     images: Any,
     layers: str | Sequence[str],
-    mask: np.ndarray | str | os.PathLike | None = None,
-    weights: str | os.PathLike | keras.Model | None = None,
+    mask: np.ndarray | str | os.PathLike[str] | None = None,
+    weights: str | os.PathLike[str] | keras.Model | None = None,
     pool: int | Literal["mean"] | None = None,
     channel_mean: bool = False,
     dtype: Literal["float32", "float16"] = "float32",
@@ -125,7 +125,7 @@ class Extractor:
     def __init__(
         self,
         layers: str | Sequence[str],
-        weights: str | os.PathLike | keras.Model | None = None,
+        weights: str | os.PathLike[str] | keras.Model | None = None,
         pool: int | Literal["mean"] | None = None,
         channel_mean: bool = False,
         dtype: Literal["float32", "float16"] = "float32",
@@ -147,7 +147,9 @@ class Extractor:
         self._model = layer_model(model, self.layers)
 
     @full_float32()
-    def __call__(self, images: np.ndarray, masks: np.ndarray | None = None) -> dict:
+    def __call__(
+        self, images: np.ndarray, masks: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
         """Activations of images of one size, in one pass.
 
         Parameters

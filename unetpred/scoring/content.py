@@ -118,7 +118,9 @@ def contents_of_holes(
     original = np.asarray(original, np.float32)
     versions = [original, *(np.asarray(images, np.float32) for images in filled)]
     height, width = original.shape[1:3]
-    patches: dict[tuple, list] = {}  # (image, part of it), by size: those go through VGG together
+    patches: dict[
+        tuple[int, int], list[Any]
+    ] = {}  # (image, part of it), by size: those go through VGG together
     for image, listed in enumerate(boxes):
         if not listed:
             raise InputError("no hole's bounding box was given, so there is nothing to score")
@@ -131,7 +133,7 @@ def contents_of_holes(
             part = (image, slice(top, bottom), slice(left, right))
             patches.setdefault((bottom - top, right - left), []).append(part)
 
-    layers: list[list[list]] = [[[] for _ in boxes] for _ in filled]
+    layers: list[list[list[Any]]] = [[[] for _ in boxes] for _ in filled]
     reasons = [""] * len(boxes)
     for (rows, columns), parts in patches.items():
         cut, *fillings = (np.stack([images[part] for part in parts]) for images in versions)
@@ -162,7 +164,7 @@ def _layer_distances(patches: np.ndarray, vgg: keras.Model) -> np.ndarray:
 
     eps = float(np.finfo(np.float32).eps)
     count = patches.shape[1]
-    distances: list[list] = []
+    distances: list[list[Any]] = []
     for features in vgg(patches.reshape(-1, *patches.shape[2:]), training=False):  # (1+K)N,h,w,C
         norm = ops.sqrt(ops.sum(ops.square(features), axis=-1, keepdims=True) + eps)
         unit = features / norm

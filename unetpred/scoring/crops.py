@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,9 @@ class Part:
     same_mask: bool
 
 
-def crops(image, hole, places, side: int) -> Iterator[Part]:
+def crops(
+    image: np.ndarray, hole: np.ndarray, places: Sequence[tuple[int, int]], side: int
+) -> Iterator[Part]:
     """Crops with the hole in their middle."""
     size = side, side
     box = hole_box(size, len(hole))
@@ -59,7 +61,13 @@ def crops(image, hole, places, side: int) -> Iterator[Part]:
     yield Part(outer, size, box, cut, same_mask=False)
 
 
-def fields(image, hole, places, network: keras.Model, visible=None) -> Iterator[Part]:
+def fields(
+    image: np.ndarray,
+    hole: np.ndarray,
+    places: Sequence[tuple[int, int]],
+    network: keras.Model,
+    visible: np.ndarray | None = None,
+) -> Iterator[Part]:
     """The receptive field of the hole, cut out of the image: what is beyond it changes nothing.
 
     The cuts begin at multiples of what the network's poolings divide the image by and end at the
@@ -106,7 +114,7 @@ def fields(image, hole, places, network: keras.Model, visible=None) -> Iterator[
         corners = np.array([holes[place][1] for place in members])
         (top, left), (bottom, right) = corners.min(axis=0), corners.max(axis=0) + count
 
-        def cut(x: int, y: int, top=top, left=left) -> Cut:
+        def cut(x: int, y: int, top: int = top, left: int = left) -> Cut:
             (row, column), (down, across) = holes[x, y]
             rows, columns = slice(row, row + size[0]), slice(column, column + size[1])
             mask = inside[rows, columns].copy()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -46,7 +46,9 @@ class HoleOutputs:
         self.network = ready(network)
         self.batch_size = batch_size
         self.max_graphs: int | None = None
-        self.graphs: dict[tuple, keras.Model] = {}  # by size of the image and places of the holes
+        self.graphs: dict[
+            tuple[Any, ...], keras.Model
+        ] = {}  # by size of the image and places of the holes
         self.shared = SharedOutputs(self.network, batch_size)
 
     @full_float32()

@@ -46,7 +46,7 @@ def predictability_map(
     output: Sequence[str] = ("structure",),
     predictor: Predictor | None = None,
     progress: Progress | None = None,
-    weights: str | os.PathLike | keras.Model | None = None,
+    weights: str | os.PathLike[str] | keras.Model | None = None,
 ) -> PredictabilityMap:
     """Score holes all over an image, each on its own.
 
@@ -211,7 +211,7 @@ class PlaceScorer:
         self._image, self._hole, self._content = image, hole, content
         self._luminance = luminance
         self._full, self._predictor = context == FULL, predictor
-        self._built: tuple[tuple, keras.Model] | None = None
+        self._built: tuple[tuple[Any, ...], keras.Model] | None = None
 
     def read(self, batch: Places) -> tuple[Places, list[Cut]]:
         """Cut out what the network sees."""

@@ -49,8 +49,8 @@ class Predictor:
 
     def __init__(
         self,
-        weights: str | os.PathLike | None = None,
-        vgg_weights: str | os.PathLike | None = None,
+        weights: str | os.PathLike[str] | None = None,
+        vgg_weights: str | os.PathLike[str] | None = None,
         batch_size: int = 8,
     ):
         if not isinstance(batch_size, int | np.integer) or batch_size < 1:
@@ -221,7 +221,16 @@ class Predictor:
         filled = _filled(patches, holes, boxes, raw)
         return self._scored(patches, holes, boxes, filled, None, output, others)
 
-    def _scored(self, images, holes, boxes, filled, network_output, output, others) -> Result:
+    def _scored(
+        self,
+        images: Any,
+        holes: Any,
+        boxes: Any,
+        filled: Any,
+        network_output: Any,
+        output: Sequence[str],
+        others: Any,
+    ) -> Result:
         from unetpred.network.vgg16 import CONTENT_LAYERS
         from unetpred.scoring.content import contents_of_holes
         from unetpred.scoring.luminance import structure_luminance

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -68,7 +68,7 @@ class Result:
         import pandas
 
         count = len(self.reasons)
-        columns: dict = {
+        columns: dict[str, Any] = {
             "image": self.images or ["images"] * count,
             "index": self.indices or list(range(count)),
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from unetpred.network.forward import AT_ONCE, forward
 if TYPE_CHECKING:
     import keras
 
+    from unetpred.network.reach import Reach
     from unetpred.network.shared import WholeFeatures
 
 #: px a side: places in such a square of a large image share what surrounds it, some 740 px a side,
@@ -133,7 +134,7 @@ class SharedOutputs:
         self._network, self._batch_size = network, batch_size
         self._encoder: keras.Model | None = None
         self._graphs: dict[int, keras.Model] = {}  # by the side of the hole
-        self._of: tuple | None = None  # image, mask and part that the features are of
+        self._of: tuple[Any, ...] | None = None  # image, mask and part that the features are of
         self._features: WholeFeatures | None = None
 
     @full_float32()
@@ -220,7 +221,7 @@ class SharedOutputs:
             self._of = image, visible, region
         return self._features
 
-    def _filled(self, reach, given) -> np.ndarray:
+    def _filled(self, reach: Reach, given: Any) -> np.ndarray:
         from keras import backend, ops
 
         from unetpred.network.shared import hole_windows, hole_windows_model

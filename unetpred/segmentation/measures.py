@@ -253,7 +253,7 @@ def thinned(cells: np.ndarray) -> np.ndarray:
 
     # lines are shortened at their ends; those that reach the border of the image shall still do
     wide = np.pad(~np.asarray(cells, bool), EDGE, "edge")
-    return ~skeletonize(wide)[EDGE:-EDGE, EDGE:-EDGE]
+    return ~skeletonize(wide)[EDGE:-EDGE, EDGE:-EDGE]  # type: ignore[no-untyped-call]
 
 
 def intervals(

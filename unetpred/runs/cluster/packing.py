@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
@@ -169,15 +168,6 @@ class _Recent:
 
     def __reduce__(self) -> tuple:
         return _Recent, ()
-
-
-def stamp_of(path: str) -> str:
-    """Changes when a file does; empty without one."""
-    try:
-        info = os.stat(path)
-    except OSError:
-        return ""
-    return f"{info.st_size}-{info.st_mtime_ns}"
 
 
 def with_pixels(source: Source) -> Source:

@@ -32,13 +32,13 @@ from unetpred.runs.scoring.score_batch import Scoring
 from unetpred.runtime.command_line import Call
 from unetpred.runtime.expected import Expected
 from unetpred.runtime.progress import Progress
+from unetpred.scoring.map_grid import hole_pattern
 from unetpred.scoring.maps import (
     PENDING,
     Places,
     PlaceScore,
     PredictabilityMap,
     blank_map,
-    hole_pattern,
     keep,
     plan,
 )

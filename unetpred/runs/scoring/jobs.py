@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +12,7 @@ from unetpred.errors import InputError
 from unetpred.holes.scenes import Place, Scenes, Uncovered
 from unetpred.images.inputs import MemorySource
 from unetpred.images.sources import Source
+from unetpred.io.files import stamp_of
 
 logger = logging.getLogger(__name__)
 
@@ -67,11 +67,7 @@ class Job:
         """Changes when the picture, or its file, does."""
         if isinstance(self.source, MemorySource):
             return self.source.stamp
-        try:
-            info = os.stat(self.source.path)
-        except OSError:
-            return ""
-        return f"{info.st_size}-{info.st_mtime_ns}"
+        return stamp_of(self.source.path)
 
 
 @dataclass
