@@ -25,8 +25,8 @@ for archive in "$material"/photographs*.tar; do
   if [ -e "$archive" ]; then tar -xf "$archive" -C "$work/photographs"; fi
 done
 
-# what is left after installing, less half a minute to export
-left=$(python3 -c "print($minutes - ($SECONDS - $began + ${RESERVE:-25}) / 60)")
+# what is left after installing, less what starting and exporting may take on a busy machine
+left=$(python3 -c "print($minutes - ($SECONDS - $began + ${RESERVE:-40}) / 60)")
 python3 "$root/train.py" --dataset_dir "$work/photographs" --checkpoint_dir "$work/run" \
   --preset full --init random --vgg_weights "$material/vgg16.h5" --loss_weight content=0.1 \
   --max_minutes "$left" --image_size 160 --window 104 --batch_size 64 --lr 2e-3 --warmup 200 \
