@@ -1,9 +1,12 @@
 """Images with labels: folders, PASCAL VOC, stacks, one's own; what is wrong is named."""
 
+import os
+
 import numpy as np
 import pytest
 from cells import cells, write_cells, write_indexed
 from PIL import Image
+from tiffs import with_rows
 
 from unetpred.errors import InputError
 from unetpred.images.formats.tiff_pages import Pages, is_stack, write_pages
@@ -130,6 +133,32 @@ def test_pages_that_are_damaged(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         Pages(tmp_path / "none.tif")
     assert not is_stack(tmp_path / "t.tif")
+
+
+def test_pages_of_which_pixels_are_missing(tmp_path):
+    """The second of three pages says that it has more rows than there are."""
+    pages = [np.full((64, 60), i, "uint8") for i in range(3)]
+    for compression in (None, "tiff_lzw", "tiff_adobe_deflate", "packbits"):
+        images = [Image.fromarray(page) for page in pages]
+        path = tmp_path / "s.tif"
+        images[0].save(path, save_all=True, append_images=images[1:], compression=compression)
+        path.write_bytes(with_rows(path.read_bytes(), 64, 128, page=1))
+        assert len(Pages(path)) == 3
+        for index in (0, 2):
+            np.testing.assert_array_equal(Pages(path).read(index)[0], pages[index])
+        with pytest.raises(InputError, match="page 1: damaged TIFF"):
+            Pages(path).read(1)
+
+
+def test_stacks_that_are_no_file_or_claim_much(tmp_path):
+    os.mkfifo(tmp_path / "pipe.tif")
+    with pytest.raises(InputError, match=r"pipe\.tif: is a pipe"):
+        open_dataset(tmp_path / "pipe.tif", tmp_path / "pipe.tif")
+    Image.new("L", (60, 64)).save(tmp_path / "a.tif")
+    data = (tmp_path / "a.tif").read_bytes()
+    (tmp_path / "a.tif").write_bytes(with_rows(data, 64, 1 << 30))
+    with pytest.raises(InputError, match="--max_pixels"):
+        Pages(tmp_path / "a.tif").read(0)
 
 
 class Drawn(Dataset):

@@ -1,11 +1,15 @@
 """Labels: by index, black and white, in colour; traps are named in one line."""
 
 import logging
+import os
+import struct
+import zlib
 
 import numpy as np
 import pytest
 from cells import write_indexed
 from PIL import Image
+from tiffs import with_rows
 
 from unetpred.errors import InputError
 from unetpred.segmentation.data.classes import IGNORED, Classes, default_colours, read_classes
@@ -123,6 +127,42 @@ def test_files_that_are_no_labels(tmp_path):
         read_label(tmp_path / "c.png")
     with pytest.raises(InputError, match="no such file"):
         read_label(tmp_path / "d.png")
+
+
+def test_labels_of_which_pixels_are_missing(tmp_path):
+    """A png of half its rows, a tif of more than it has, a bmp and a gif cut short."""
+    label = Image.fromarray(np.tile(LABEL, (40, 40)).astype("uint8"))
+    for name in ("a.png", "b.tif", "c.bmp", "d.gif"):
+        label.save(tmp_path / name)
+        read_label(tmp_path / name)
+        data = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(less_of(data, label.height))
+        with pytest.raises(InputError, match=rf"{name}: damaged"):
+            read_label(tmp_path / name)
+
+
+def less_of(data, height):
+    """Take pixels away from a file, which says nothing of it."""
+    if data[:4] == b"\x89PNG":
+        start = data.index(b"IDAT")
+        (length,) = struct.unpack(">I", data[start - 4 : start])
+        rows = zlib.decompress(data[start + 4 : start + 4 + length])
+        packed = zlib.compress(rows[: len(rows) // 2])
+        body = b"IDAT" + packed
+        end = struct.pack(">I", zlib.crc32(body)) + data[start + 8 + length :]
+        return data[: start - 4] + struct.pack(">I", len(packed)) + body + end
+    if data[:2] == b"II":
+        return with_rows(data, height, 2 * height)
+    return data[: len(data) // 2]
+
+
+def test_what_is_no_file_is_no_label(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(InputError, match="is a pipe"):
+        read_label(tmp_path / "a.png")
+    (tmp_path / "a.tif").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    with pytest.raises(InputError, match="is not an image"):
+        read_label(tmp_path / "a.tif")
 
 
 def test_files_of_classes(tmp_path):

@@ -9,6 +9,7 @@ import math
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -222,7 +223,8 @@ def _sites(
             "[, index], separated by commas, semicolons or tabs and named in the first line, are "
             "right"
         )
-    if double := [name for name in names if names.count(name) > 1 or name in reserved]:
+    count = Counter(names)
+    if double := [name for name in names if count[name] > 1 or name in reserved]:
         raise InputError(
             f"{table}: a column is called {double[0]!r}, as is another one of the results; "
             "rename it"

@@ -16,7 +16,7 @@ import numpy as np
 
 from unetpred.errors import InputError, some_of
 from unetpred.images.arrays import Array, check_numbers
-from unetpred.io.limits import check_stack
+from unetpred.io.limits import RATIO, check_stack
 from unetpred.io.reading import check_regular, reading
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def array_file(path: str, ending: str, key: str | None) -> Array:
                 held = archive.getinfo(f"{key}.npy").file_size - start
             _check_held(shape, dtype, held, path)
             check_stack(shape, dtype.itemsize, present, path)
+            _check_no_more(shape, dtype, held, path)
             member = _NpzMember(path, key, start, tuple(shape), dtype, by_columns)
             return Array(path, shape, dtype, partial(_itself, member), present)
         return _hdf5_file(path, key, present)
@@ -98,7 +99,8 @@ def _hdf5_file(path: str, key: str | None, present: int) -> Array:
         array = Array(path, shape, dtype, partial(_itself, _Hdf5(path, key)), present)
         check_stack(shape, dtype.itemsize, present, path)
         if dataset.chunks:  # a whole one is decoded for each value of it
-            check_stack(dataset.chunks, dtype.itemsize, present, f"{path}: a chunk of {key}")
+            name = f"{path}: a chunk of {key}"
+            check_stack(dataset.chunks, dtype.itemsize, present, name, RATIO)
     return array
 
 
@@ -134,6 +136,14 @@ def _check_held(shape: Sequence[int], dtype: np.dtype, held: int, name: str) -> 
         raise InputError(
             f"{name}: holds {held} of the {needed} bytes that its shape {tuple(shape)} needs; "
             "it is damaged or was not written to its end"
+        )
+
+
+def _check_no_more(shape: Sequence[int], dtype: np.dtype, held: int, name: str) -> None:
+    """Refuse what is followed by more than it says: all of it is read for its check sum."""
+    if held > math.prod(shape) * dtype.itemsize + _STEP:
+        raise InputError(
+            f"{name}: holds {held} bytes, more than its shape {tuple(shape)} needs; it is damaged"
         )
 
 
@@ -242,7 +252,7 @@ class _Hdf5:
         self._chunk = None
         with h5py.File(self.path, "r") as file:
             dataset = file[self.key]
-            _check_written(dataset, index)
+            check_written(dataset, index)
             count = dataset.chunks[0] if dataset.chunks and index is not ... else 1
             if count == 1 or count * math.prod(dataset.shape[1:]) * dataset.dtype.itemsize > _KEPT:
                 return dataset[index]
@@ -267,8 +277,11 @@ def _parts(dataset: h5py.Dataset, path: str) -> list[Path]:
     return parts
 
 
-def _check_written(dataset: h5py.Dataset, index) -> None:
-    """Raise ValueError where values were never written: HDF5 gives zeros for them."""
+def check_written(dataset: h5py.Dataset, index) -> None:
+    """Raise ValueError where values were never written: HDF5 gives zeros for them.
+
+    Of the whole dataset if `index` is `...`, else of one place along its first axis.
+    """
     if dataset.is_virtual or dataset.external:
         return
     stored = dataset.id

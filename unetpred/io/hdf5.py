@@ -79,19 +79,20 @@ def read_here(path: Path, what: str) -> LayerFile:
 
     with reading(str(path)):
         if h5py.is_hdf5(path):
-            return _named([_read(path, path, path.stat().st_size)])
+            return _named([_read(path, path, _room(path.stat().st_size))])
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive, suppress(KeyError):
                 info = archive.getinfo("model.weights.h5")
                 check_held(info.file_size, path.stat().st_size)
                 content = io.BytesIO(archive.read(info))
-                return _named([_read(path, content, info.file_size)])
+                return _named([_read(path, content, _room(info.file_size))])
         elif parts := shards(path):
             if missing := [part.name for part in parts if not h5py.is_hdf5(part)]:
                 raise InputError(
                     f"{path}: its part {missing[0]} is missing or damaged; get it again"
                 )
-            file = _named([_read(part, part, part.stat().st_size) for part in parts])
+            room = _room(sum(part.stat().st_size for part in parts))  # of all together
+            file = _named([_read(part, part, room) for part in parts])
             index = json.loads(path.read_text())
             metadata = index.get("metadata")
             note = metadata.get("unetpred") if isinstance(metadata, dict) else None
@@ -142,8 +143,12 @@ def open_hdf5(source: Any) -> h5py.File:
         return h5py.File(source, "r")
 
 
-def _read(path: Path, source: Any, present: int) -> _Groups:
-    groups = _Groups({}, {}, False, {}, [max(FREE, MOST * present)])
+def _room(present: int) -> list[int]:
+    return [max(FREE, MOST * present)]
+
+
+def _read(path: Path, source: Any, room: list[int]) -> _Groups:
+    groups = _Groups({}, {}, False, {}, room)
     listed: set[str] = set()  # groups that say themselves what they hold
     try:
         with open_hdf5(source) as file:

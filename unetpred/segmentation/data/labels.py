@@ -13,11 +13,15 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from unetpred.errors import InputError, reason_of
+from unetpred.errors import InputError
+from unetpred.images.decoding import opened_whole
 from unetpred.io.files import atomic_path
+from unetpred.io.reading import check_regular, reading
 from unetpred.segmentation.data.classes import Classes, default_colours, read_classes
 
 logger = logging.getLogger(__name__)
+
+_FORMATS = ("PNG", "TIFF", "BMP", "GIF")
 
 
 class Label(NamedTuple):
@@ -36,38 +40,38 @@ class Label(NamedTuple):
 
 
 def read_label(path: str | os.PathLike[str]) -> Label:
-    """Read a label file: png, tif, bmp, gif or what else Pillow knows.
+    """Read a label file: png, tif, bmp or gif.
 
     Raises
     ------
     InputError
-        If it is missing, damaged, no image, or of a kind that is no label.
+        If it is missing, damaged, no image, of a kind that is no label, or pixels are missing.
     """
     path = os.fspath(path)
-    try:
-        with Image.open(path) as image:
-            if image.format in ("JPEG", "MPO"):
-                raise InputError(f"{path}: is a JPEG, which changes values; save labels as png")
-            image.load()
-            if image.mode == "P":
-                palette = np.array(image.getpalette() or (), np.uint8).reshape(-1, 3)
-                return label_of(np.asarray(image), palette)
-            if image.mode in ("LA", "RGBA", "RGBX", "CMYK"):
-                return label_of(np.asarray(image.convert("L" if image.mode == "LA" else "RGB")))
-            if image.mode not in ("1", "L", "RGB") and not image.mode.startswith("I"):
-                raise InputError(
-                    f"{path}: colour mode {image.mode} is none of labels; save it as grey levels "
-                    "or with a palette"
-                )
-            return label_of(np.asarray(image))
-    except InputError:
-        raise
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except UnidentifiedImageError:
-        raise InputError(f"{path}: is not an image, or damaged") from None
-    except Exception as error:  # decoders of foreign bytes raise anything
-        raise InputError(f"{path}: damaged or unreadable label ({reason_of(error)})") from None
+    check_regular(path)
+    with reading(path, "damaged or unreadable label"), open(path, "rb") as file:
+        try:
+            with opened_whole(file, path, (*_FORMATS, "JPEG")) as image:
+                return _read(image, path)
+        except UnidentifiedImageError:
+            raise InputError(f"{path}: is not an image, or damaged") from None
+
+
+def _read(image: Image.Image, path: str) -> Label:
+    if image.format not in _FORMATS:
+        raise InputError(f"{path}: is a JPEG, which changes values; save labels as png")
+    image.load()
+    if image.mode == "P":
+        palette = np.array(image.getpalette() or (), np.uint8).reshape(-1, 3)
+        return label_of(np.asarray(image), palette)
+    if image.mode in ("LA", "RGBA", "RGBX", "CMYK"):
+        return label_of(np.asarray(image.convert("L" if image.mode == "LA" else "RGB")))
+    if image.mode not in ("1", "L", "RGB") and not image.mode.startswith("I"):
+        raise InputError(
+            f"{path}: colour mode {image.mode} is none of labels; save it as grey levels or with "
+            "a palette"
+        )
+    return label_of(np.asarray(image))
 
 
 def label_of(values: np.ndarray, palette: np.ndarray | None = None) -> Label:
