@@ -18,7 +18,7 @@ from unetpred.errors import InputError
 from unetpred.holes.masks import load_mask
 from unetpred.images import folders
 from unetpred.images.folders import image_files
-from unetpred.images.formats import tiff_codecs, tiff_parts
+from unetpred.images.formats import png, tiff_codecs, tiff_parts
 from unetpred.images.formats.tiff import read_tiff
 from unetpred.images.formats.tiff_directory import read_directory
 from unetpred.images.sources import list_sources
@@ -212,6 +212,68 @@ def test_an_array_that_more_follows(tmp_path):
             assert len(list_sources([tmp_path / "a.npz"])[0].sources) == 2
         else:
             assert "more than its shape" in refusal(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_array_that_is_packed_as_numpy_does_not(tmp_path, method):
+    content = io.BytesIO()
+    np.save(content, np.zeros((2, H, W), "uint8"))
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", method) as archive:
+        archive.writestr("x.npy", content.getvalue())
+    assert "is compressed as numpy.savez_compressed does not" in refusal(tmp_path / "a.npz")
+
+
+def test_a_png_of_very_many_chunks(tmp_path, rgb, monkeypatch):
+    Image.fromarray(rgb).save(tmp_path / "a.png")
+    data = (tmp_path / "a.png").read_bytes()
+    empty = struct.pack(">I", 0) + b"prVt" + struct.pack(">I", zlib.crc32(b"prVt"))
+    monkeypatch.setattr(png, "_MOST_CHUNKS", 100)
+    for count, right in ((90, True), (200, False)):
+        (tmp_path / "a.png").write_bytes(data[:-12] + count * empty + data[-12:])
+        if right:
+            one(tmp_path / "a.png")
+        else:
+            assert "more than 100 chunks" in refusal(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("ending", ["bmp", "webp"])
+def test_sizes_that_pillow_refuses_by_itself_name_the_option(tmp_path, rgb, ending):
+    Image.fromarray(rgb).save(tmp_path / f"a.{ending}", lossless=True)
+    data = bytearray((tmp_path / f"a.{ending}").read_bytes())
+    if ending == "bmp":
+        data[18:26] = struct.pack("<ii", 60000, 60000)
+    else:  # VP8L: 14 bits of width - 1, and of height - 1
+        data[21:25] = struct.pack("<I", (1 << 28) - 1)
+    (tmp_path / f"a.{ending}").write_bytes(data)
+    assert "--max_pixels" in refusal(tmp_path / f"a.{ending}")
+
+
+def test_datasets_that_are_made_of_themselves(tmp_path, rng):
+    for names in (["a"], ["a", "b"]):
+        for name, other in zip(names, [*names[1:], names[0]], strict=True):
+            layout = h5py.VirtualLayout((3, H, W), "uint8")
+            layout[:] = h5py.VirtualSource(f"{other}.h5", "x", (3, H, W))
+            with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+                file.create_virtual_dataset("x", layout)
+        assert "is made of itself" in refusal(tmp_path / "a.h5")
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["x"] = pictures = rng.integers(0, 256, (3, H, W)).astype("uint8")
+    layout = h5py.VirtualLayout((3, H, W), "uint8")
+    layout[:] = h5py.VirtualSource("b.h5", "x", (3, H, W))
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_virtual_dataset("x", layout)
+    (entry,) = list_sources([tmp_path / "a.h5"])
+    np.testing.assert_array_equal(entry.sources[2].load()[..., 0], pictures[2])
+
+
+def test_groups_within_groups(tmp_path, rng):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["a/b/c/x"] = rng.integers(0, 256, (3, H, W)).astype("uint8")
+        file["a/b/loop"], file["a/soft"] = file["a"], h5py.SoftLink("/a/soft")
+    assert len(list_sources([tmp_path / "a.h5"])[0].sources) == 3
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        file.create_group("a/b" + 100 * "/g")
+    assert "deeper ones" in refusal(tmp_path / "a.h5")
 
 
 def test_a_chunk_that_unpacks_to_much_more_than_its_file(tmp_path, rng):

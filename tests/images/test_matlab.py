@@ -387,4 +387,4 @@ def test_what_unpacks_to_much_more_than_its_file_is_refused_before(tmp_path, mon
     monkeypatch.setattr(matlab_packed, "FREE_STACK", 1 << 20)
     path = save_5(tmp_path / "a.mat", {"images": np.zeros((90, 100, 3, 500), "uint8")})
     (entry,) = list_sources([path])
-    assert "more than 1048576 bytes" in entry.error and "--max_pixels" in entry.error
+    assert "of more than 1048576 bytes" in entry.error and "--max_pixels" in entry.error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from unetpred.errors import InputError
 from unetpred.images.formats.jpeg import check_jpeg, read_frame
-from unetpred.images.formats.png import SIGNATURE, check_png, png_header
+from unetpred.images.formats.png import SIGNATURE, check_chunks, check_png, png_header
 from unetpred.images.formats.tiff import check_page, is_tiff, read_tiff, tiff_size
 from unetpred.images.formats.tiff_directory import read_directory
 from unetpred.io.limits import check_size, max_pixels
@@ -211,12 +212,18 @@ def _opened(file: BinaryIO, path: str, formats: Sequence[str] = _FORMATS) -> Ima
     if start == SIGNATURE:
         header = png_header(file)
         depth = header.pixel_bytes
+        check_chunks(file)
         check_size((header.height, header.width), present, path, depth)
     file.seek(0)
     given = max_pixels()
     if given and Image.MAX_IMAGE_PIXELS and given > Image.MAX_IMAGE_PIXELS:
         Image.MAX_IMAGE_PIXELS = given  # or Pillow would refuse what was asked for
-    image = Image.open(file, formats=formats)
+    try:
+        image = Image.open(file, formats=list(formats))
+    except Image.DecompressionBombError as error:  # whose size is not to be had of it
+        (pixels,) = re.findall(r"\((\d+) pixels\)", str(error)) or (0,)
+        check_size((1, int(pixels)), present, path)
+        raise
     width, height = image.size
     if not all(isinstance(side, int) for side in image.size):
         raise ValueError("its size is damaged")

@@ -84,6 +84,8 @@ def read_here(path: Path, what: str) -> LayerFile:
             with zipfile.ZipFile(path) as archive, suppress(KeyError):
                 info = archive.getinfo("model.weights.h5")
                 check_held(info.file_size, path.stat().st_size)
+                if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise ValueError("compressed as Keras does not")
                 content = io.BytesIO(archive.read(info))
                 return _named([_read(path, content, _room(info.file_size))])
         elif parts := shards(path):

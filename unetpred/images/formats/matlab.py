@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from unetpred.errors import InputError, some_of
-from unetpred.images.array_files import check_written
 from unetpred.images.arrays import Array
 from unetpred.images.formats.matlab_axes import told_axes
 from unetpred.images.formats.matlab_packed import MOST_BYTES, MOST_PACKED, check_packed
+from unetpred.images.hdf5_datasets import check_written
 from unetpred.io.limits import RATIO, STACK_RATIO, check_stack
 from unetpred.io.reading import check_regular, reading
 

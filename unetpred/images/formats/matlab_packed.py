@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from typing import BinaryIO
 
 from unetpred.errors import InputError
 from unetpred.io.limits import FREE_STACK, MAX_PIXELS, RATIO, max_pixels
@@ -33,24 +34,28 @@ def check_packed(path: str, size: int) -> None:
     zlib.error
         If it is damaged.
     """
-    most = MOST_BYTES if max_pixels() else max(FREE_STACK, RATIO * size)
+    free = max(FREE_STACK, RATIO * size)
+    most, room = free, 4 * free  # of a variable, and of all together
     with open(path, "rb") as file:
         order = {b"IM": "<", b"MI": ">"}.get(file.read(_HEADER)[-2:])
-        while order and len(tag := file.read(8)) == 8:
+        while order and not max_pixels() and len(tag := file.read(8)) == 8:
             kind, length = struct.unpack(f"{order}II", tag)
             end = file.tell() + length
-            if kind == _COMPRESSED and MOST_PACKED * length > most and _exceeds(file, most):
-                raise InputError(
-                    f"{path}: has a variable of more than {most} bytes, but is of {size} only; "
-                    f"--max_pixels {MAX_PIXELS} lets it be read"
-                )
+            if kind == _COMPRESSED and MOST_PACKED * size > most:
+                held = _held(file, min(most, room))
+                room -= held
+                if held > most or room < 0:
+                    raise InputError(
+                        f"{path}: has variables of more than {most} bytes, but is of {size} only; "
+                        f"--max_pixels {MAX_PIXELS} lets it be read"
+                    )
             file.seek(end)
 
 
-def _exceeds(file, most: int) -> bool:
-    """Whether more than so many bytes come out of what is packed from here on."""
-    stream, data = zlib.decompressobj(), b""
-    while most >= 0 and not stream.eof and (data := data or file.read(_STEP)):
-        most -= len(stream.decompress(data, _STEP))
+def _held(file: BinaryIO, most: int) -> int:
+    """How many bytes come out of what is packed from here on; it is left where it is too much."""
+    stream, data, held = zlib.decompressobj(), b"", 0
+    while held <= most and not stream.eof and (data := data or file.read(_STEP)):
+        held += len(stream.decompress(data, _STEP))
         data = stream.unconsumed_tail
-    return most < 0
+    return held

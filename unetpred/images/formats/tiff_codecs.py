@@ -44,7 +44,7 @@ def decompressed(data: list[bytes], compression: int, rows: list[int], row_bytes
     """
     if compression in _BY_PILLOW and all(data):
         return _by_pillow(data, compression, rows, row_bytes)
-    plain = []
+    plain: list[bytes] = []
     for one, height in zip(data, rows, strict=True):
         size = height * row_bytes
         if compression in _DEFLATE:

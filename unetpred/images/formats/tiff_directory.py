@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, BinaryIO
 
-_MOST_PAGES = 1 << 20  # of more, the chain of directories runs in a circle
+MOST_PAGES = 1 << 18
+"""Pages that are counted; of more, the chain of directories runs in a circle."""
 _MOST_NUMBERS = 1 << 26
 _CLASSIC, _BIG = ("HHI4s", "H", "I"), ("HHQ8s", "Q", "Q")
 _FREE = 1 << 16  # bytes that tags of a small file may claim, although it has fewer
@@ -124,7 +125,7 @@ def read_directory(file: BinaryIO, page: int = 0) -> Directory:
     found: list[tuple[Any, ...]] | None = None
     pages, seen = 0, set()
     left, claimed = length, 0
-    while offset and offset not in seen and pages < _MOST_PAGES:
+    while offset and offset not in seen and pages < MOST_PAGES:
         seen.add(offset)
         file.seek(offset)
         try:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from unetpred.errors import InputError
 from unetpred.images.formats.tiff import check_page, is_tiff
-from unetpred.images.formats.tiff_directory import read_directory
+from unetpred.images.formats.tiff_directory import MOST_PAGES, read_directory
 from unetpred.io.files import atomic_path
 from unetpred.io.reading import check_regular, reading
 
@@ -41,6 +41,8 @@ class Pages:
             if not is_tiff(file.read(4)):
                 raise InputError(f"{self.path}: is not a TIFF file, or damaged")
             self._count = read_directory(file).pages
+            if self._count == MOST_PAGES:
+                raise ValueError(f"it has {MOST_PAGES} pages or more")
 
     def __len__(self) -> int:
         return self._count

@@ -15,6 +15,7 @@ JPEG = 7  # a compression
 _TURNED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _BLOCK = 16  # px of a JPEG's blocks, by which strips may be larger than they say
 _SHARED = 8  # times that strips or tiles may claim the bytes of a file: some may be the same
+_MOST_PARTS = 1 << 17  # no image needs as many
 _YCBCR = 6  # a photometric interpretation, of which colours may have fewer samples
 
 
@@ -43,7 +44,7 @@ class Parts:
     Raises
     ------
     ValueError
-        If there are fewer parts than the page needs.
+        If there are fewer parts than the page needs, or more than any does.
     """
 
     def __init__(self, page: Directory):
@@ -61,6 +62,8 @@ class Parts:
         needed = self.planes * -(-height // rows) * -(-width // columns)
         if len(offsets) < needed or len(lengths) != len(offsets):
             raise ValueError(f"{len(offsets)} parts, {needed} are needed")
+        if needed > _MOST_PARTS:
+            raise ValueError(f"{needed} strips or tiles, of which no image needs as many")
         self._bytes = list(zip(offsets, lengths, strict=True))[:needed]
         self.places = [(y, x) for y in range(0, height, rows) for x in range(0, width, columns)]
         self.used = [rows if tiled else min(rows, height - y) for y, _ in self.places]
@@ -81,14 +84,14 @@ class Parts:
             parts = [(start, min(n, size)) for (start, n), size in zip(parts, sizes, strict=True)]
         _check_shared(file, parts)
         step = max(1, CHUNK // (max(self.used) * self.row_bytes))
-        start = 0
+        start, end = 0, file.seek(0, 2)
         while start < len(parts):
             data: list[bytes] = []
             held = 0
             for offset, length in parts[start : start + step]:
                 if data and held + length > CHUNK:
                     break
-                data.append(_part(file, offset, length))
+                data.append(_part(file, offset, length, end))
                 held += length
             if page.number(Tag.FILL_ORDER, 1) == 2:
                 data = [one.translate(_TURNED) for one in data]
@@ -102,7 +105,7 @@ class Parts:
         tables = bytes(self._page.numbers(Tag.JPEG_TABLES))[:-2]  # without the marker of its end
         _check_shared(file, self._bytes)
         for (offset, length), height in zip(self._bytes, self.used * self.planes, strict=True):
-            data = _part(file, offset, length)
+            data = _part(file, offset, length, file.seek(0, 2))
             if len(data) < length:
                 raise ValueError("fewer pixels than its size says")
             data = tables + data[2:] if tables else data
@@ -155,8 +158,7 @@ def _check_shared(file: BinaryIO, parts: Sequence[tuple[int, int]]) -> None:
         raise ValueError("its parts claim more bytes than are there")
 
 
-def _part(file: BinaryIO, offset: int, length: int) -> bytes:
+def _part(file: BinaryIO, offset: int, length: int, end: int) -> bytes:
     """Bytes of a strip or tile; fewer where the file ends, and memory for no more."""
-    there = file.seek(0, 2) - offset
     file.seek(offset)
-    return file.read(max(0, min(length, there)))
+    return file.read(max(0, min(length, end - offset)))
