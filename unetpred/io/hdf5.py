@@ -24,6 +24,7 @@ MOST = 4
 """A file may hold at most this many times its own bytes: weights hardly compress."""
 FREE = 1 << 28
 """Bytes up to which that does not matter."""
+_MOST_PARTS = 10_000
 _MOST_TEXT = 1 << 24  # bytes of an index of parts
 _LEAVES = {"kernel": 0, "kernel:0": 0, "bias": 1, "bias:0": 1}
 
@@ -118,7 +119,8 @@ def shards(path: Path) -> list[Path]:
     try:
         parts = json.loads(path.read_text())["weight_map"].values()
         names = {name for part in parts for name in ([part] if isinstance(part, str) else part)}
-        return [path.with_name(name) for name in sorted(names)]
+        # Keras divides weights into a few; each is looked for
+        return [path.with_name(name) for name in sorted(names)] if len(names) <= _MOST_PARTS else []
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []
 
