@@ -388,3 +388,19 @@ def test_what_unpacks_to_much_more_than_its_file_is_refused_before(tmp_path, mon
     path = save_5(tmp_path / "a.mat", {"images": np.zeros((90, 100, 3, 500), "uint8")})
     (entry,) = list_sources([path])
     assert "of more than 1048576 bytes" in entry.error and "--max_pixels" in entry.error
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_numbers_of_a_type_that_there_is_not(packed, tmp_path):
+    """SciPy looks it up where no types are, and the process ends."""
+    path = save_5(tmp_path / "a.mat", {"images": stack()}, compressed=False)
+    content = bytearray((tmp_path / "a.mat").read_bytes())
+    place = content.index(struct.pack("<II", 2, stack().size))
+    content[place] = 0xB0
+    if packed:
+        body = zlib.compress(content[128:])
+        content[128:] = struct.pack("<II", 15, len(body)) + body
+    (tmp_path / "a.mat").write_bytes(content)
+    (entry,) = list_sources([path])
+    with pytest.raises(InputError, match="of type 176, which there is not"):
+        entry.sources[0].load()

@@ -17,7 +17,12 @@ import numpy as np
 from unetpred.errors import InputError, some_of
 from unetpred.images.arrays import Array
 from unetpred.images.formats.matlab_axes import told_axes
-from unetpred.images.formats.matlab_packed import MOST_BYTES, MOST_PACKED, check_packed
+from unetpred.images.formats.matlab_packed import (
+    MOST_BYTES,
+    MOST_PACKED,
+    check_numbers_of,
+    check_packed,
+)
 from unetpred.images.hdf5_datasets import check_written
 from unetpred.io.limits import RATIO, STACK_RATIO, check_stack
 from unetpred.io.reading import check_regular, reading
@@ -174,9 +179,10 @@ def _variables(path: str) -> dict[str, _Variable]:
 def _loaded(path: str, key: str, stamp: int) -> np.ndarray:
     from scipy.io import loadmat
 
+    check_numbers_of(path, key)
     # As it is stored: what MATLAB calls double may be bytes there. No object is made of anything.
     values = loadmat(path, variable_names=[key], mat_dtype=False)[key]
-    if values.dtype.kind not in "buif":  # a header does not tell
+    if values.dtype.kind not in "buif":
         raise InputError(f"{path}: {key} is complex; real numbers are needed")
     return values
 
