@@ -404,3 +404,16 @@ def test_numbers_of_a_type_that_there_is_not(packed, tmp_path):
     (entry,) = list_sources([path])
     with pytest.raises(InputError, match="of type 176, which there is not"):
         entry.sources[0].load()
+
+
+def test_files_of_version_4(tmp_path):
+    pictures = stack(channels=1)[0, ..., 0]
+    path = tmp_path / "a.mat"
+    scipy.io.savemat(path, {"images": pictures}, format="4")
+    (entry,) = list_sources([path])
+    np.testing.assert_array_equal(entry.sources[0].load()[..., 0], pictures)
+    content = bytearray(path.read_bytes())
+    content[4:12] = struct.pack("<ii", 1 << 30, 1 << 30)
+    path.write_bytes(content)
+    (entry,) = list_sources([path])
+    assert "claim more bytes than are there" in entry.error

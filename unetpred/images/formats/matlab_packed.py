@@ -89,6 +89,8 @@ def check_numbers_of(path: str, key: str) -> None:
         If its numbers are of no type, or more than there are bytes, or it is not there.
     """
     with open(path, "rb") as file:
+        if 0 in file.read(4):  # of version 4, which SciPy reads with NumPy alone
+            return
         for element in _elements(file):
             found = _head(file, *element)
             if found is None or found.name != key:
@@ -137,7 +139,7 @@ def _elements(file: BinaryIO) -> Iterator[tuple[int, str, int]]:
     file.seek(0)
     start = file.read(_HEADER)
     order = {b"IM": "<", b"MI": ">"}.get(start[-2:])
-    if not order or 0 in start[:4]:  # of version 4, which SciPy reads with NumPy alone
+    if not order:
         return
     while len(tag := file.read(8)) == 8:
         kind, length = struct.unpack(f"{order}II", tag)
