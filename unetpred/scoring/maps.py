@@ -14,9 +14,8 @@ from unetpred.holes.contexts import DEFAULT_CONTEXT, FULL
 from unetpred.holes.masks import DEFAULT_HOLE
 from unetpred.images.colour import from_network, to_network
 from unetpred.images.inputs import load_all
-from unetpred.network.forward import forward
+from unetpred.network.forward import forward, ready
 from unetpred.scoring.crops import Cut, Part, crops, fields
-from unetpred.scoring.hole_outputs import ready
 from unetpred.scoring.map_grid import (
     HIDDEN,
     OUTSIDE,
