@@ -97,7 +97,8 @@ def text_of(scores: dict[str, Any], known: Classes) -> str:
         lines.append(f"{name}\t{scores[name]:.4f}{interval}\tall {one['class']}: {one[name]:.4f}")
     if len(known) == 2 and scores["v_rand"] is not None:
         at = "" if scores["threshold"] is None else f"\tat threshold {scores['threshold']:g}"
-        lines.append(f"v_rand\t{scores['v_rand']:.4f}{at}")
+        low, high = scores["intervals"]["v_rand"]
+        lines.append(f"v_rand\t{scores['v_rand']:.4f} [{low:.4f}, {high:.4f}]{at}")
     for name in known.names:
         parts = [f"{measure} {scores[measure][name]:.4f}" for measure in PER_CLASS]
         lines.append(f"{name}\t{', '.join(parts)}")

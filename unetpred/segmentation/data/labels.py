@@ -29,14 +29,23 @@ class Label(NamedTuple):
         (H,W) integers or bool; (H,W,3) uint8 of one in colour.
     palette : numpy.ndarray or None
         (n,3) uint8, of one with a palette.
+    grey : bool
+        Whether it is one in colour that has greys alone, whose level is in `values`.
     """
 
     values: np.ndarray
     palette: np.ndarray | None = None
+    grey: bool = False
 
 
-def read_label(path: str | os.PathLike[str]) -> Label:
+def read_label(path: str | os.PathLike[str], floats: bool = False) -> Label:
     """Read a label file: png, tif, bmp, gif or what else Pillow knows.
+
+    Parameters
+    ----------
+    path : path-like
+    floats : bool
+        Whether it may hold floats, as masks of probabilities do.
 
     Raises
     ------
@@ -54,7 +63,8 @@ def read_label(path: str | os.PathLike[str]) -> Label:
                 return label_of(np.asarray(image), palette)
             if image.mode in ("LA", "RGBA", "RGBX", "CMYK"):
                 return label_of(np.asarray(image.convert("L" if image.mode == "LA" else "RGB")))
-            if image.mode not in ("1", "L", "RGB") and not image.mode.startswith("I"):
+            known = ("1", "L", "RGB", *("F" * floats))
+            if image.mode not in known and not image.mode.startswith("I"):
                 raise InputError(
                     f"{path}: colour mode {image.mode} is none of labels; save it as grey levels "
                     "or with a palette"
@@ -74,14 +84,18 @@ def label_of(values: np.ndarray, palette: np.ndarray | None = None) -> Label:
     """Make a label of an array; RGB whose channels are equal is grey.
 
     So is a palette of white and black alone: programs that make files small write black and white
-    so, in either order, and some files of a set in one and some in the other.
+    so, in either order, and some files of a set in one and some in the other. A palette whose
+    colours are the grey levels themselves is none.
     """
     if values.ndim == 3 and values.shape[2] == 3 and (values == values[..., :1]).all():
-        values = values[..., 0]
-    if palette is not None and len(palette) and values.size and values.max() < len(palette) <= 2:
+        return Label(values[..., 0], grey=True)
+    if palette is not None and values.size and values.max() < len(palette):
         levels = palette[:, 0]
-        if (palette == levels[:, None]).all() and set(levels) <= {0, 255}:
+        if len(palette) <= 2 and (palette == levels[:, None]).all() and set(levels) <= {0, 255}:
             return Label((levels == 255)[values])
+        used = np.unique(values)
+        if (palette[used] == used[:, None]).all():
+            return Label(values)
     return Label(values, palette)
 
 
@@ -106,6 +120,8 @@ class Survey:
         self._file, self.void = classes, void
         self._first: dict[int, str] = {}  # where a value was first seen
         self._palette: tuple[str, np.ndarray] | None = None
+        if self._colours:
+            self._palette = os.fspath(classes or ""), np.array(self._colours, np.uint8)
         self._plain = True  # no palette so far
         self._odd: set[str] = set()
 
@@ -118,6 +134,9 @@ class Survey:
             If a colour is unknown, or there are no colours to compare with.
         """
         values = label.values
+        if label.grey and self._colours is not None:
+            # sky and void alone, say: one of a set in colour, though every pixel is grey
+            values = np.repeat(values[..., None], 3, axis=-1)
         if values.ndim == 2:
             return values.astype(np.uint8) if values.dtype == bool else values
         if self._colours is None:
@@ -140,8 +159,8 @@ class Survey:
             )
         return found.astype(np.uint8)
 
-    def add(self, label: Label, name: str) -> None:
-        """Look at a label."""
+    def add(self, label: Label, name: str) -> np.ndarray:
+        """Look at a label, and give its `values`."""
         values = self.values(label, name)
         if values.ndim != 2 or values.dtype.kind not in "ui":
             raise InputError(f"{name}: a label has integers (height, width)")
@@ -153,9 +172,14 @@ class Survey:
             self._first.setdefault(int(value), name)
         if label.palette is not None:
             self._plain = False
-            self._compare_palettes(label.values, label.palette, name)
+            self.compare_palettes(label, name)
+        return values
 
-    def _compare_palettes(self, values: np.ndarray, own: np.ndarray, name: str) -> None:
+    def compare_palettes(self, label: Label, name: str) -> None:
+        """Warn of a label whose palette is not that of the first one, or of the file."""
+        values, own = label.values, label.palette
+        if own is None:
+            return
         if self._palette is None:
             self._palette = name, own
             return
