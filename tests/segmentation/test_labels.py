@@ -78,6 +78,11 @@ def test_values_that_are_no_class_are_named(tmp_path):
         survey([("a.png", label_of(np.zeros((2, 2), np.uint8)))])
     with pytest.raises(InputError, match=r"x\.png: has values from 0 to 700"):
         survey([("x.png", label_of(np.array([[0, 700]], np.uint16)))])
+    some = [(name, label_of(np.array([[0, 255]], np.uint8))) for name in ("a", "b", "c")]
+    some.insert(1, ("x.png", label_of(np.array([[0, 7, 255]], np.uint8))))
+    with pytest.raises(InputError, match=r"x\.png: has the value 7, where most labels have 0 and"):
+        survey(some)
+    assert survey(some, void=7).values == (0, 255)
     known = survey([("a", label_of(LABEL))], void=255)
     with pytest.raises(InputError, match=r"b\.png: has the value 7 \(1 px\), which is no class"):
         known.indices(np.array([[0, 7]]), "b.png")
