@@ -33,11 +33,10 @@ minutes = float(os.environ.get("UNETPRED_MINUTES", 2))
 # %% [markdown]
 # ## Cells
 #
-# Discs of all sizes with a dark membrane, one on the other, on noise, a little brighter than the
-# ground: brightness alone does not tell a cell, since it varies more from place to place. What the
-# network is trained on is a class with two methods: how many images there are, and an image with
-# its label. Files in two folders, PASCAL VOC folders and TIFF stacks are such classes that come
-# with the package.
+# Discs of all sizes with a dark membrane, on noise, a little brighter than the ground: brightness
+# alone does not tell a cell, since it varies more from place to place. What the network is trained on is a class with two
+# methods: how many images there are, and an image with its label. Files in two folders, PASCAL VOC
+# folders and TIFF stacks are such classes that come with the package.
 
 
 # %%
@@ -51,16 +50,18 @@ class Cells(unetpred.segmentation.Dataset):
     def __getitem__(self, index):
         rng = np.random.default_rng(self.first + index)
         y, x = np.mgrid[:160, :160]
-        kind = np.zeros((160, 160), "uint8")  # 0 ground, 1 cell, 2 membrane
-        ground = 110 + 40 * np.sin(x / rng.uniform(20, 40) + rng.uniform(0, 6))
-        for _ in range(22):  # each lies on those before it
+        label = np.zeros((160, 160), "uint8")
+        shade = 110 + 40 * np.sin(x / rng.uniform(20, 40) + rng.uniform(0, 6))
+        for _ in range(22):
             radius = rng.uniform(8, 22)
             distance = np.hypot(y - rng.uniform(0, 160), x - rng.uniform(0, 160))
-            kind[distance < radius + 3] = 2
-            kind[distance < radius] = 1
-        shade = np.where(kind == 2, 60, ground + 18 * (kind == 1))
+            shade = shade + 18 * ((distance < radius) & (label == 0))
+            label[distance < radius] = 1
+            rim = (distance >= radius) & (distance < radius + 3)
+            label[rim] = 0
+            shade = np.where(rim, 60, shade)
         image = np.clip(shade + rng.normal(0, 22, shade.shape), 0, 255)
-        return image.astype("uint8"), (kind == 1).astype("uint8")
+        return image.astype("uint8"), label
 
 
 training, held_out = Cells(0, 40), Cells(1000, 8)
