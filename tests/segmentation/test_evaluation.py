@@ -137,6 +137,8 @@ def test_probabilities_of_other_programs(data, segment, tmp_path, rng):
     assert scores["threshold"] == 0.5 and len(scores["sweep"]) == 19
     best = max(scores["sweep"], key=lambda row: row["v_rand"])
     assert scores["best_threshold"] == best["threshold"]
+    steady = next(r for r in scores["sweep"] if r["threshold"] == scores["steady_threshold"])
+    assert steady["v_rand"] >= best["v_rand"] - 0.01
     low, high = scores["intervals"]["v_rand"]
     assert low <= scores["v_rand"] <= high and high > low
 

@@ -139,10 +139,10 @@ def evaluate_files(
             "mean_iou": measured.mean_iou,
         }
         if number == 2:
-            row["v_rand"] = v_rand(one.truth, mask)
+            row["v_rand"] = parts = v_rand(one.truth, mask)
             if shares is None:  # the same at all thresholds
                 sweeps += confusion
-                swept.append([row["v_rand"]] * len(THRESHOLDS))
+                swept.append([parts] * len(THRESHOLDS))
             soft = soft or shares is not None
         rows.append(row)
         if index in shown:
