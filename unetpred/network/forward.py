@@ -57,6 +57,15 @@ def forward(model: keras.Model, inputs: Sequence[np.ndarray]) -> list[np.ndarray
     return [ops.convert_to_numpy(y) for y in listed]
 
 
+def ready(model: keras.Model) -> keras.Model:
+    """A model that TensorFlow does not compile anew for every length of a batch."""
+    import keras
+
+    if keras.config.backend() == "tensorflow":
+        model.jit_compile = False
+    return model
+
+
 def compiled(model: keras.Model, inputs: Any) -> Any:
     """What `predict_on_batch` gives, without what TensorFlow has to say on compiling."""
     from keras import backend

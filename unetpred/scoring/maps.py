@@ -9,9 +9,8 @@ import numpy as np
 from unetpred.backends.precision import full_float32
 from unetpred.holes.contexts import FULL
 from unetpred.images.colour import from_network, to_network
-from unetpred.network.forward import forward
+from unetpred.network.forward import forward, ready
 from unetpred.scoring.crops import Cut, Part, crops, fields
-from unetpred.scoring.hole_outputs import ready
 from unetpred.scoring.map_grid import (
     HIDDEN,
     OUTSIDE,

@@ -12,6 +12,7 @@ from unetpred.errors import InputError, reason_of
 from unetpred.io.files import atomic_path
 
 STACK_ENDINGS = (".tif", ".tiff")
+_PHOTOMETRIC, _SOFTWARE = 262, 305  # tags; 0 of the first: the smallest value is white
 _KINDS = {"1": "1", "L": "L", "P": "P", "RGB": "RGB", "RGBA": "RGB", "I;16": "I;16", "F": "F"}
 _KINDS |= {"I;16B": "I;16B", "I": "I", "RGBX": "RGB", "LA": "L", "PA": "P"}
 
@@ -33,6 +34,7 @@ class Pages:
         self.path = os.fspath(path)
         with _reading(self.path), Image.open(self.path, formats=("TIFF",)) as image:
             self._count = getattr(image, "n_frames", 1)
+            self._of_bool = is_of_bool(image)
 
     def __len__(self) -> int:
         return self._count
@@ -68,6 +70,8 @@ class Pages:
             wanted = _KINDS[image.mode]
             page = image if image.mode == wanted else image.convert(wanted)
             pixels = np.asarray(page)
+            if self._of_bool and wanted == "1":
+                pixels = ~pixels
             if pixels.dtype.byteorder == ">":
                 pixels = pixels.astype(pixels.dtype.newbyteorder("="))
             palette = np.array(page.getpalette() or (), np.uint8).reshape(-1, 3)
@@ -91,6 +95,16 @@ class _reading:
         if isinstance(error, UnidentifiedImageError):
             raise InputError(f"{self._name}: is not a TIFF file, or damaged") from None
         raise InputError(f"{self._name}: damaged TIFF ({reason_of(error)})") from None
+
+
+def is_of_bool(image: Image.Image) -> bool:
+    """Whether a TIFF file is a bool array that tifffile wrote: it shows True as black.
+
+    What is meant is True, and not black; tifffile itself, scikit-image and imageio read it so.
+    """
+    tags = getattr(image, "tag_v2", {})
+    of_tifffile = str(tags.get(_SOFTWARE, "")).startswith("tifffile")
+    return image.mode == "1" and tags.get(_PHOTOMETRIC) == 0 and of_tifffile
 
 
 def is_stack(path: str | os.PathLike[str]) -> bool:
