@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+import tifffile
 from cells import cells, write_cells, write_indexed
 from PIL import Image
 from tiffs import with_rows
@@ -14,6 +15,7 @@ from unetpred.segmentation import VOC, Dataset, Folders, Stacks
 from unetpred.segmentation.data.checked import Checked, divide
 from unetpred.segmentation.data.classes import IGNORED
 from unetpred.segmentation.data.datasets import open_dataset
+from unetpred.segmentation.data.labels import read_label
 
 
 def test_folders(tmp_path):
@@ -38,6 +40,10 @@ def test_what_is_wrong_with_folders(tmp_path):
     (labels / "1.png").unlink()
     with pytest.raises(InputError, match=r"image/1\.png: has no label; .* 1\.png is looked for"):
         Folders(images, labels)
+    (labels / "1.JPG").write_bytes(b"")
+    with pytest.raises(InputError, match=r"label/1\.JPG: is a JPEG"):
+        Folders(images, labels)
+    (labels / "1.JPG").unlink()
     (images / "2.jpg").write_bytes(b"")
     with pytest.raises(InputError, match=r"2\.png: has the stem of 2\.jpg"):
         Folders(images, labels)
@@ -122,6 +128,19 @@ def test_pages_of_other_kinds(tmp_path, kind, rng):
         page = read_page(Pages(tmp_path / "s.tif"), index)
         whole = expected[index] if kind == "rgb" else expected[index][..., None].repeat(3, -1)
         np.testing.assert_allclose(page, whole, atol=1e-4)
+
+
+def test_bool_of_tifffile(tmp_path, rng):
+    """It shows True as black; what counts is True, in stacks and in single files."""
+    values = rng.random((2, 20, 24)) < 0.3
+    tifffile.imwrite(tmp_path / "s.tif", values)
+    tifffile.imwrite(tmp_path / "one.tif", values[0])
+    for index in range(2):
+        np.testing.assert_array_equal(Pages(tmp_path / "s.tif").read(index)[0], values[index])
+    np.testing.assert_array_equal(read_label(tmp_path / "one.tif").values, values[0])
+    # that of another program is what it shows
+    tifffile.imwrite(tmp_path / "fax.tif", values[0], software="scanner")
+    np.testing.assert_array_equal(read_label(tmp_path / "fax.tif").values, ~values[0])
 
 
 def test_pages_that_are_damaged(tmp_path):

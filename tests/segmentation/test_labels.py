@@ -82,6 +82,11 @@ def test_values_that_are_no_class_are_named(tmp_path):
         survey([("a.png", label_of(np.zeros((2, 2), np.uint8)))])
     with pytest.raises(InputError, match=r"x\.png: has values from 0 to 700"):
         survey([("x.png", label_of(np.array([[0, 700]], np.uint16)))])
+    some = [(name, label_of(np.array([[0, 255]], np.uint8))) for name in ("a", "b", "c")]
+    some.insert(1, ("x.png", label_of(np.array([[0, 7, 255]], np.uint8))))
+    with pytest.raises(InputError, match=r"x\.png: has the value 7, where most labels have 0 and"):
+        survey(some)
+    assert survey(some, void=7).values == (0, 255)
     known = survey([("a", label_of(LABEL))], void=255)
     with pytest.raises(InputError, match=r"b\.png: has the value 7 \(1 px\), which is no class"):
         known.indices(np.array([[0, 7]]), "b.png")
@@ -108,6 +113,24 @@ def test_labels_in_colour(tmp_path):
         Survey(tmp_path / "names.txt").add(label, "a.png")
     with pytest.raises(InputError, match=r"b\.png: has the colour \(1, 2, 3\) \(2 px\)"):
         looked.add(label_of(np.full((1, 2, 3), (1, 2, 3), np.uint8)), "b.png")
+
+
+def test_a_label_in_colour_that_has_greys_alone(tmp_path):
+    """Sky (128, 128, 128) and void (0, 0, 0), as in CamVid, are lines of the file, not levels."""
+    (tmp_path / "classes.txt").write_text("sky 128 128 128\nroad 128 64 0\nvoid 0 0 0\n")
+    colours = np.array([[128, 128, 128], [128, 64, 0], [0, 0, 0]], np.uint8)
+    looked = Survey(tmp_path / "classes.txt", 2)
+    for indices in ([[0, 1, 2]], [[2, 2, 0]], [[2, 2, 2]]):
+        found = looked.add(label_of(colours[np.array(indices)]), "a.png")
+        np.testing.assert_array_equal(found, indices)
+    # grey levels are levels
+    np.testing.assert_array_equal(looked.add(label_of(LABEL[:, :2]), "b.png"), LABEL[:, :2])
+
+
+def test_a_palette_of_grey_levels_is_none(tmp_path):
+    white = np.array([[0, 255], [255, 0]], np.uint8)
+    write_indexed(tmp_path / "a.png", white, np.repeat(np.arange(256)[:, None], 3, 1))
+    assert survey([("a.png", read_label(tmp_path / "a.png"))]).values == (0, 255)
 
 
 def test_files_that_are_no_labels(tmp_path):
@@ -191,6 +214,17 @@ def test_a_palette_unlike_the_others_is_named(tmp_path, log):
     known = survey(labels)
     assert "b.png: its palette is not that of a.png" in log.text
     assert known.colours == tuple(COLOURS)
+
+
+def test_a_palette_unlike_the_file_of_classes_is_named(tmp_path, log):
+    lines = [f"{name} {' '.join(map(str, c))}\n" for name, c in zip("abcd", COLOURS, strict=True)]
+    (tmp_path / "classes.txt").write_text("".join(lines))
+    write_indexed(tmp_path / "a.png", np.minimum(LABEL, 3), COLOURS)
+    write_indexed(tmp_path / "b.png", np.minimum(LABEL, 3), COLOURS[::-1])
+    survey([("a.png", read_label(tmp_path / "a.png"))], tmp_path / "classes.txt")
+    assert not log.text
+    survey([("b.png", read_label(tmp_path / "b.png"))], tmp_path / "classes.txt")
+    assert "b.png: its palette is not that of" in log.text and "classes.txt" in log.text
 
 
 def test_masks_round_trip_and_their_palette_survives_reordering(tmp_path):

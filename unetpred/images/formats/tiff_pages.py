@@ -17,6 +17,7 @@ from unetpred.io.reading import check_regular, reading
 
 STACK_ENDINGS = (".tif", ".tiff")
 _PROBLEM = "damaged TIFF"
+_PHOTOMETRIC, _SOFTWARE = 262, 305  # tags; 0 of the first: the smallest value is white
 _KINDS = {"1": "1", "L": "L", "P": "P", "RGB": "RGB", "RGBA": "RGB", "I;16": "I;16", "F": "F"}
 _KINDS |= {"I;16B": "I;16B", "I": "I", "RGBX": "RGB", "LA": "L", "PA": "P"}
 
@@ -40,9 +41,15 @@ class Pages:
         with reading(self.path, _PROBLEM), open(self.path, "rb") as file:
             if not is_tiff(file.read(4)):
                 raise InputError(f"{self.path}: is not a TIFF file, or damaged")
-            self._count = read_directory(file).pages
+            first = read_directory(file)
+            self._count = first.pages
             if self._count == MOST_PAGES:
                 raise ValueError(f"it has {MOST_PAGES} pages or more")
+            if not first.plausible:
+                raise ValueError("its tags claim more bytes than are there")
+            file.seek(0)
+            with Image.open(file, formats=("TIFF",)) as image:
+                self._of_bool = is_of_bool(image)
 
     def __len__(self) -> int:
         return self._count
@@ -88,10 +95,22 @@ class Pages:
             wanted = _KINDS[image.mode]
             page = image if image.mode == wanted else image.convert(wanted)
             pixels = np.asarray(page)
+            if self._of_bool and wanted == "1":
+                pixels = ~pixels
             if pixels.dtype.byteorder == ">":
                 pixels = pixels.astype(pixels.dtype.newbyteorder("="))
             palette = np.array(page.getpalette() or (), np.uint8).reshape(-1, 3)
             return pixels, palette if wanted == "P" else None
+
+
+def is_of_bool(image: Image.Image) -> bool:
+    """Whether a TIFF file is a bool array that tifffile wrote: it shows True as black.
+
+    What is meant is True, and not black; tifffile itself, scikit-image and imageio read it so.
+    """
+    tags = getattr(image, "tag_v2", {})
+    of_tifffile = str(tags.get(_SOFTWARE, "")).startswith("tifffile")
+    return image.mode == "1" and tags.get(_PHOTOMETRIC) == 0 and of_tifffile
 
 
 def is_stack(path: str | os.PathLike[str]) -> bool:
