@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from unetpred.errors import InputError
-from unetpred.images.formats.tiff import check_page, is_tiff
+from unetpred.images.formats.tiff import check_page, is_tiff, tiff_size
 from unetpred.images.formats.tiff_directory import MOST_PAGES, read_directory
 from unetpred.io.files import atomic_path
 from unetpred.io.reading import check_regular, reading
@@ -41,6 +41,7 @@ class Pages:
         with reading(self.path, _PROBLEM), open(self.path, "rb") as file:
             if not is_tiff(file.read(4)):
                 raise InputError(f"{self.path}: is not a TIFF file, or damaged")
+            tiff_size(file, self.path)  # which may be more than allowed
             first = read_directory(file)
             self._count = first.pages
             if self._count == MOST_PAGES:
