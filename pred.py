@@ -1,8 +1,7 @@
 """Score images: `python pred.py --input PATH`; see `python pred.py --help`."""
 
-import sys
-
 from unetpred.commands.main import main, predict_parser
+from unetpred.runtime.interrupt import leave
 
 if __name__ == "__main__":
-    sys.exit(main(parser=predict_parser("pred.py")))
+    leave(main(parser=predict_parser("pred.py")))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from unetpred.runs.cluster.connect import ONE_THREAD
 from unetpred.runs.scoring.jobs import Outcome
 from unetpred.runs.scoring.score_batch import ScoreWork
 
@@ -28,10 +29,9 @@ def run(options: argparse.Namespace) -> Iterator:
     count = 64 if options.quick else 2000
     with tempfile.TemporaryDirectory() as folder:
         stack = _pictures(f"{folder}/s.npy", count, SIDE)
-        one_thread = {name: "1" for name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")}
         ways = {
             "one process": _timed(stack, count, 0),
-            "one process, one thread": _timed(stack, count, 0, one_thread),
+            "one process, one thread": _timed(stack, count, 0, ONE_THREAD),
             "a cluster of one worker": _timed(stack, count, 1),
             "a cluster of two workers": _timed(stack, count, 2),
         }

@@ -10,9 +10,9 @@ import numpy as np
 from benchmarks.scoring import textures
 from benchmarks.tables import Table
 from benchmarks.timing import interleaved, ratio, seconds
+from unetpred import predictability_map
 from unetpred.holes.contexts import DEFAULT_CONTEXT as CROP
 from unetpred.holes.masks import hole_mask
-from unetpred.scoring.maps import predictability_map
 from unetpred.scoring.predictor import Predictor
 
 

@@ -99,15 +99,22 @@ def killed(words: list[str], after: float, log: Path, out: Path | None = None) -
         False if it had ended by then.
     """
     process = start(words, log)
-    if out:
-        _await_first_file(process, out)
     try:
+        if out:
+            _await_first_file(process, out)
         process.wait(after)
     except subprocess.TimeoutExpired:
+        return True
+    finally:
+        _end(process)
+    return False
+
+
+def _end(process: subprocess.Popen) -> None:
+    """Leave no process behind, whatever ends this one."""
+    if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        return True
-    return False
 
 
 def _await_first_file(process: subprocess.Popen, out: Path) -> None:
@@ -120,9 +127,13 @@ def finished(words: list[str], log: Path, out: Path) -> tuple[float, float]:
     """Let a command end; the seconds that it took, and those from its first file on."""
     begun = time.monotonic()
     process = start(words, log)
-    _await_first_file(process, out)
-    first = time.monotonic()
-    if code := process.wait():
+    try:
+        _await_first_file(process, out)
+        first = time.monotonic()
+        code = process.wait()
+    finally:
+        _end(process)
+    if code:
         raise RuntimeError(f"{' '.join(words)}: exit code {code}: {log.read_text()[-2000:]}")
     return time.monotonic() - begun, time.monotonic() - first
 
@@ -183,6 +194,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     failures = 0
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
         data = Path(folder) / "data"
@@ -215,6 +227,8 @@ def _kill(run: str, folder: Path, data: Path, times: int, seed: int) -> int:
             kills += killed(again, chance.uniform(0, seconds), log)
         finished(again, log, out)
         found = values(out)
+        if run == "features":  # which may be large; of others it is small and stays
+            found |= {path.name: "begun" for path in out.glob(".*")}
         if wrong := [n for n in {**whole, **found} if whole.get(n) != found.get(n)]:
             failures += 1
             when = f"{moment:.2f} s{' from its first file' if late else ''}"

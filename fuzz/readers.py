@@ -29,6 +29,17 @@ def read_sources(path: Path) -> object:
     return found
 
 
+def read_label(path: Path) -> object:
+    """A label of segmentation, or the first and the last page of a stack of them."""
+    from unetpred.images.formats.tiff_pages import Pages, is_stack
+    from unetpred.segmentation.data.labels import read_label
+
+    if not is_stack(path):
+        return [read_label(path).values]
+    pages = Pages(path)
+    return [pages.read(index)[0] for index in (0, len(pages) - 1)]
+
+
 def read_mask(path: Path) -> object:
     """A mask, or all of a stack."""
     from unetpred.holes.masks import load_mask
@@ -158,7 +169,9 @@ def read_map_part(path: Path) -> object:
 READERS = {
     "image": read_sources,
     "array": read_sources,
+    "matlab": read_sources,
     "mask": read_mask,
+    "label": read_label,
     "sites": read_sites,
     "weights": read_weights,
     "state": read_state,

@@ -28,7 +28,9 @@ def make_samples(folder: Path, seed: int = 0) -> dict[str, list[Path]]:
     return {
         "image": _images(folder, photograph),
         "array": _arrays(folder, photograph),
+        "matlab": _matlab(folder, photograph),
         "mask": _masks(folder),
+        "label": _labels(folder, photograph),
         "sites": _sites(folder, rng),
         "weights": _weights(folder, rng),
         "state": _states(folder, rng),
@@ -80,6 +82,38 @@ def _arrays(folder: Path, photograph: np.ndarray) -> list[Path]:
         chunks = (1, 48, SIDE + 4, 3)
         file.create_dataset("group/images", data=stack, chunks=chunks, compression="gzip")
     return [folder / name for name in ("a.npy", "b.npz", "c.npz", "d.h5", "e.h5")]
+
+
+def _matlab(folder: Path, photograph: np.ndarray) -> list[Path]:
+    import h5py
+    from scipy.io import savemat
+
+    stack = np.stack([photograph, photograph[::-1], photograph[:, ::-1]], -1)
+    savemat(folder / "a.mat", {"images": stack})
+    savemat(folder / "b.mat", {"images": stack.astype("float64")}, do_compression=True)
+    for name, options in (("c", {}), ("d", {"chunks": (1, 3, 50, 96), "compression": "gzip"})):
+        with h5py.File(folder / f"{name}.mat", "w", userblock_size=512) as file:
+            made = file.create_dataset("images", data=stack.T, **options)
+            made.attrs["MATLAB_class"] = np.bytes_("uint8")
+        with open(folder / f"{name}.mat", "r+b") as raw:
+            raw.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM")
+    return [folder / f"{name}.mat" for name in "abcd"]
+
+
+def _labels(folder: Path, photograph: np.ndarray) -> list[Path]:
+    from PIL import Image
+
+    classes = photograph[..., 0] // 86
+    pages = [Image.fromarray(classes), Image.fromarray(2 - classes), Image.fromarray(classes.T)]
+    for page in pages:
+        page.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0])
+    names = [f"label_{name}" for name in ("a.png", "b.bmp", "c.gif", "d.tif", "e.tif", "f.tif")]
+    for name in names[:4]:
+        pages[0].save(folder / name)
+    for name, compression in zip(names[4:], ("packbits", "tiff_adobe_deflate"), strict=True):
+        more = {"save_all": True, "append_images": pages[1:], "compression": compression}
+        pages[0].save(folder / name, **more)
+    return [folder / name for name in names]
 
 
 def _masks(folder: Path) -> list[Path]:

@@ -27,6 +27,7 @@ MEMORY = 1 << 30
 LIBRARIES = {  # imported before memory is counted
     "image": ("simplejpeg",),
     "array": ("h5py",),
+    "matlab": ("h5py", "scipy.io"),
     "weights": ("h5py",),
     "state": ("h5py",),
 }

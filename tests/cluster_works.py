@@ -13,9 +13,9 @@ class Squares(Work):
 
     apart, networks = True, False
 
-    def __init__(self, slow=None, seconds=0.0, deadly=None, large=None):
+    def __init__(self, slow=None, seconds=0.0, deadly=None, large=None, error=MemoryError):
         self._slow, self._seconds, self._deadly = slow, seconds, deadly
-        self._large = large
+        self._large, self._error = large, error
 
     def read(self, batch):
         return list(batch)
@@ -26,7 +26,7 @@ class Squares(Work):
         if self._deadly in read:
             os.kill(os.getpid(), signal.SIGKILL)
         if self._large in read:
-            raise MemoryError
+            raise self._error
         return [value if isinstance(value, str) else value * value for value in read]
 
     def pack(self, batch, sends, refused):

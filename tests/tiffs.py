@@ -145,3 +145,13 @@ def _directory(order, big, offset, tags):
     return (
         struct.pack(f"{order}{count}", len(tags)) + entries + bytes(struct.calcsize(word)) + later
     )
+
+
+def with_rows(data, before, after, page=None):
+    """Let the pages of a TIFF file, or one of them, say that they have another number of rows."""
+    forms = ((SHORT, "<HHIHxx"), (LONG, "<HHII"))
+    (old,) = (e for k, f in forms if (e := struct.pack(f, 257, k, 1, before)) in data)
+    new = struct.pack("<HHII", 257, LONG, 1, after)
+    parts = data.split(old)
+    entries = [new if page in (None, number) else old for number in range(len(parts) - 1)]
+    return b"".join(itertools.chain(*zip(parts, [*entries, b""], strict=True)))

@@ -22,10 +22,11 @@ if TYPE_CHECKING:  # what `__getattr__` gives, for editors and type checkers
     from unetpred.holes.hole import Hole
     from unetpred.network.model import build_unetpred
     from unetpred.network.partial_convolution import PConv2D
+    from unetpred.runs.features_in_memory import features
+    from unetpred.runs.maps.map_in_memory import predictability_map
     from unetpred.runs.scoring.score import score
     from unetpred.scoring import scores as scores
-    from unetpred.scoring.activations import features
-    from unetpred.scoring.maps import PredictabilityMap, predictability_map
+    from unetpred.scoring.maps import PredictabilityMap
     from unetpred.scoring.predictor import Predictor
     from unetpred.weights.files import load_model
 
@@ -36,9 +37,9 @@ _HOMES = {
     "build_unetpred": "unetpred.network.model",
     "load_model": "unetpred.weights.files",
     "Predictor": "unetpred.scoring.predictor",
-    "features": "unetpred.scoring.activations",
+    "features": "unetpred.runs.features_in_memory",
     "PredictabilityMap": "unetpred.scoring.maps",
-    "predictability_map": "unetpred.scoring.maps",
+    "predictability_map": "unetpred.runs.maps.map_in_memory",
     "InputError": "unetpred.errors",
     "Hole": "unetpred.holes.hole",
     "score": "unetpred.runs.scoring.score",

@@ -1,7 +1,5 @@
 """`python -m unetpred`."""
 
-import sys
+from unetpred.commands.main import program
 
-from unetpred.commands.main import main
-
-sys.exit(main())
+program()

@@ -226,6 +226,7 @@ def test_the_outline_follows_the_pointer(tab, file):
 
 def test_what_cannot_be_scored_is_told_in_one_line(tab, file, tmp_path):
     tab.open(file)
+    tab.click(0.5, 0.5)
     tab.page.mouse.click(*tab.place(0.02, 0.5))
     toast = tab.page.locator(".toast-body")
     toast.wait_for()
@@ -237,6 +238,13 @@ def test_what_cannot_be_scored_is_told_in_one_line(tab, file, tmp_path):
     told.wait_for()
     assert "Traceback" not in tab.text("body")
     assert str(tmp_path) not in tab.text("body")
+    # what was there is still seen, and can be clicked on
+    for selector in ("#picture img", "#panels img"):
+        tab.page.locator(selector).first.scroll_into_view_if_needed()
+        box = tab.page.locator(selector).first.bounding_box()
+        at = [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]
+        top = "([x, y, at]) => document.elementFromPoint(x, y).matches(at)"
+        assert tab.page.evaluate(top, [*at, selector])
 
 
 def test_painted_holes_are_scored(tab, file, tmp_path):
@@ -313,8 +321,9 @@ def test_masks_are_shown(tab):
     tab.page.get_by_role("tab", name="Segmentation").click()
     tab.page.locator("#segment").click()
     tab.page.wait_for_function(
-        "() => document.querySelector('#mask_note').innerText.startsWith('Done: membrane')"
+        "() => document.querySelector('#mask_note').innerText.startsWith('Done')"
     )
+    assert "membrane" in tab.text("#legend")
     tab.page.locator("#overlay img").wait_for()
 
 

@@ -5,14 +5,13 @@ import functools
 import keras
 import pytest
 
+from unetpred import features, predictability_map
 from unetpred.backends.precision import full_float32
 from unetpred.evaluation.fillers import Filler
 from unetpred.holes.masks import hole_mask
 from unetpred.network.model import build_unetpred
 from unetpred.network.partial_convolution import PConv2D
 from unetpred.network.vgg16 import CONTENT_LAYERS, vgg_model
-from unetpred.scoring.activations import features
-from unetpred.scoring.maps import predictability_map
 from unetpred.scoring.predictor import Predictor
 from unetpred.scoring.scores import content
 

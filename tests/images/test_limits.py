@@ -18,6 +18,9 @@ from unetpred.errors import InputError
 from unetpred.holes.masks import load_mask
 from unetpred.images import folders
 from unetpred.images.folders import image_files
+from unetpred.images.formats import png, tiff_codecs, tiff_parts
+from unetpred.images.formats.tiff import read_tiff
+from unetpred.images.formats.tiff_directory import read_directory
 from unetpred.images.sources import list_sources
 from unetpred.io import limits
 
@@ -118,6 +121,169 @@ def test_npz_is_read_picture_by_picture(tmp_path, rng, monkeypatch):
         np.testing.assert_array_equal(entry.sources[index].load(), pictures[index])
     assert most[0] <= 1 << 20
     np.testing.assert_array_equal(by_columns.sources[5].load(), pictures[5])
+
+
+class Counting(io.BytesIO):
+    """Counts the bytes that are read of it."""
+
+    count = 0
+
+    def read(self, size=-1):
+        data = super().read(size)
+        self.count += len(data)
+        return data
+
+
+def tiff(entries, body=b""):
+    """A TIFF file with a directory of these (tag, type, count, value) behind a body at byte 8."""
+    body += bytes(len(body) % 2)
+    directory = b"".join(struct.pack("<HHII", *entry) for entry in sorted(entries))
+    head = struct.pack("<2sHI", b"II", 42, 8 + len(body)) + body
+    return head + struct.pack("<H", len(entries)) + directory + bytes(4)
+
+
+def grey(photometric=1, rows=H):
+    """Entries of a TIFF file of 8 bits, H x W."""
+    numbers = {256: W, 257: H, 258: 8, 259: 1, 262: photometric, 273: 8, 278: rows, 279: H * W}
+    return {tag: (tag, 4, 1, value) for tag, value in numbers.items()}
+
+
+@pytest.mark.parametrize("tags", [[273] * 500, [258, 266, 273, 277, 279, 324, 325, 339] * 3])
+def test_tags_of_a_tiff_that_claim_the_same_bytes(tags):
+    data = tiff([(tag, 1, 20_000, 8) for tag in tags], bytes(20_000))
+    file = Counting(data)
+    read_directory(file)
+    assert file.count < 2 * len(data) + (1 << 16)
+
+
+def test_tags_that_only_pillow_reads(tmp_path):
+    entries = [*grey(photometric=3).values(), (320, 3, 768, 8)]
+    (tmp_path / "a.tif").write_bytes(tiff(entries, bytes(H * W)))
+    one(tmp_path / "a.tif")
+    entries += [(tag, 1, H * W, 8) for tag in range(1000, 1100)]
+    (tmp_path / "a.tif").write_bytes(tiff(entries, bytes(H * W)))
+    assert "claim more bytes than are there" in refusal(tmp_path / "a.tif")
+
+
+def test_pages_that_overlap(tmp_path):
+    data = bytearray(tiff(grey().values(), bytes(H * W)))
+    second = len(data)
+    data[-4:] = struct.pack("<I", second)
+    for number in range(2000):  # directories of 100 entries, each in the middle of the one before
+        data += struct.pack("<H", 100) + struct.pack("<I", second + 6 * number + 6)
+    (tmp_path / "a.tif").write_bytes(data)
+    one(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("compression", [1, 8])
+def test_strips_that_claim_the_same_bytes(tmp_path, monkeypatch, compression):
+    body = bytes(H * W) if compression == 1 else zlib.compress(bytes(1 << 20))
+    entries = grey(rows=1) | {259: (259, 4, 1, compression)}
+    for tag, value, place in ((273, 8, len(body)), (279, len(body), len(body) + 4 * H)):
+        entries[tag] = (tag, 4, H, 8 + place)
+        entries[tag - 1000] = value
+    lists = b"".join(struct.pack("<I", entries.pop(tag)) * H for tag in (-727, -721))
+    file = Counting(tiff(entries.values(), body + lists))
+    monkeypatch.setattr(tiff_parts, "CHUNK", 1 << 16)
+    monkeypatch.setattr(tiff_codecs, "CHUNK", 1 << 16)
+    try:
+        read_tiff(file, "a.tif")
+    except ValueError:
+        assert compression != 1
+    assert file.count < 4 * (H * W + len(lists)) + (1 << 16)
+
+
+def test_jpeg_of_very_many_scans(tmp_path, rgb):
+    Image.fromarray(rgb).save(tmp_path / "a.jpg", progressive=True)
+    data = (tmp_path / "a.jpg").read_bytes()
+    one(tmp_path / "a.jpg")
+    last = data[data.rindex(b"\xff\xda") : -2]
+    (tmp_path / "a.jpg").write_bytes(data[:-2] + 100 * last + data[-2:])
+    assert "scans, which no encoder writes" in refusal(tmp_path / "a.jpg")
+
+
+def test_an_array_that_more_follows(tmp_path):
+    content = io.BytesIO()
+    np.save(content, np.zeros((2, H, W), "uint8"))
+    for more, right in ((0, True), (5_000_000, False)):
+        with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("x.npy", content.getvalue() + bytes(more))
+        if right:
+            assert len(list_sources([tmp_path / "a.npz"])[0].sources) == 2
+        else:
+            assert "more than its shape" in refusal(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_array_that_is_packed_as_numpy_does_not(tmp_path, method):
+    content = io.BytesIO()
+    np.save(content, np.zeros((2, H, W), "uint8"))
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", method) as archive:
+        archive.writestr("x.npy", content.getvalue())
+    assert "is compressed as numpy.savez_compressed does not" in refusal(tmp_path / "a.npz")
+
+
+def test_a_png_of_very_many_chunks(tmp_path, rgb, monkeypatch):
+    Image.fromarray(rgb).save(tmp_path / "a.png")
+    data = (tmp_path / "a.png").read_bytes()
+    empty = struct.pack(">I", 0) + b"prVt" + struct.pack(">I", zlib.crc32(b"prVt"))
+    monkeypatch.setattr(png, "_MOST_CHUNKS", 100)
+    for count, right in ((90, True), (200, False)):
+        (tmp_path / "a.png").write_bytes(data[:-12] + count * empty + data[-12:])
+        if right:
+            one(tmp_path / "a.png")
+        else:
+            assert "more than 100 chunks" in refusal(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("ending", ["bmp", "webp"])
+def test_sizes_that_pillow_refuses_by_itself_name_the_option(tmp_path, rgb, ending):
+    Image.fromarray(rgb).save(tmp_path / f"a.{ending}", lossless=True)
+    data = bytearray((tmp_path / f"a.{ending}").read_bytes())
+    if ending == "bmp":
+        data[18:26] = struct.pack("<ii", 60000, 60000)
+    else:  # VP8L: 14 bits of width - 1, and of height - 1
+        data[21:25] = struct.pack("<I", (1 << 28) - 1)
+    (tmp_path / f"a.{ending}").write_bytes(data)
+    assert "--max_pixels" in refusal(tmp_path / f"a.{ending}")
+
+
+def test_datasets_that_are_made_of_themselves(tmp_path, rng):
+    for names in (["a"], ["a", "b"]):
+        for name, other in zip(names, [*names[1:], names[0]], strict=True):
+            layout = h5py.VirtualLayout((3, H, W), "uint8")
+            layout[:] = h5py.VirtualSource(f"{other}.h5", "x", (3, H, W))
+            with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+                file.create_virtual_dataset("x", layout)
+        assert "is made of itself" in refusal(tmp_path / "a.h5")
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["x"] = pictures = rng.integers(0, 256, (3, H, W)).astype("uint8")
+    layout = h5py.VirtualLayout((3, H, W), "uint8")
+    layout[:] = h5py.VirtualSource("b.h5", "x", (3, H, W))
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_virtual_dataset("x", layout)
+    (entry,) = list_sources([tmp_path / "a.h5"])
+    np.testing.assert_array_equal(entry.sources[2].load()[..., 0], pictures[2])
+
+
+def test_groups_within_groups(tmp_path, rng):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["a/b/c/x"] = rng.integers(0, 256, (3, H, W)).astype("uint8")
+        file["a/b/loop"], file["a/soft"] = file["a"], h5py.SoftLink("/a/soft")
+    assert len(list_sources([tmp_path / "a.h5"])[0].sources) == 3
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        file.create_group("a/b" + 100 * "/g")
+    assert "deeper ones" in refusal(tmp_path / "a.h5")
+
+
+def test_a_chunk_that_unpacks_to_much_more_than_its_file(tmp_path, rng):
+    noise = rng.integers(0, 256, 4_000_000).astype("uint8")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("x", (3000, 100, 1000), "uint8", chunks=(3000, 100, 1000))
+        file.attrs.create("noise", noise[:60_000])
+        file.create_dataset("g/noise", data=np.void(noise.tobytes()))
+    (entry,) = list_sources([tmp_path / "a.h5"], key="x")
+    assert "a chunk of x: has shape" in entry.error
 
 
 def test_every_byte_of_a_directory_of_a_tiff(tmp_path, rng):

@@ -14,6 +14,7 @@ from tables import table
 import unetpred
 from unetpred.commands.main import main
 from unetpred.errors import InputError
+from unetpred.images.formats import matlab_packed
 from unetpred.images.formats.matlab import matlab_file
 from unetpred.images.sources import array_sources, list_sources
 
@@ -368,3 +369,51 @@ def test_a_file_that_claims_more_than_is_likely_is_refused(tmp_path):
     path = save_5(tmp_path / "a.mat", {"x": np.zeros((9500, 9500), "uint8")})
     with pytest.raises(InputError, match=r"more than 89478485 pixels; --max_pixels 90250000 lets"):
         matlab_file(path)
+
+
+@pytest.mark.parametrize("shape", [(4, 3, 120, 100), (100, 120, 3)], ids=str)
+def test_pixels_that_were_never_written_are_missing(shape, tmp_path):
+    with h5py.File(save_73(tmp_path / "a.mat", {}), "a") as file:
+        chunks = (1, 3, 60, 100) if len(shape) == 4 else (50, 120, 3)
+        file.create_dataset("images", shape, "uint8", chunks=chunks)[: shape[0] // 2] = 77
+    (entry,) = list_sources([tmp_path / "a.mat"])
+    if len(shape) == 4:
+        assert entry.sources[1].load().min() == 77
+    with pytest.raises(InputError, match="chunks were never written"):
+        entry.sources[-1].load()
+
+
+def test_what_unpacks_to_much_more_than_its_file_is_refused_before(tmp_path, monkeypatch):
+    monkeypatch.setattr(matlab_packed, "FREE_STACK", 1 << 20)
+    path = save_5(tmp_path / "a.mat", {"images": np.zeros((90, 100, 3, 500), "uint8")})
+    (entry,) = list_sources([path])
+    assert "of more than 1048576 bytes" in entry.error and "--max_pixels" in entry.error
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_numbers_of_a_type_that_there_is_not(packed, tmp_path):
+    """SciPy looks it up where no types are, and the process ends."""
+    path = save_5(tmp_path / "a.mat", {"images": stack()}, compressed=False)
+    content = bytearray((tmp_path / "a.mat").read_bytes())
+    place = content.index(struct.pack("<II", 2, stack().size))
+    content[place] = 0xB0
+    if packed:
+        body = zlib.compress(content[128:])
+        content[128:] = struct.pack("<II", 15, len(body)) + body
+    (tmp_path / "a.mat").write_bytes(content)
+    (entry,) = list_sources([path])
+    with pytest.raises(InputError, match="of type 176, which there is not"):
+        entry.sources[0].load()
+
+
+def test_files_of_version_4(tmp_path):
+    pictures = stack(channels=1)[0, ..., 0]
+    path = tmp_path / "a.mat"
+    scipy.io.savemat(path, {"images": pictures}, format="4")
+    (entry,) = list_sources([path])
+    np.testing.assert_array_equal(entry.sources[0].load()[..., 0], pictures)
+    content = bytearray(path.read_bytes())
+    content[4:12] = struct.pack("<ii", 1 << 30, 1 << 30)
+    path.write_bytes(content)
+    (entry,) = list_sources([path])
+    assert "claim more bytes than are there" in entry.error

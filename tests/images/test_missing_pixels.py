@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from reading import H, W, one, refusal, write_png
-from tiffs import write_tiff
+from tiffs import with_rows, write_tiff
 
 from unetpred.images.formats.jpeg import check_jpeg
 
@@ -210,3 +210,13 @@ def test_npz_of_a_larger_shape_than_it_holds(tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("x.npy", header.getvalue() + bytes(H * W * 3))
     assert f"holds {H * W * 3} of the {9 * H * W * 3} bytes" in refusal(path)
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate", "packbits"])
+@pytest.mark.parametrize("mode", ["P", "CMYK"])
+def test_tiff_in_other_colours_of_more_rows_than_it_holds(tmp_path, photograph, compression, mode):
+    path = tmp_path / "a.tif"
+    Image.fromarray(photograph).convert(mode).save(path, compression=compression)
+    one(path)
+    path.write_bytes(with_rows(path.read_bytes(), H, 2 * H))
+    assert "damaged" in refusal(path)

@@ -4,6 +4,7 @@ import logging
 
 import keras
 import numpy as np
+import pytest
 
 from unetpred.network.forward import compiled
 
@@ -22,3 +23,17 @@ def test_compiling_several_networks_is_silent(caplog):
     finally:
         logger.removeHandler(caplog.handler)
     assert {record.getMessage() for record in caplog.records} == {"anything else is heard"}
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="others trace for each length")
+def test_batches_of_all_lengths_are_traced_once():
+    image, mask = keras.Input((4, 4, 3)), keras.Input((4, 4, 1))
+    model = keras.Model([image, mask], keras.layers.Conv2D(2, 3)(image * mask))
+    model.jit_compile = False
+    rng, kernel = np.random.default_rng(0), model.get_weights()[0]
+    for length, masks in ((8, 1), (8, 8), (3, 1), (5, 5)):
+        images, given = rng.random((length, 4, 4, 3)), rng.random((masks, 4, 4, 1))
+        found = compiled(model, [images.astype("float32"), given.astype("float32")])
+        expected = np.einsum("nhwc,hwcf->nf", (images * given)[:, :3, :3], kernel)
+        np.testing.assert_allclose(found[:, 0, 0], expected, rtol=1e-4, atol=1e-5)
+    assert model.predict_function.experimental_get_tracing_count() == 1

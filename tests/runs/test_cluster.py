@@ -212,6 +212,42 @@ def test_features(both, folder, weights):
             np.testing.assert_array_equal(mine[name], theirs[name])
 
 
+def test_arrays_in_python(client, folder, weights, pictures):
+    masks = np.ones((3, 100, 120), "uint8")
+    masks[0, 20:50, 30:70] = masks[2, 60:90, 5:40] = 0  # the second hides nothing
+    options = {"weights": weights, "batch_size": 2}
+    layers = ["vblock1_conv_2", "vblock5_*"]
+    for inputs, mask in ((pictures, None), ("s.npy", masks), (["d/0.png", "d/2.png"], masks[0])):
+        found, alone = (
+            unetpred.features(inputs, layers, mask=mask, client=one, **options)
+            for one in (client, None)
+        )
+        assert list(found) == list(alone) and len(found) > 3
+        for name, values in alone.items():
+            np.testing.assert_array_equal(found[name], values)
+    with pytest.raises(InputError, match=r"image 1.* is not finite|image 1"):
+        bad = pictures.astype("float32")
+        bad[1, 3, 3] = np.nan
+        unetpred.features(bad, layers, client=client, **options)
+    model = unetpred.load_model(weights)
+    with pytest.raises(InputError, match="a network in memory is not sent"):
+        unetpred.features(pictures, layers, weights=model, client=client)
+
+
+def test_a_map_in_python(client, weights, pictures):
+    done = []
+    found, alone = (
+        unetpred.predictability_map(
+            pictures[0], 20, 90, 30, output=("structure_luminance",), weights=weights,
+            progress=done.append, client=one,
+        )
+        for one in (client, None)
+    )  # fmt: skip
+    assert found.content is None and sum(done) == 2 * np.isfinite(found.structure).sum() > 10
+    for name in ("structure", "structure_luminance", "reason", "x", "y"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(alone, name))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("sent", [False, True])
 def test_evaluations(both, photographs, weights, monkeypatch, sent):
@@ -306,11 +342,34 @@ def test_what_is_there_is_kept_when_it_stops(client):
         pass
 
 
-def test_too_little_memory(client):
-    kept = Kept()
+# as Python, PyTorch and JAX say it
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        ValueError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes."),
+    ],
+)
+def test_too_little_memory(client, error):
+    kept, work = Kept(), Squares(large=90, error=error)
     with pytest.raises(ClusterError, match=r"too little memory; a smaller `batch_size` .*are kept"):
-        run_batches([[n] for n in range(99)], Squares(large=90), kept, client=client)
+        run_batches([[n] for n in range(99)], work, kept, client=client)
     assert kept.rows.keys() <= set(range(90))
+
+
+def test_other_errors_of_workers_are_raised(client):
+    kept, work = Kept(), Squares(large=90, error=RuntimeError("of another kind"))
+    with pytest.raises(RuntimeError, match="of another kind"):
+        run_batches([[n] for n in range(99)], work, kept, client=client)
+
+
+def test_workers_that_wait_for_memory_are_named():
+    class Paused:
+        def scheduler_info(self):
+            return {"workers": {"b": {"status": "paused"}, "a": {"status": "running"}}}
+
+    assert connect.paused_workers(Paused()) == ["b"]
 
 
 def test_a_running_cluster_goes_on(client, run, pictures, weights):

@@ -17,6 +17,7 @@ import unetpred
 from unetpred.commands.main import main
 from unetpred.errors import InputError
 from unetpred.holes.masks import hole_mask
+from unetpred.io.leftovers import held
 from unetpred.network.layer_outputs import choose_layers, layer_model
 from unetpred.network.model import Config, build_unetpred, layer_names
 from unetpred.network.receptive_fields import list_layers, receptive_field, receptive_span
@@ -328,6 +329,16 @@ def test_nothing_is_left_of_a_run_that_is_stopped(run, pictures, monkeypatch, nu
     assert (code, out) == (128 + number, [])
     assert "unetpred: interrupted; f.h5 is not written" in err
     assert [path.name for path in Path().iterdir()] == ["s.npy"]
+
+
+def test_what_a_killed_run_had_begun_is_removed(run, pictures):
+    write("a.png", pictures[0])
+    for name in (".12-abcdefghf.h5", ".12-abcdefgih.f.h5", ".12-abcdefghg.h5", ".13-abcdefghf.h5"):
+        Path(name).write_text("begun")
+    with held(".13-abcdefghf.h5"):  # as of one that is not killed
+        assert run("--input", "a.png", "--layers", "block10", "--save", "f.h5")[0] == 0
+    left = {".12-abcdefgih.f.h5", ".12-abcdefghg.h5", ".13-abcdefghf.h5"}
+    assert {path.name for path in Path().iterdir()} == {"a.png", "f.h5", *left}
 
 
 @pytest.mark.slow

@@ -45,6 +45,23 @@ def test_interrupted_and_resumed_is_uninterrupted(run, stack, scored):
     assert {path.name for path in Path().iterdir()} == {"d", "d_pred.csv", "p.npy"}
 
 
+def test_damaged_pictures_of_an_interrupted_run_are_made_again(run, stack, scored):
+    for i in range(5):
+        write(f"d/{i}.png", stack[i])
+    arguments = ["--input", "d", "--batch_size", 1, "--save", "t.csv", "--save_prediction", "p.npy"]
+    assert run(*arguments)[0] == 0
+    whole = np.load("p.npy")
+    scored.images, scored.stop_after = 0, 3
+    assert run(*arguments)[0] == 130
+    content = bytearray(Path("p.npy.part").read_bytes())
+    content[-4 * whole[2:].size - 7] ^= 1  # near the end of the second picture
+    Path("p.npy.part").write_bytes(content)
+    code, _, err = run(*arguments, "--resume")
+    assert code == 0 and err.startswith("p.npy.part: damaged; what it has of 1 image(s)")
+    assert scored.images == 3 + 1 + 2 and err.count("\n") == 1
+    np.testing.assert_array_equal(np.load("p.npy"), whole)
+
+
 @pytest.mark.slow
 def test_sigterm_and_arrays(run, stack, scored):
     np.save("s.npy", stack)

@@ -14,6 +14,7 @@ from unetpred.scoring.covariates import (
     rms_contrast,
     spectral_slope,
 )
+from unetpred.scoring.scores import structure
 
 
 def noise(side, exponent, seed):
@@ -112,3 +113,21 @@ def test_all_of_one_hole():
     assert found["spectral_slope"] == spectral_slope(pixels[box])
     assert found["rms_contrast"] == pytest.approx(rms_contrast(pixels[hidden][None]), rel=1e-6)
     assert found["mean_luminance"] == pytest.approx(mean_luminance(pixels[hidden][None]))
+
+
+@pytest.mark.parametrize("top", [30, 12])  # apart from what is beyond the border, and touching it
+def test_the_film_is_that_of_all_that_is_hidden(top):
+    pixels = np.random.default_rng(0).uniform(0, 255, (60, 50, 3)).astype("float32")
+    hole, inside = np.ones((60, 50), "float32"), np.ones((60, 50), "float32")
+    hole[top : top + 15, 20:38] = 0
+    hole[top + 17 : top + 20, 20:25] = 0
+    inside[:12], inside[:, 45:] = 0, 0
+    visible = hole * inside
+    kept: dict = {}
+    found = covariates(pixels, hole, visible, kept)
+    film = harmonic_fill(pixels, visible)
+    box = np.s_[top : top + 20, 20:38]
+    np.testing.assert_allclose(kept["harmonic"], film[box], rtol=0, atol=1e-4)
+    assert found["structure_harmonic"] == pytest.approx(
+        structure(film, pixels, hole).value, abs=1e-6
+    )

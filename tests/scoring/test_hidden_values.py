@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from unetpred import features, predictability_map
 from unetpred.evaluation.fillers import Filler
 from unetpred.fillings.simple import BASELINES
 from unetpred.holes.contexts import Context
@@ -15,8 +16,7 @@ from unetpred.holes.masks import hole_mask
 from unetpred.holes.scenes import Scenes
 from unetpred.network.model import build_unetpred
 from unetpred.scoring import hole_outputs
-from unetpred.scoring.activations import features
-from unetpred.scoring.maps import PlaceScore, predictability_map
+from unetpred.scoring.maps import PlaceScore
 from unetpred.scoring.predictor import Predictor
 
 SIZE = 90, 101

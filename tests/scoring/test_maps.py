@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 import unetpred
+from unetpred import predictability_map
 from unetpred.commands.main import main
 from unetpred.errors import InputError
 from unetpred.images.colour import from_network, to_network
@@ -19,7 +20,7 @@ from unetpred.network.vgg16 import CONTENT_LAYERS
 from unetpred.plots import map_overlay
 from unetpred.scoring import crops as cuts
 from unetpred.scoring import maps
-from unetpred.scoring.maps import OUTSIDE, blank_map, predictability_map
+from unetpred.scoring.maps import OUTSIDE, blank_map
 from unetpred.scoring.predictor import Predictor
 from unetpred.scoring.scores import OUTPUTS, structure
 from unetpred.weights.files import save_weights

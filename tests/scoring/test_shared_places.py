@@ -9,13 +9,14 @@ import keras
 import numpy as np
 import pytest
 
+from unetpred import predictability_map
 from unetpred.holes.masks import hole_mask
 from unetpred.images.colour import to_network
 from unetpred.network.model import Config, build_unetpred, config_of
 from unetpred.network.shared import WholeFeatures
 from unetpred.scoring import maps, shared
 from unetpred.scoring.hole_outputs import HoleOutputs
-from unetpred.scoring.maps import blank_map, hole_pattern, plan, predictability_map
+from unetpred.scoring.maps import blank_map, hole_pattern, plan
 from unetpred.scoring.predictor import Predictor
 from unetpred.scoring.shared import Region, regions
 from unetpred.weights.files import save_weights

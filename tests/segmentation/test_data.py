@@ -1,9 +1,13 @@
 """Images with labels: folders, PASCAL VOC, stacks, one's own; what is wrong is named."""
 
+import os
+
 import numpy as np
 import pytest
+import tifffile
 from cells import cells, write_cells, write_indexed
 from PIL import Image
+from tiffs import with_rows
 
 from unetpred.errors import InputError
 from unetpred.images.formats.tiff_pages import Pages, is_stack, write_pages
@@ -11,6 +15,7 @@ from unetpred.segmentation import VOC, Dataset, Folders, Stacks
 from unetpred.segmentation.data.checked import Checked, divide
 from unetpred.segmentation.data.classes import IGNORED
 from unetpred.segmentation.data.datasets import open_dataset
+from unetpred.segmentation.data.labels import read_label
 
 
 def test_folders(tmp_path):
@@ -35,6 +40,10 @@ def test_what_is_wrong_with_folders(tmp_path):
     (labels / "1.png").unlink()
     with pytest.raises(InputError, match=r"image/1\.png: has no label; .* 1\.png is looked for"):
         Folders(images, labels)
+    (labels / "1.JPG").write_bytes(b"")
+    with pytest.raises(InputError, match=r"label/1\.JPG: is a JPEG"):
+        Folders(images, labels)
+    (labels / "1.JPG").unlink()
     (images / "2.jpg").write_bytes(b"")
     with pytest.raises(InputError, match=r"2\.png: has the stem of 2\.jpg"):
         Folders(images, labels)
@@ -121,6 +130,19 @@ def test_pages_of_other_kinds(tmp_path, kind, rng):
         np.testing.assert_allclose(page, whole, atol=1e-4)
 
 
+def test_bool_of_tifffile(tmp_path, rng):
+    """It shows True as black; what counts is True, in stacks and in single files."""
+    values = rng.random((2, 20, 24)) < 0.3
+    tifffile.imwrite(tmp_path / "s.tif", values)
+    tifffile.imwrite(tmp_path / "one.tif", values[0])
+    for index in range(2):
+        np.testing.assert_array_equal(Pages(tmp_path / "s.tif").read(index)[0], values[index])
+    np.testing.assert_array_equal(read_label(tmp_path / "one.tif").values, values[0])
+    # that of another program is what it shows
+    tifffile.imwrite(tmp_path / "fax.tif", values[0], software="scanner")
+    np.testing.assert_array_equal(read_label(tmp_path / "fax.tif").values, ~values[0])
+
+
 def test_pages_that_are_damaged(tmp_path):
     write_pages(tmp_path / "s.tif", (np.full((64, 64), i, "uint8") for i in range(4)))
     assert [Pages(tmp_path / "s.tif").read(i)[0].max() for i in range(4)] == [0, 1, 2, 3]
@@ -130,6 +152,32 @@ def test_pages_that_are_damaged(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         Pages(tmp_path / "none.tif")
     assert not is_stack(tmp_path / "t.tif")
+
+
+def test_pages_of_which_pixels_are_missing(tmp_path):
+    """The second of three pages says that it has more rows than there are."""
+    pages = [np.full((64, 60), i, "uint8") for i in range(3)]
+    for compression in (None, "tiff_lzw", "tiff_adobe_deflate", "packbits"):
+        images = [Image.fromarray(page) for page in pages]
+        path = tmp_path / "s.tif"
+        images[0].save(path, save_all=True, append_images=images[1:], compression=compression)
+        path.write_bytes(with_rows(path.read_bytes(), 64, 128, page=1))
+        assert len(Pages(path)) == 3
+        for index in (0, 2):
+            np.testing.assert_array_equal(Pages(path).read(index)[0], pages[index])
+        with pytest.raises(InputError, match="page 1: damaged TIFF"):
+            Pages(path).read(1)
+
+
+def test_stacks_that_are_no_file_or_claim_much(tmp_path):
+    os.mkfifo(tmp_path / "pipe.tif")
+    with pytest.raises(InputError, match=r"pipe\.tif: is a pipe"):
+        open_dataset(tmp_path / "pipe.tif", tmp_path / "pipe.tif")
+    Image.new("L", (60, 64)).save(tmp_path / "a.tif")
+    data = (tmp_path / "a.tif").read_bytes()
+    (tmp_path / "a.tif").write_bytes(with_rows(data, 64, 1 << 30))
+    with pytest.raises(InputError, match="--max_pixels"):
+        Pages(tmp_path / "a.tif").read(0)
 
 
 class Drawn(Dataset):

@@ -137,6 +137,45 @@ def test_probabilities_of_other_programs(data, segment, tmp_path, rng):
     assert scores["threshold"] == 0.5 and len(scores["sweep"]) == 19
     best = max(scores["sweep"], key=lambda row: row["v_rand"])
     assert scores["best_threshold"] == best["threshold"]
+    steady = next(r for r in scores["sweep"] if r["threshold"] == scores["steady_threshold"])
+    assert steady["v_rand"] >= best["v_rand"] - 0.01
+    low, high = scores["intervals"]["v_rand"]
+    assert low <= scores["v_rand"] <= high and high > low
+
+
+@pytest.mark.parametrize("stack", [True, False])
+def test_floats_are_probabilities(segment, tmp_path, rng, stack):
+    """As the submissions to ISBI's challenge were; a mask of 0 and 1 among them is swept too."""
+    label = np.stack([cells(i)[1] for i in range(3)])
+    shares = np.clip(label * 0.6 + rng.normal(0.2, 0.15, label.shape), 0, 1).astype("float32")
+    shares[2] = label[2]
+    (tmp_path / "m").mkdir()
+    (tmp_path / "l").mkdir()
+    for index in range(3):
+        Image.fromarray(shares[index]).save(tmp_path / "m" / f"{index}.tif")
+        Image.fromarray(label[index] * 255).save(tmp_path / "l" / f"{index}.png")
+    for name, parts in (("m.tif", shares), ("l.tif", label * 255)):
+        pages = [Image.fromarray(part) for part in parts]
+        pages[0].save(tmp_path / name, save_all=True, append_images=pages[1:])
+    masks, labels = ("m.tif", "l.tif") if stack else ("m", "l")
+    arguments = ("evaluate", "--masks", tmp_path / masks, "--labels", tmp_path / labels,
+                 "--output_dir", tmp_path / "out", "--quiet")  # fmt: skip
+    code, _, err = segment(*arguments, "--threshold", 0.4)
+    assert (code, err) == (0, "")
+    scores = scores_of(tmp_path / "out")
+    expected = evaluate(label, (shares >= 0.4).astype(int))
+    assert scores["v_rand"] == expected.v_rand and scores["threshold"] == 0.4
+    assert scores["mean_iou"] == pytest.approx(expected.mean_iou)
+    for row in scores["sweep"][::6]:
+        expected = evaluate(label, (shares >= row["threshold"]).astype(int))
+        assert row["v_rand"] == expected.v_rand
+        assert row["iou"] == pytest.approx(expected.iou[1])
+    code, _, err = segment(*arguments, "--threshold", 40)
+    assert code == 2 and "threshold is 40" in err
+    Image.fromarray(shares[0] * 255).save(tmp_path / "m" / "0.tif")
+    if not stack:
+        code, _, err = segment(*arguments)
+        assert code == 2 and "0.tif: has values from 0 to 255; floats are taken" in err
 
 
 def test_stacks(files, segment, tmp_path):

@@ -1,11 +1,15 @@
 """Labels: by index, black and white, in colour; traps are named in one line."""
 
 import logging
+import os
+import struct
+import zlib
 
 import numpy as np
 import pytest
 from cells import write_indexed
 from PIL import Image
+from tiffs import with_rows
 
 from unetpred.errors import InputError
 from unetpred.segmentation.data.classes import IGNORED, Classes, default_colours, read_classes
@@ -78,6 +82,11 @@ def test_values_that_are_no_class_are_named(tmp_path):
         survey([("a.png", label_of(np.zeros((2, 2), np.uint8)))])
     with pytest.raises(InputError, match=r"x\.png: has values from 0 to 700"):
         survey([("x.png", label_of(np.array([[0, 700]], np.uint16)))])
+    some = [(name, label_of(np.array([[0, 255]], np.uint8))) for name in ("a", "b", "c")]
+    some.insert(1, ("x.png", label_of(np.array([[0, 7, 255]], np.uint8))))
+    with pytest.raises(InputError, match=r"x\.png: has the value 7, where most labels have 0 and"):
+        survey(some)
+    assert survey(some, void=7).values == (0, 255)
     known = survey([("a", label_of(LABEL))], void=255)
     with pytest.raises(InputError, match=r"b\.png: has the value 7 \(1 px\), which is no class"):
         known.indices(np.array([[0, 7]]), "b.png")
@@ -106,6 +115,24 @@ def test_labels_in_colour(tmp_path):
         looked.add(label_of(np.full((1, 2, 3), (1, 2, 3), np.uint8)), "b.png")
 
 
+def test_a_label_in_colour_that_has_greys_alone(tmp_path):
+    """Sky (128, 128, 128) and void (0, 0, 0), as in CamVid, are lines of the file, not levels."""
+    (tmp_path / "classes.txt").write_text("sky 128 128 128\nroad 128 64 0\nvoid 0 0 0\n")
+    colours = np.array([[128, 128, 128], [128, 64, 0], [0, 0, 0]], np.uint8)
+    looked = Survey(tmp_path / "classes.txt", 2)
+    for indices in ([[0, 1, 2]], [[2, 2, 0]], [[2, 2, 2]]):
+        found = looked.add(label_of(colours[np.array(indices)]), "a.png")
+        np.testing.assert_array_equal(found, indices)
+    # grey levels are levels
+    np.testing.assert_array_equal(looked.add(label_of(LABEL[:, :2]), "b.png"), LABEL[:, :2])
+
+
+def test_a_palette_of_grey_levels_is_none(tmp_path):
+    white = np.array([[0, 255], [255, 0]], np.uint8)
+    write_indexed(tmp_path / "a.png", white, np.repeat(np.arange(256)[:, None], 3, 1))
+    assert survey([("a.png", read_label(tmp_path / "a.png"))]).values == (0, 255)
+
+
 def test_files_that_are_no_labels(tmp_path):
     Image.fromarray(LABEL).save(tmp_path / "a.jpg")
     with pytest.raises(InputError, match=r"a\.jpg: is a JPEG"):
@@ -123,6 +150,42 @@ def test_files_that_are_no_labels(tmp_path):
         read_label(tmp_path / "c.png")
     with pytest.raises(InputError, match="no such file"):
         read_label(tmp_path / "d.png")
+
+
+def test_labels_of_which_pixels_are_missing(tmp_path):
+    """A png of half its rows, a tif of more than it has, a bmp and a gif cut short."""
+    label = Image.fromarray(np.tile(LABEL, (40, 40)).astype("uint8"))
+    for name in ("a.png", "b.tif", "c.bmp", "d.gif"):
+        label.save(tmp_path / name)
+        read_label(tmp_path / name)
+        data = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(less_of(data, label.height))
+        with pytest.raises(InputError, match=rf"{name}: damaged"):
+            read_label(tmp_path / name)
+
+
+def less_of(data, height):
+    """Take pixels away from a file, which says nothing of it."""
+    if data[:4] == b"\x89PNG":
+        start = data.index(b"IDAT")
+        (length,) = struct.unpack(">I", data[start - 4 : start])
+        rows = zlib.decompress(data[start + 4 : start + 4 + length])
+        packed = zlib.compress(rows[: len(rows) // 2])
+        body = b"IDAT" + packed
+        end = struct.pack(">I", zlib.crc32(body)) + data[start + 8 + length :]
+        return data[: start - 4] + struct.pack(">I", len(packed)) + body + end
+    if data[:2] == b"II":
+        return with_rows(data, height, 2 * height)
+    return data[: len(data) // 2]
+
+
+def test_what_is_no_file_is_no_label(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(InputError, match="is a pipe"):
+        read_label(tmp_path / "a.png")
+    (tmp_path / "a.tif").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    with pytest.raises(InputError, match="is not an image"):
+        read_label(tmp_path / "a.tif")
 
 
 def test_files_of_classes(tmp_path):
@@ -151,6 +214,17 @@ def test_a_palette_unlike_the_others_is_named(tmp_path, log):
     known = survey(labels)
     assert "b.png: its palette is not that of a.png" in log.text
     assert known.colours == tuple(COLOURS)
+
+
+def test_a_palette_unlike_the_file_of_classes_is_named(tmp_path, log):
+    lines = [f"{name} {' '.join(map(str, c))}\n" for name, c in zip("abcd", COLOURS, strict=True)]
+    (tmp_path / "classes.txt").write_text("".join(lines))
+    write_indexed(tmp_path / "a.png", np.minimum(LABEL, 3), COLOURS)
+    write_indexed(tmp_path / "b.png", np.minimum(LABEL, 3), COLOURS[::-1])
+    survey([("a.png", read_label(tmp_path / "a.png"))], tmp_path / "classes.txt")
+    assert not log.text
+    survey([("b.png", read_label(tmp_path / "b.png"))], tmp_path / "classes.txt")
+    assert "b.png: its palette is not that of" in log.text and "classes.txt" in log.text
 
 
 def test_masks_round_trip_and_their_palette_survives_reordering(tmp_path):

@@ -18,6 +18,7 @@ from unetpred.segmentation.measures import (
     thinned,
     v_rand,
 )
+from unetpred.segmentation.scores import steady
 
 
 @pytest.fixture
@@ -131,6 +132,20 @@ def test_thinned_borders_are_one_pixel_wide():
     found = thinned(cells_of)
     assert ((~found).sum(0)[3:-3] == 1).all()
     assert ndimage.label(found)[1] == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [
+        ([0.1, 0.5, 0.98, 0.975, 0.972, 0.6, 0.975], 3),  # the last one is beyond a fall
+        ([0.98, 0.98, 0.2], 0),
+        ([0.2, 0.5, 0.9], 2),
+        ([float("nan"), 0.9, float("nan")], 1),
+        ([0.5, 0.895, 0.89, 0.9], 2),
+    ],
+)
+def test_steady(values, place):
+    assert steady(values) == place
 
 
 def test_all_one_class(pair):

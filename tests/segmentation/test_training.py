@@ -19,6 +19,7 @@ import unetpred
 from unetpred.errors import InputError
 from unetpred.segmentation import SegmentationConfig, Segmenter, train
 from unetpred.segmentation.data.classes import IGNORED
+from unetpred.segmentation.network import build_segmenter
 from unetpred.segmentation.training.config import SegmentationConfig as Config
 from unetpred.segmentation.training.task import Segmenting
 
@@ -177,6 +178,27 @@ def test_batches_with_borders_and_of_every_image(data, tmp_path):
     assert sorted(seen) == list(range(task.size))
     made = list(task.batches((step, False) for step in range(3)))
     np.testing.assert_array_equal(made[2][0], task.batch(2, False)[0])
+
+
+class Grey(unetpred.segmentation.Dataset):
+    """Images of one level each, 10 times their number."""
+
+    def __len__(self):
+        return 9
+
+    def __getitem__(self, index):
+        label = np.zeros((32, 32), np.uint8)
+        label[:16] = 1
+        return np.full((32, 32), 10 * index, np.uint8), label
+
+
+def test_the_preview_is_of_images_that_are_spread_out(tmp_path):
+    task = Segmenting(SegmentationConfig(checkpoint_dir=str(tmp_path), **SMALL), Grey(), Grey())
+    model = build_segmenter(2, 0.0625)
+    measured = task.measure(model, lambda: False)
+    levels = measured.picture[::32, 0, 0]
+    np.testing.assert_array_equal(levels, [0, 30, 50, 80])
+    assert measured.picture.shape == (4 * 32, 3 * 32, 3)
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,10 @@ def test_archives_of_every_compression(tmp_path, saved):
         path = tmp_path / "a.keras"
         with zipfile.ZipFile(path, "w", method) as archive:
             archive.write(saved, "model.weights.h5")
-        load_model(path)
+        if method == zipfile.ZIP_DEFLATED:
+            load_model(path)
+        else:  # of which any number of bytes comes out at once
+            assert "as Keras does not" in refusal(path)
         data = bytearray(path.read_bytes())
         for place in range(60, 3000, 7):
             data[place] ^= 0x55

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from unetpred.holes.scenes import Scene, Scenes
 from unetpred.io.registry import known_vgg, known_weights
 from unetpred.runs.scoring.jobs import Job
 from unetpred.runs.scoring.score_batch import ScoreWork, Scoring
-from unetpred.scoring.covariates import FILLINGS, box_of
+from unetpred.scoring.covariates import box_of
 
 if TYPE_CHECKING:
     from unetpred.scoring.predictor import Predictor
@@ -84,6 +84,8 @@ class Answer:
         0 = hidden.
     fillings : dict of str to numpy.ndarray, (h,w,3)
         As the network (under "network") and the simple methods fill it in.
+    corner : (top, left)
+        The row and column of the picture at which the scene begins; negative beyond its border.
     inside : (top, left, bottom, right)
         The part of the scene that lies within the picture.
     seconds : float
@@ -94,6 +96,7 @@ class Answer:
     pixels: np.ndarray
     hole: np.ndarray
     fillings: dict[str, np.ndarray]
+    corner: tuple[int, int]
     inside: tuple[int, int, int, int]
     seconds: float
 
@@ -175,13 +178,13 @@ class Engine:
         InputError
             If the hole does not fit into the picture or its surroundings.
         """
-        begin = time.monotonic()
         scenes = spot.scenes
         scenes.check(picture.size, 0, None, picture.name)
         scoring = Scoring(output or self.output, spot.weights, self.vgg_weights, covariates=True)
         with self.lock:
+            begin = time.monotonic()  # how long others' work takes says nothing of these weights
             work = _Work(scoring, scenes, self.predictor(spot.weights))
-            outcome, scene, simple = work.answer(Job(picture.source, 0, {}))
+            outcome, scene, fillings = work.answer(Job(picture.source, 0, {}))
         row = {**_described(picture, spot, scene), **outcome.scores}
         height, width = scene.hole.shape
         inside = (
@@ -190,39 +193,37 @@ class Engine:
             min(height, picture.size[0] - scene.top),
             min(width, picture.size[1] - scene.left),
         )
-        filled = scene.pixels.copy()
-        part = np.s_[inside[0] : inside[2], inside[1] : inside[3]]
-        top, left = scene.top + inside[0], scene.left + inside[1]
-        rows, columns = inside[2] - inside[0], inside[3] - inside[1]
-        filled[part] = outcome.arrays["filled"][top : top + rows, left : left + columns]
-        fillings = {"network": filled, **simple}
         seconds = time.monotonic() - begin
-        return Answer(row, scene.pixels, scene.hole, fillings, inside, seconds)
+        corner = scene.top, scene.left
+        return Answer(row, scene.pixels, scene.hole, fillings, corner, inside, seconds)
 
 
 class _Work(ScoreWork):
-    """Scores one job with a network that is loaded, and tells what the simple fillings are."""
+    """Scores one job with a network that is loaded, and tells what fills its hole in."""
 
     def __init__(self, scoring: Scoring, scenes: Scenes, predictor: Predictor):
-        super().__init__(scoring, scenes, images=True)
+        super().__init__(scoring, scenes)
         self._predictor = predictor
+        self._fillings = True  # they are shown, also where their content is not measured
 
     def answer(self, job: Job) -> tuple[Any, Scene, dict[str, np.ndarray]]:
-        """What came of it, its scene, and the scene as the simple methods fill it in."""
+        """What came of it, its scene, and the scene as it is filled in by each method."""
         read = self.read([job])
+        scenes = read.scenes
+        # the scene is wanted as it is filled in, not all of a picture that may be large
+        read.images = [one.pixels for one in scenes]
+        read.scenes = [replace(one, top=0, left=0) for one in scenes]
+        simple = read.fillings
+        read.fillings = simple if self._scoring.content else []
         (outcome,) = self.compute(read)
         if outcome.error:
             raise InputError(outcome.error)
-        (scene,) = read.scenes
-        simple = {}
-        for name, fill in FILLINGS.items():
-            if read.fillings:
-                image = scene.pixels.copy()
-                image[box_of(scene.hole)] = read.fillings[0][name]
-            else:
-                image = fill(scene.pixels, scene.visible)
-            simple[name] = image
-        return outcome, scene, simple
+        (scene,) = scenes
+        fillings = {"network": outcome.arrays["filled"]}
+        for name, inside in simple[0].items():
+            fillings[name] = scene.pixels.copy()
+            fillings[name][box_of(scene.hole)] = inside
+        return outcome, scene, fillings
 
 
 def _described(picture: Picture, spot: Spot, scene: Scene) -> dict:

@@ -2,80 +2,31 @@
 
 from __future__ import annotations
 
-import functools
-import html
-import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from unetpred.app import history, views
-from unetpred.app.engine import Answer, Engine, Spot
+from unetpred.app.engine import Engine, Spot
 from unetpred.app.gradio_import import import_gradio
 from unetpred.app.mapping import Mapped, mapping, places, stop
+from unetpred.app.messages import geometry, hint_of, progress_of, told_of
 from unetpred.app.opened import Picture, open_picture
+from unetpred.app.painting import painted_mask
 from unetpred.app.segmenting import Segmented, save_mask, segmenting
-from unetpred.app.tuning import LARGEST, tuning
-from unetpred.errors import InputError, reason_of
+from unetpred.app.sizes import Scale, hole_side, rescaled, scale_of
+from unetpred.app.tuning import tuning
+from unetpred.errors import InputError
 from unetpred.holes.contexts import DEFAULT_CONTEXT
 from unetpred.holes.hole import Hole
 
 gr = import_gradio()
-logger = logging.getLogger(__name__)
 
-SLOW = 1.0  # seconds, from which on the page tells of faster weights
 REDRAWN = 1.5  # seconds between two pictures of a growing map
-PAINTED = 128  # of 255, the opacity from which on a pixel is painted
 
 NO_PICTURE = "choose an example, or upload a picture, first"
 NO_PLACE = "click on a place of the picture first"
-
-
-def told(handler: Callable) -> Callable:
-    """Turn what goes wrong into one line in the page; what nobody expected goes to the log."""
-
-    def line(error: Exception) -> Any:
-        if isinstance(error, InputError | OSError):
-            text = str(error).replace("`", "")
-        elif isinstance(error, MemoryError):
-            text = "out of memory; a smaller picture needs less"
-        else:
-            logger.error("unetpred: the page: %s", reason_of(error), exc_info=error)
-            text = "something went wrong here; the terminal of the page tells what"
-        # its text is read as HTML
-        return gr.Error(html.escape(text), duration=12, title="", print_exception=False)
-
-    @functools.wraps(handler)
-    def call(*given: Any, **named: Any) -> Any:
-        try:
-            return handler(*given, **named)
-        except gr.Error:
-            raise
-        except Exception as error:
-            raise line(error) from None
-
-    @functools.wraps(handler)
-    def each(*given: Any, **named: Any) -> Iterator:
-        try:
-            yield from handler(*given, **named)
-        except gr.Error:
-            raise
-        except Exception as error:
-            raise line(error) from None
-
-    import inspect
-
-    return each if inspect.isgeneratorfunction(handler) else call
-
-
-def hole_side(size: float, units: str, pixels_per_degree: float | None) -> int:
-    """The side of a hole in whole px, as the package rounds it."""
-    wanted = Hole(float(size), units="deg" if units == "deg" else "px")
-    (side,) = wanted.in_pixels(pixels_per_degree or None).sizes
-    return int(side)
 
 
 class Handlers:
@@ -86,10 +37,12 @@ class Handlers:
     engine : Engine
     samples : list of str
         Files of the examples.
+    cache : str
+        The folder that Gradio serves files from.
     """
 
-    def __init__(self, engine: Engine, samples: list[str]):
-        self.engine, self.samples = engine, samples
+    def __init__(self, engine: Engine, samples: list[str], cache: str):
+        self.engine, self.samples, self.cache = engine, samples, cache
 
     # pictures
 
@@ -124,7 +77,7 @@ class Handlers:
 
     def cleared(self) -> tuple:
         """Hide what was drawn of the picture before."""
-        return _hidden_plot(), None, None
+        return _hidden_plot(), None, None, "", ""
 
     def edited(self, picture: Picture | None) -> Any:
         """The picture to paint over."""
@@ -166,6 +119,8 @@ class Handlers:
         else:
             assert spot.hole.center is not None
             after = self._spot(spot.hole.center, *settings)
+            if after == spot:
+                return tuple(gr.skip() for _ in range(9))
         return *self._scored(picture, rows, after), gr.skip()
 
     def painted(
@@ -199,7 +154,7 @@ class Handlers:
             spot,
             views.marked(picture, spot, answer),
             told_of(picture, spot, answer),
-            gr.Gallery(value=views.panels(answer), visible=True),
+            gr.Gallery(value=views.in_files(views.panels(answer), self.cache), visible=True),
             views.scores_table(answer),
             gr.Code(value=call, visible=True),
             rows,
@@ -286,24 +241,23 @@ class Handlers:
 
     # degrees
 
-    def rescaled(
-        self, picture: Picture | None, units: str, per_degree: float | None, size: float
-    ) -> tuple:
-        """The unit of sizes was changed: the slider has other ends then."""
+    def rescaled(self, units: str, per_degree: float | None, size: float, before: Scale) -> tuple:
+        """The unit of sizes, or what a degree is, was changed: the slider has other ends then."""
         if units == "deg" and not per_degree:
             gr.Warning("degrees need pixels per degree: give them first", title="")
             units = "px"
-        if units == "deg" and per_degree:
-            most = round(LARGEST / per_degree, 2)
-            size = size / per_degree if size > most else size
-            return "deg", gr.Slider(
-                minimum=0.01, maximum=most, step=0.01, value=round(size, 2), label="size (degrees)"
-            )
-        if size < 8 and per_degree:
-            size = min(max(8, round(size * per_degree)), LARGEST)
-        return "px", gr.Slider(
-            minimum=8, maximum=LARGEST, step=1, value=round(size), label="size (px)"
+        after = scale_of(units, per_degree)
+        if after == before:
+            return units, gr.skip(), before
+        least, most, step = after.ends()
+        slider = gr.Slider(
+            minimum=least,
+            maximum=most,
+            step=step,
+            value=rescaled(size, before, after),
+            label=f"size ({'degrees' if units == 'deg' else 'px'})",
         )
+        return units, slider, after
 
     # segmentation
 
@@ -312,12 +266,11 @@ class Handlers:
         if picture is None:
             raise InputError(NO_PICTURE)
         found: Segmented | None = None
-        yield gr.skip(), gr.skip(), "Loading the network ...", None
+        yield gr.skip(), gr.skip(), "Loading the network ...", "", None
         for found in segmenting(self.engine, picture, weights):
-            yield gr.skip(), gr.skip(), f"{found.share:.0%} of the rows are done.", None
+            yield gr.skip(), gr.skip(), f"{found.share:.0%} of the rows are done.", "", None
         assert found is not None
-        shares = ", ".join(f"{views.plain(name)} {part:.1%}" for name, part in found.shares())
-        yield found.coloured(), found.overlay(), f"Done: {shares}.", found
+        yield found.coloured(), found.overlay(), "Done.", found.legend(), found
 
     def save_mask(self, found: Segmented | None) -> Any:
         """Write the mask."""
@@ -333,61 +286,3 @@ def _hidden_plot() -> Any:
 
 def _context(text: str) -> Any:
     return "full" if text == "full" else int(text or DEFAULT_CONTEXT)
-
-
-def geometry(picture: Picture | None) -> str:
-    """Tells the script of the pointer how large the picture is."""
-    height, width = picture.size if picture else (0, 0)
-    return f'<span id="geometry" data-width="{width}" data-height="{height}"></span>'
-
-
-def hint_of(picture: Picture | None) -> str:
-    """What to do with a picture."""
-    if picture is None:
-        return "Upload a picture."
-    height, width = picture.size
-    return f"**{views.plain(picture.name)}**, {width} x {height} px. Click on a place of it."
-
-
-def told_of(picture: Picture, spot: Spot, answer: Answer) -> str:
-    """What was scored, how long it took, and what is faster."""
-    row = answer.row
-    hole = "painted hole" if spot.hole is None else f"{spot.hole.shape} of {row['size']:g} px"
-    words = f"**{views.plain(picture.name)}**: {hole} at ({row['x']}, {row['y']}), "
-    words += f"{answer.seconds:.2f} s with {views.plain(spot.weights)}."
-    if answer.seconds > SLOW and spot.weights != "lite":
-        words += " `lite` is about ten times as fast; its scores are its own."
-    return words
-
-
-def progress_of(found: Mapped, seconds: float) -> str:
-    """How far a map is, and how long it will take."""
-    if found.done == found.total:
-        return f"{found.total} places, {seconds:.0f} s."
-    left = ""
-    if found.done:
-        left = f", about {seconds / found.done * (found.total - found.done):.0f} s left"
-    return f"{found.done} of {found.total} places ({found.done / found.total:.0%}){left}."
-
-
-def painted_mask(editor: dict | None, size: tuple[int, int]) -> np.ndarray:
-    """The mask (H,W) uint8, 0 = hidden, of what was painted over a picture of this size.
-
-    Raises
-    ------
-    InputError
-        If nothing is painted.
-    """
-    painted: np.ndarray | None = None
-    for layer in (editor or {}).get("layers") or ():
-        pixels = np.asarray(layer)
-        if pixels.ndim == 3 and pixels.shape[2] == 4:
-            here = pixels[..., 3] >= PAINTED
-            same = painted is not None and painted.shape == here.shape
-            painted = painted | here if painted is not None and same else here
-    if painted is None or not painted.any():
-        raise InputError("nothing is painted; paint over what shall be hidden")
-    height, width = size
-    rows = ((np.arange(height) + 0.5) * painted.shape[0] / height).astype(int)
-    columns = ((np.arange(width) + 0.5) * painted.shape[1] / width).astype(int)
-    return np.where(painted[rows][:, columns], 0, 1).astype("uint8")

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from unetpred.app import history
+from unetpred.app.blocks import Page
 from unetpred.app.engine import Engine, weights_here
 from unetpred.app.gradio_import import import_gradio
-from unetpred.app.handlers import Handlers, geometry, hint_of
+from unetpred.app.handlers import Handlers
 from unetpred.app.mapping import CLOSEST
+from unetpred.app.messages import geometry, hint_of
 from unetpred.app.opened import ENDINGS, Picture, examples, open_picture
-from unetpred.app.page import LOOPBACK
+from unetpred.app.sizes import Scale
 from unetpred.app.tuning import LARGEST, SMALLEST
 from unetpred.holes.contexts import DEFAULT_CONTEXT, FULL
 from unetpred.holes.masks import DEFAULT_HOLE
 from unetpred.segmentation.weights import known_segmenters
 
 gr = import_gradio()
-
-TABS = 64  # of browsers, whose pictures and tables are kept
-UPLOAD = "200mb"
-KEEP = 6 * 3600  # seconds, for which files of pictures and downloads are kept
-HERE = Path(__file__).parent
 
 INTRODUCTION = """\
 # How predictable is it?
@@ -35,73 +31,10 @@ ABOUT_WEIGHTS = (
 )
 ABOUT_CONTEXT = "what the network sees; maps and receptive fields have 224 px"
 ABOUT_SEGMENTATION = """\
-A network of the same kind gives every pixel a class. `membranes` knows electron micrographs of
-brain tissue, with dark membranes; of other pictures its masks mean nothing. It takes the picture
-above.
+A network of the same kind gives every pixel of the picture above a class. `membranes` knows
+electron micrographs of brain tissue, with dark membranes; `camvid` knows streets, seen from a car.
+Of other pictures their masks mean nothing.
 """
-
-
-class Page(gr.Blocks):  # type: ignore[misc, name-defined]
-    """The page; `launch` serves it to this machine alone, unless told otherwise."""
-
-    def __init__(self, engine: Engine, weights: str) -> None:
-        super().__init__(analytics_enabled=False, title="unetpred", delete_cache=(KEEP // 6, KEEP))
-        self.engine, self.weights = engine, weights
-
-    def launch(self, *given: Any, **options: Any) -> Any:
-        """As `gradio.Blocks.launch`, with the page's own look, and careful defaults."""
-        theme = gr.themes.Default(
-            primary_hue="blue",
-            neutral_hue="slate",
-            font=("system-ui", "sans-serif"),
-            font_mono=("ui-monospace", "monospace"),
-        )
-        script = (HERE / "pointer.js").read_text("utf-8")
-        careful = {
-            "server_name": LOOPBACK,
-            "share": False,
-            "quiet": True,
-            "show_error": False,
-            "theme": theme,
-            "css_paths": str(HERE / "page.css"),
-            "head": f"<script>{script}</script>",
-            "footer_links": [],
-            "run_history": False,
-            "enable_monitoring": False,
-            "ssr_mode": False,
-            "mcp_server": False,
-            "pwa": False,
-            "max_file_size": UPLOAD,
-            "state_session_capacity": TABS,
-        }
-        return super().launch(*given, **{**careful, **options})
-
-    def close(self, *given: Any, **named: Any) -> None:
-        """As of Gradio, which removes its files; those for downloads go too."""
-        super().close(*given, **named)
-        history.remove_folders()
-
-    async def preprocess_data(
-        self, block_fn: Any, inputs: list[Any], *given: Any, **named: Any
-    ) -> Any:
-        """As of Gradio, which would fetch a file that somebody gives an internet address of."""
-        if _names_address(inputs):
-            raise gr.Error("files are uploaded, not fetched", title="", print_exception=False)
-        return await super().preprocess_data(block_fn, inputs, *given, **named)
-
-    def warm(self) -> None:
-        """Load the networks, so that the first click need not wait for them."""
-        self.engine.warm(self.weights)
-        if self.weights != "lite" and "lite" in weights_here():
-            self.engine.warm("lite")
-
-
-def _names_address(given: Any) -> bool:
-    """Whether a file is said to lie on another machine."""
-    if isinstance(given, dict):
-        path = given.get("path")
-        return (isinstance(path, str) and "://" in path) or any(map(_names_address, given.values()))
-    return isinstance(given, list | tuple) and any(map(_names_address, given))
 
 
 class Widgets:
@@ -130,6 +63,7 @@ class Widgets:
         # what belongs to one tab of a browser
         self.picture, self.spot, self.rows = gr.State(picture), gr.State(None), gr.State([])
         self.found_map, self.found_mask = gr.State(None), gr.State(None)
+        self.scale = gr.State(Scale())
         self.geometry = gr.HTML(geometry(picture), padding=False, elem_id="frame")
         with gr.Row():
             with gr.Column(scale=1, min_width=180):
@@ -211,7 +145,13 @@ class Widgets:
             with gr.Column(scale=4, min_width=320):
                 self.scores = gr.Markdown(elem_id="scores")
                 self.size = gr.Slider(
-                    SMALLEST, LARGEST, DEFAULT_HOLE, step=1, label="size (px)", elem_id="size"
+                    SMALLEST,
+                    LARGEST,
+                    DEFAULT_HOLE,
+                    step=1,
+                    label="size (px)",
+                    buttons=[],  # "reset" would give as many degrees as px
+                    elem_id="size",
                 )
                 with gr.Row():
                     self.shape = gr.Radio(
@@ -316,6 +256,7 @@ class Widgets:
             self.segment = gr.Button("Segment this picture", variant="primary", elem_id="segment")
             self.cancel_mask = gr.Button("Cancel", variant="stop", elem_id="cancel_mask")
         self.mask_note = gr.Markdown(elem_id="mask_note")
+        self.legend = gr.HTML(padding=False, elem_id="legend")
         with gr.Row():
             self.mask = gr.Image(
                 label="mask",
@@ -361,6 +302,7 @@ def build(
         picture = open_picture(samples[0])
     page = Page(engine, weights)
     with page:
-        wire(Widgets(picture, samples, weights, pixels_per_degree), Handlers(engine, samples))
+        widgets = Widgets(picture, samples, weights, pixels_per_degree)
+        wire(widgets, Handlers(engine, samples, page.GRADIO_CACHE))
     page.queue(max_size=16, default_concurrency_limit=1, api_open=False)
     return page

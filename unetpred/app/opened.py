@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +22,7 @@ ENDINGS = IMAGE_ENDINGS
 SHOWN = 1024  # px, the longest side of a picture in the page
 WIDE = 640  # px, to which smaller ones are enlarged, a whole number of times
 KEPT = 1 << 28  # bytes of pictures that are kept decoded
+KEPT_SHOWN = 1 << 25  # bytes of them as they are shown
 
 #: Photographs that come with scikit-image, by the name of their file.
 _EXAMPLES = (
@@ -70,9 +72,12 @@ class Picture:
 
     def shown(self) -> np.ndarray:
         """What is shown of it, (h,w,3) uint8, reduced where it is large, enlarged where small."""
+        return _shown.get(_key(self.path), lambda: self._reduced(self.source.load()))
+
+    def _reduced(self, pixels: np.ndarray) -> np.ndarray:
         from PIL import Image
 
-        levels = np.clip(np.rint(self.source.load()), 0, 255).astype("uint8")
+        levels = np.clip(np.rint(pixels), 0, 255).astype("uint8")
         height, width = self.shown_size
         if self.step <= 1:
             return levels.repeat(round(1 / self.step), axis=0).repeat(round(1 / self.step), axis=1)
@@ -135,32 +140,38 @@ class _Kept:
 
     @property
     def size(self) -> tuple[int, int]:
-        return _pixels.load(self._source).shape[:2]
+        return self.load(None).shape[:2]
 
     def load(self, index: int | None) -> np.ndarray:
-        return _pixels.load(self._source)
+        return _pixels.get(_key(self._source.path), self._source.load)
 
 
-class _Pixels:
-    """The pictures that were read last, of all tabs, up to `KEPT` bytes and one more."""
+class _Latest:
+    """Arrays that were asked for last, by all tabs, up to some bytes and one more."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._kept: OrderedDict[tuple, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
 
-    def load(self, source: Source) -> np.ndarray:
-        info = os.stat(source.path)
-        key = source.path, info.st_mtime_ns, info.st_size
+    def get(self, key: tuple, make: Callable[[], np.ndarray]) -> np.ndarray:
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-            pixels = source.load()
-            pixels.setflags(write=False)  # they are everybody's
-            self._kept[key] = pixels
-            while len(self._kept) > 1 and sum(one.nbytes for one in self._kept.values()) > KEPT:
+            made = make()
+            made.setflags(write=False)  # they are everybody's
+            self._kept[key] = made
+            while (
+                len(self._kept) > 1 and sum(one.nbytes for one in self._kept.values()) > self._most
+            ):
                 self._kept.popitem(last=False)
-            return pixels
+            return made
 
 
-_pixels = _Pixels()
+def _key(path: str) -> tuple:
+    info = os.stat(path)
+    return path, info.st_mtime_ns, info.st_size
+
+
+_pixels, _shown = _Latest(KEPT), _Latest(KEPT_SHOWN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,8 +59,25 @@ class Segmented:
         counts = np.bincount(self.mask.ravel(), minlength=len(self.classes))
         return [
             (str(name), int(count) / self.mask.size)
-            for name, count in zip(self.classes.names, counts, strict=False)
+            for name, count in zip(self.classes.names, counts, strict=True)
         ]
+
+    def legend(self) -> str:
+        """The classes that are there, the most first, as HTML.
+
+        Each has its colour in the mask and the one over the picture.
+        """
+        from unetpred.segmentation.pictures import CELLS
+
+        over = CELLS if self.classes.binary else self.classes.colours
+        found = zip(self.shares(), self.classes.colours, over, strict=True)
+        listed = sorted((one for one in found if one[0][1]), key=lambda one: -one[0][1])
+        lines = []
+        for (name, part), *colours in listed:
+            first, second = (f"rgb{tuple(map(int, colour))} 50%" for colour in colours)
+            swatch = f"background:linear-gradient(90deg,{first},{second})"
+            lines.append(f'<li><i style="{swatch}"></i>{html.escape(name)} {part:.1%}</li>')
+        return f'<ul class="unetpred-legend">{"".join(lines)}</ul>'
 
 
 def segmenting(engine: Engine, picture: Picture, weights: str) -> Iterator[Segmented]:

@@ -6,6 +6,8 @@ import base64
 import html
 import io
 import math
+import secrets
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +36,12 @@ CLEAR: dict[str, Any] = {
     "paper_bgcolor": "rgba(0,0,0,0)",
     "plot_bgcolor": "rgba(0,0,0,0)",
     "font": {"color": GREY, "family": "system-ui, sans-serif"},
+    "modebar": {
+        "bgcolor": "rgba(0,0,0,0)",
+        "color": GREY,
+        "activecolor": GREY,
+        "remove": ["zoom", "pan", "select", "lasso", "zoomin", "zoomout", "autoscale", "reset"],
+    },
 }
 AROUND = 2.0  # what is shown around a hole, times its side
 LEAST = 128  # px of the picture that a panel shows
@@ -45,17 +53,21 @@ def marked(picture: Picture, spot: Spot | None, answer: Answer | None) -> np.nda
     shown = picture.shown()
     if spot is None or answer is None:
         return shown
-    image = np.ones(picture.size, "uint8")
-    scene = spot.scenes.scene(picture.source.load(), 0, None, picture.name)
-    scene.paste(scene.hole.astype("uint8"), image)
-    high, wide = picture.shown_size
-    rows = np.minimum(((np.arange(high) + 0.5) * picture.size[0] / high).astype(int), len(image))
-    columns = ((np.arange(wide) + 0.5) * picture.size[1] / wide).astype(int)
-    drawn = outline_hole(shown, image[rows][:, columns] == 0)
+    (height, width), (high, wide) = picture.size, picture.shown_size
+    top, left = answer.corner
+    bottom, right = top + answer.hole.shape[0], left + answer.hole.shape[1]
+    rows = ((np.arange(high) + 0.5) * height / high).astype(int)
+    columns = ((np.arange(wide) + 0.5) * width / wide).astype(int)
+    hidden = np.zeros((high, wide), bool)
+    part = tuple(
+        slice(*np.searchsorted(of, (first, last)))
+        for of, first, last in ((rows, top, bottom), (columns, left, right))
+    )
+    hidden[part] = answer.hole[rows[part[0]] - top][:, columns[part[1]] - left] == 0
+    drawn = outline_hole(shown, hidden)
     if spot.context != "full":
-        step, side = picture.step, scene.hole.shape[0]
-        top, left = scene.top / step, scene.left / step
-        drawn = outline_box(drawn, (top, left, top + side / step, left + side / step))
+        step = picture.step
+        drawn = outline_box(drawn, (top / step, left / step, bottom / step, right / step))
     return drawn
 
 
@@ -77,6 +89,23 @@ def panels(answer: Answer) -> list[tuple[np.ndarray, str]]:
         filled = outline_hole(panel(answer.fillings[name]), within)
         score = answer.row[f"structure{end}"]
         found.append((filled, f"{title.split(' (')[0]} {number(score)}"))
+    return found
+
+
+def in_files(shown: list[tuple[np.ndarray, str]], cache: str) -> list[tuple[str, str]]:
+    """Images with captions, written into a new folder of Gradio's cache.
+
+    Gradio writes arrays in four times the time, for files a tenth smaller.
+    """
+    from PIL import Image
+
+    folder = Path(cache) / secrets.token_hex(20)
+    folder.mkdir(parents=True)
+    found = []
+    for index, (image, caption) in enumerate(shown):
+        file = folder / f"{index}.png"
+        Image.fromarray(image).save(file, compress_level=1)
+        found.append((str(file), caption))
     return found
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from unetpred.app.gradio_import import import_gradio
-from unetpred.app.handlers import Handlers, told
+from unetpred.app.handlers import Handlers
+from unetpred.app.messages import told
 
 if TYPE_CHECKING:
     from unetpred.app.layout import Widgets
@@ -40,12 +41,15 @@ def _pictures(page: Widgets, handlers: Handlers) -> None:
         page.map_note,
     ]
     editor = {"fn": told(handlers.edited), "inputs": page.picture, "outputs": page.editor}
+    # on all that changes it would cover the picture
+    busy: dict[str, Any] = {"show_progress": "minimal", "show_progress_on": page.note, **HIDDEN}
     opened = [
-        page.upload.upload(told(handlers.uploaded), page.upload, shown, **HIDDEN),
-        page.examples.click(told(handlers.chosen), page.examples, shown, **HIDDEN),
+        page.upload.upload(told(handlers.uploaded), page.upload, shown, **busy),
+        page.examples.click(told(handlers.chosen), page.examples, shown, **busy),
     ]
+    cleared = [page.curve, page.mask, page.overlay, page.mask_note, page.legend]
     for event in opened:
-        event.success(told(handlers.cleared), None, [page.curve, page.mask, page.overlay], **HIDDEN)
+        event.success(told(handlers.cleared), None, cleared, **HIDDEN)
         event.success(**editor, **HIDDEN)
     page.paint_tab.select(**editor, **HIDDEN)
 
@@ -84,8 +88,12 @@ def _scores(page: Widgets, handlers: Handlers) -> None:
     sized.success(told(handlers.retuned), **curve, **group)
     page.tune.click(told(handlers.tuned), **curve, **group)
 
-    scale = [page.picture, page.units, page.per_degree, page.size]
-    page.units.input(told(handlers.rescaled), scale, [page.units, page.size], **HIDDEN)
+    given, scaled = [page.units, page.per_degree, page.size], [page.units, page.size, page.scale]
+    page.units.input(told(handlers.rescaled), [*given, page.scale], scaled, **HIDDEN)
+    for event in (page.per_degree.submit, page.per_degree.blur):
+        event(told(handlers.rescaled), [*given, page.scale], scaled, **HIDDEN).success(
+            told(handlers.changed), place, scored, **latest
+        )
     page.to_table.click(told(handlers.save_table), page.rows, page.files, **HIDDEN)
     figure = [page.picture, page.spot]
     page.to_figure.click(told(handlers.save_figure), figure, page.files, **HIDDEN)
@@ -106,7 +114,7 @@ def _map(page: Widgets, handlers: Handlers) -> None:
 
 
 def _segmentation(page: Widgets, handlers: Handlers) -> None:
-    drawn = [page.mask, page.overlay, page.mask_note, page.found_mask]
+    drawn = [page.mask, page.overlay, page.mask_note, page.legend, page.found_mask]
     run = page.segment.click(
         told(handlers.segmented),
         [page.picture, page.segmenter],

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -72,6 +74,28 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the process at once, as they end one that knows nothing of them.
+
+    For a command while a backend is imported: the system's loader holds the interpreter for
+    seconds, so that no thread of it can do anything either, and there is nothing to save. Where
+    Ctrl-C has been given another meaning than Python's own, that stays.
+    """
+    own = signal.default_int_handler
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is not own
+    ):
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, own)
+
+
 def import_keras(ours: bool = True) -> None:
     """Import Keras and its backend without their chatter.
 
@@ -104,7 +128,7 @@ def import_keras(ours: bool = True) -> None:
         if "keras" in sys.modules:
             import keras
         elif ours:
-            with silenced(), hidden(unused), _uncollected():
+            with ended_by_signals(), silenced(), hidden(unused), _uncollected():
                 import keras
         else:
             with silenced(), warnings.catch_warnings():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import tensorflow as tf
 
@@ -38,6 +39,26 @@ def quiet_tracing() -> Iterator[None]:
         yield
     finally:
         logger.removeFilter(wanted)
+
+
+def trace_for_any_length(model: Any, inputs: Any) -> None:
+    """Trace what a model predicts, once for batches of any length.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Not one that XLA compiles, which is done for each length in any case.
+    inputs : array, or sequence of arrays
+        A batch, of whose shapes all but the lengths are kept.
+    """
+    if model.jit_compile:
+        return
+    several = isinstance(inputs, list | tuple)
+    specs = [
+        tf.TensorSpec((None, *x.shape[1:]), x.dtype) for x in (inputs if several else [inputs])
+    ]
+    model.make_predict_function()
+    model.predict_function.get_concrete_function([(specs if several else specs[0],)])
 
 
 @contextmanager

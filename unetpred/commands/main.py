@@ -13,7 +13,7 @@ from unetpred.commands.options import with_options
 from unetpred.errors import ClusterError, InputError, WriteError, escaped, reason_of
 from unetpred.io.files import is_of_disk
 from unetpred.io.limits import set_max_pixels
-from unetpred.runtime.interrupt import Stopped
+from unetpred.runtime.interrupt import Stopped, leave
 
 FAILED, UNUSABLE = 1, 2
 
@@ -109,6 +109,11 @@ def main(
         return 130
 
 
+def program() -> None:
+    """Be the program `unetpred`."""
+    leave(main())
+
+
 def _leave_stdout() -> None:
     """Let what it could not take go nowhere; python would complain at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -162,4 +167,4 @@ def predict_parser(program: str) -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

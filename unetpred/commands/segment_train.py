@@ -12,11 +12,12 @@ from unetpred.backends.keras_import import import_keras
 from unetpred.commands.options import add_option
 from unetpred.errors import InputError, WriteError, escaped
 from unetpred.runtime.command_line import resume_command
+from unetpred.runtime.interrupt import Watch
 from unetpred.segmentation.data.augmentation import KINDS
 from unetpred.segmentation.training.config import SegmentationConfig
 from unetpred.training.config import OPTIMIZERS
 
-_TRAIN = """\
+_EPILOG = """\
 The folder of a run (--checkpoint_dir) holds best.weights.h5 and last.weights.h5, both ready for
 `unetpred segment predict --weights`; augmented.png, pairs as the network sees them, worth a look;
 preview.png, held-out images with label and prediction; history.csv, config.json, state.h5 (for
@@ -30,7 +31,7 @@ by Ctrl-C or SIGTERM.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of training; what they give is for `run`."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = _TRAIN
+    parser.epilog = _EPILOG
     defaults = {field.name: field.default for field in fields(SegmentationConfig)}
 
     def option(group, name: str, kind: type, text: str, **more) -> None:
@@ -121,6 +122,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, and give the exit code, as `unetpred train` does."""
+    with Watch(message="unetpred: interrupted") as watch:
+        return _train(args, watch)
+
+
+def _train(args: argparse.Namespace, watch: Watch) -> int:
     started = time.monotonic()
     names = [field.name for field in fields(SegmentationConfig)]
     given = {name: getattr(args, name) for name in names if hasattr(args, name)}
@@ -138,7 +144,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         with logging_redirect_tqdm():
             progress = False if args.quiet else None
-            finished = train(None, None, args.resume, progress, started, **given)
+            finished = train(None, None, args.resume, progress, started, watch.end, **given)
     except Stopped as stopped:
         print(f"unetpred: {stopped}; go on with: {resume_command()}", file=sys.stderr)
         return 128 + stopped.number

@@ -36,14 +36,20 @@ def harmonic(values: np.ndarray, visible: np.ndarray) -> np.ndarray:
        Trans. Math. Software 31(3), 2005, 302-325.
     """
     filled = np.array(values, "float64", order="C")
-    hidden = np.flatnonzero(~visible)
-    if not len(hidden):
+    if visible.all():
         return filled
-    flat = filled.reshape(-1, filled.shape[-1])  # a view
-    solver, inner, outer = _equations(visible)
+    # what is farther away than a rim has no part in the equations
+    part = tuple(
+        slice(max(0, int(where[0]) - 1), int(where[-1]) + 2)
+        for where in (np.flatnonzero(~visible.all(axis=axis)) for axis in (1, 0))
+    )
+    inside, hidden = np.ascontiguousarray(filled[part]), np.flatnonzero(~visible[part])
+    flat = inside.reshape(-1, inside.shape[-1])  # a view
+    solver, inner, outer = _equations(visible[part])
     known = np.zeros((len(hidden), flat.shape[1]))
     np.add.at(known, inner, flat[outer])  # the visible neighbours' sum
     flat[hidden] = solver.solve(known)
+    filled[part] = inside
     return filled
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -282,3 +282,23 @@ class Uncovered:
 
     def __str__(self) -> str:
         return "none, everything is visible"
+
+
+@dataclass(frozen=True)
+class Covered(Uncovered):
+    """In place of `Scenes`, where masks may hide anything, or nothing; for what is not scored.
+
+    Parameters
+    ----------
+    masks : Masks, or what has its `of` and `one_for_all`
+        Of the images.
+    """
+
+    masks: Any
+
+    def scene(
+        self, image: np.ndarray, position: int, place: Place | None = None, path: str = ""
+    ) -> Scene:
+        """The whole image, and what of it is visible."""
+        mask = self.masks.of(path, position, image.shape[:2])
+        return Scene(image, mask, mask)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import itertools
 import math
 import os
 import re
 import stat
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,7 +28,7 @@ IN_DEGREES = ("x_deg", "y_deg")
 SEPARATORS = (",", ";", "\t")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Site:
     """One row of a table of sites.
 
@@ -176,20 +178,47 @@ def _of_file(path: str, content: bytes, reserved: Collection[str]) -> list[Site]
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(f"{path}: cannot be read (it is not text)") from None
-    file = io.StringIO(text, newline="")
-    lines = [(n, line) for n, line in enumerate(file, 1) if line.strip(" \t\r\n,;")]
-    lines = [(n, line) for n, line in lines if not line.startswith("#")]
+    lines = _Lines(text)
     try:
-        separator = _separator(lines[0][1] if lines else "")
-        reader = csv.reader((line for _, line in lines), delimiter=separator)
+        first = next(lines, "")
+        separator = _separator(first)
+        reader = csv.reader(itertools.chain([first] if first else (), lines), delimiter=separator)
         header = [name.strip() for name in next(reader, [])]
-        rows = list(reader)
+        return _sites(path, header, _rows(path, reader, lines), reserved, separator != ",")
     except csv.Error as error:
         raise InputError(f"{path}: is no table ({error})") from None
-    if len(rows) != max(len(lines) - 1, 0):
-        raise InputError(f"{path}: has a line break within quotes; take it out")
-    numbered = ((f"{path} line {n}", row) for (n, _), row in zip(lines[1:], rows, strict=True))
-    return _sites(path, header, numbered, reserved, separator != ",")
+
+
+class _Lines:
+    """The lines of a table one by one, without empty ones and those with #; a large one has many.
+
+    Attributes
+    ----------
+    number : int
+        Of the line that was given last, from 1.
+    """
+
+    def __init__(self, text: str):
+        self.number = 0
+        self._all = enumerate(io.StringIO(text, newline=""), 1)
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        for number, line in self._all:
+            if not line.startswith("#") and line.strip(" \t\r\n,;"):
+                self.number = number
+                return line
+        raise StopIteration
+
+
+def _rows(path: str, reader: Any, lines: _Lines) -> Iterator[tuple[str, list[str]]]:
+    """Rows below the first line, each with what messages call it."""
+    for count, row in enumerate(reader, 2):
+        if reader.line_num != count:
+            raise InputError(f"{path}: has a line break within quotes; take it out")
+        yield f"{path} line {lines.number}", row
 
 
 def _separator(header: str) -> str:
@@ -215,14 +244,16 @@ def _sites(
     places = ("x", "y")
     if not {"x", "y"} & small and {*IN_DEGREES} <= small:
         places = IN_DEGREES
-    names = [name.lower() if name.lower() in (*KNOWN, *places) else name for name in header]
+    known = {*KNOWN, *places}
+    names = [low if (low := name.lower()) in known else name for name in header]
     if missing := [name for name in places if name not in names]:
         raise InputError(
             f"{table}: has no column {missing[0]}; columns x, y (or x_deg, y_deg)[, size][, image]"
             "[, index], separated by commas, semicolons or tabs and named in the first line, are "
             "right"
         )
-    if double := [name for name in names if names.count(name) > 1 or name in reserved]:
+    count = Counter(names)
+    if double := [name for name in names if count[name] > 1 or name in reserved]:
         raise InputError(
             f"{table}: a column is called {double[0]!r}, as is another one of the results; "
             "rename it"
@@ -246,7 +277,7 @@ def _site(
         name: cell.strip() if isinstance(cell, str) else cell
         for name, cell in zip(names, row, strict=True)
     }
-    index = _number(cells.pop("index", None), f"{where}: index")
+    index = _number(cells.pop("index", None), where, "index")
     others = dict(cells)
     numbers: list[Any] = []
     wrong = []
@@ -255,11 +286,11 @@ def _site(
             others.pop(name, None)
         try:
             value = cells.get(name)
-            if decimal_comma and re.fullmatch(r"[+-]?\d*,\d+", str(value)):
+            if decimal_comma and value is not None and re.fullmatch(r"[+-]?\d*,\d+", str(value)):
                 value = str(value).replace(",", ".")
                 if name in others:
                     others[name] = value
-            numbers.append(_number(value, f"{where}: {name}"))
+            numbers.append(_number(value, where, name))
         except InputError as error:
             numbers.append(math.nan)
             wrong.append(str(error))
@@ -283,11 +314,11 @@ def _site(
     )
 
 
-def _number(value: object, what: str) -> float | None:
+def _number(value: object, where: str, name: str) -> float | None:
     """A number of a cell; NaN where it is not known, None where there is no such column."""
     if value is None:
         return None
     try:
         return float("nan" if value in _MISSING else value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise InputError(f"{what} {value!r}: a number is right") from None
+        raise InputError(f"{where}: {name} {value!r}: a number is right") from None

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import os
 import threading
 import zipfile
 from collections.abc import Sequence
 from functools import lru_cache, partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from unetpred.errors import InputError, some_of
 from unetpred.images.arrays import Array, check_numbers
-from unetpred.io.limits import check_stack
+from unetpred.images.hdf5_datasets import check_written, dataset_names, parts_of
+from unetpred.io.limits import RATIO, check_stack
 from unetpred.io.reading import check_regular, reading
-
-if TYPE_CHECKING:
-    import h5py
 
 ARRAY_ENDINGS = (".npy", ".npz", ".h5", ".hdf5")
 _STEP = 1 << 20  # bytes that are read at once
-_MOST_CHUNKS = 4096
 _KEPT = 1 << 26  # bytes of pictures that are unpacked together
 _WHOLE = 1 << 28  # bytes of an array that cannot be read picture by picture
 
@@ -70,12 +65,19 @@ def array_file(path: str, ending: str, key: str | None) -> Array:
             with zipfile.ZipFile(path) as archive:
                 names = [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
                 key = _chosen(names, key, path)
-                with archive.open(f"{key}.npy") as stored:
+                info = archive.getinfo(f"{key}.npy")
+                if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    # of which any number of bytes comes out at once
+                    raise InputError(
+                        f"{path}: is compressed as numpy.savez_compressed does not; save it anew"
+                    )
+                with archive.open(info) as stored:
                     shape, dtype, by_columns = _npy_header(stored)
-                    start = stored.tell()
-                held = archive.getinfo(f"{key}.npy").file_size - start
+                    held = info.file_size - stored.tell()
+                start = info.file_size - held
             _check_held(shape, dtype, held, path)
             check_stack(shape, dtype.itemsize, present, path)
+            _check_no_more(shape, dtype, held, path)
             member = _NpzMember(path, key, start, tuple(shape), dtype, by_columns)
             return Array(path, shape, dtype, partial(_itself, member), present)
         return _hdf5_file(path, key, present)
@@ -85,20 +87,17 @@ def _hdf5_file(path: str, key: str | None, present: int) -> Array:
     import h5py
 
     with h5py.File(path, "r") as file:
-        names = []
-        file.visititems(
-            lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
-        )
-        key = _chosen(names, key and key.strip("/"), path)
+        key = _chosen(dataset_names(file), key and key.strip("/"), path)
         dataset = file[key]
         shape, dtype = dataset.shape, dataset.dtype
         if shape is None:
             raise InputError(f"{path}: {key} is empty")
-        present += sum(os.stat(part).st_size for part in _parts(dataset, path))
+        present += sum(os.stat(part).st_size for part in parts_of(dataset, path))
         array = Array(path, shape, dtype, partial(_itself, _Hdf5(path, key)), present)
         check_stack(shape, dtype.itemsize, present, path)
         if dataset.chunks:  # a whole one is decoded for each value of it
-            check_stack(dataset.chunks, dtype.itemsize, present, f"{path}: a chunk of {key}")
+            name = f"{path}: a chunk of {key}"
+            check_stack(dataset.chunks, dtype.itemsize, present, name, RATIO)
     return array
 
 
@@ -134,6 +133,14 @@ def _check_held(shape: Sequence[int], dtype: np.dtype, held: int, name: str) -> 
         raise InputError(
             f"{name}: holds {held} of the {needed} bytes that its shape {tuple(shape)} needs; "
             "it is damaged or was not written to its end"
+        )
+
+
+def _check_no_more(shape: Sequence[int], dtype: np.dtype, held: int, name: str) -> None:
+    """Refuse what is followed by more than it says: all of it is read for its check sum."""
+    if held > math.prod(shape) * dtype.itemsize + _STEP:
+        raise InputError(
+            f"{name}: holds {held} bytes, more than its shape {tuple(shape)} needs; it is damaged"
         )
 
 
@@ -242,7 +249,7 @@ class _Hdf5:
         self._chunk = None
         with h5py.File(self.path, "r") as file:
             dataset = file[self.key]
-            _check_written(dataset, index)
+            check_written(dataset, index)
             count = dataset.chunks[0] if dataset.chunks and index is not ... else 1
             if count == 1 or count * math.prod(dataset.shape[1:]) * dataset.dtype.itemsize > _KEPT:
                 return dataset[index]
@@ -254,43 +261,3 @@ class _Hdf5:
 
 def _itself(reader: Any) -> Any:
     return reader
-
-
-def _parts(dataset: h5py.Dataset, path: str) -> list[Path]:
-    """Other files that hold values of a dataset, all of which must be there."""
-    names = {name for name, *_ in dataset.external or ()}
-    if dataset.is_virtual:
-        names |= {source.file_name for source in dataset.virtual_sources()} - {"."}
-    parts = [Path(path).parent / name for name in sorted(names)]
-    for part in parts:
-        check_regular(part)
-    return parts
-
-
-def _check_written(dataset: h5py.Dataset, index) -> None:
-    """Raise ValueError where values were never written: HDF5 gives zeros for them."""
-    if dataset.is_virtual or dataset.external:
-        return
-    stored = dataset.id
-    if not dataset.chunks:
-        if stored.get_storage_size() < dataset.nbytes:
-            raise ValueError("its values were never written")
-        return
-    first = [0 if index is ... else index, *[0] * (dataset.ndim - 1)]
-    sizes = list(dataset.shape)
-    if index is not ...:
-        sizes[0] = 1
-    ranges = [
-        range(start // chunk * chunk, start + size, chunk)
-        for start, size, chunk in zip(first, sizes, dataset.chunks, strict=True)
-    ]
-    count = math.prod(map(len, ranges))
-    if count > _MOST_CHUNKS:  # looking at each would take longer than reading them
-        sides = zip(dataset.shape, dataset.chunks, strict=True)
-        missing = math.prod(-(-n // chunk) for n, chunk in sides) - stored.get_num_chunks()
-    else:
-        places = itertools.product(*ranges)
-        infos = (stored.get_chunk_info_by_coord(place) for place in places)
-        missing = sum(info.byte_offset is None for info in infos)
-    if missing:
-        raise ValueError(f"{missing} of its {count} chunks were never written")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -12,8 +14,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from unetpred.errors import InputError
 from unetpred.images.formats.jpeg import check_jpeg, read_frame
-from unetpred.images.formats.png import SIGNATURE, check_png, png_header
-from unetpred.images.formats.tiff import is_tiff, read_tiff, tiff_size
+from unetpred.images.formats.png import SIGNATURE, check_chunks, check_png, png_header
+from unetpred.images.formats.tiff import check_page, is_tiff, read_tiff, tiff_size
+from unetpred.images.formats.tiff_directory import read_directory
 from unetpred.io.limits import check_size, max_pixels
 from unetpred.io.reading import check_regular, reading
 
@@ -175,19 +178,52 @@ def _pillow_size(file: BinaryIO, path: str) -> tuple[int, int]:
         return (width, height) if turned else (height, width)
 
 
-def _opened(file: BinaryIO, path: str) -> Image.Image:
+def opened_whole(file: BinaryIO, path: str, formats: Sequence[str] = _FORMATS) -> Image.Image:
+    """Open an image with Pillow, of which no pixels are missing; nothing is decoded for good.
+
+    Parameters
+    ----------
+    file : binary file
+    path : str
+        What messages call it.
+    formats : sequence of str
+        Of Pillow; of a TIFF the first page.
+
+    Raises
+    ------
+    InputError
+        If it has more pixels than allowed.
+    ValueError, OSError
+        If it is damaged.
+    """
+    file.seek(0)
+    if is_tiff(file.read(4)):
+        check_page(file, read_directory(file), path)
+    file.seek(0)
+    image = _opened(file, path, formats)
+    _check_complete(image, file)
+    return image
+
+
+def _opened(file: BinaryIO, path: str, formats: Sequence[str] = _FORMATS) -> Image.Image:
     """Open an image with Pillow; what it says of its size is checked, nothing decoded."""
     present, depth = os.fstat(file.fileno()).st_size, 0
     start = file.read(len(SIGNATURE))
     if start == SIGNATURE:
         header = png_header(file)
         depth = header.pixel_bytes
+        check_chunks(file)
         check_size((header.height, header.width), present, path, depth)
     file.seek(0)
     given = max_pixels()
     if given and Image.MAX_IMAGE_PIXELS and given > Image.MAX_IMAGE_PIXELS:
         Image.MAX_IMAGE_PIXELS = given  # or Pillow would refuse what was asked for
-    image = Image.open(file, formats=_FORMATS)
+    try:
+        image = Image.open(file, formats=list(formats))
+    except Image.DecompressionBombError as error:  # whose size is not to be had of it
+        (pixels,) = re.findall(r"\((\d+) pixels\)", str(error)) or (0,)
+        check_size((1, int(pixels)), present, path)
+        raise
     width, height = image.size
     if not all(isinstance(side, int) for side in image.size):
         raise ValueError("its size is damaged")
@@ -214,7 +250,7 @@ def _pillow_pixels(file: BinaryIO, path: str) -> Decoded:
     with _opened(file, path) as image:
         mode = image.mode
         # Cameras put previews behind a JPEG; those are no pages.
-        pages = 1 if image.format in ("JPEG", "MPO") else getattr(image, "n_frames", 1)
+        pages = 1 if image.format in ("JPEG", "MPO") else _page_count(image, file)
         raw_modes = _deep_raw_modes(image)
         tags: Any = getattr(image, "tag_v2", {})  # of a TIFF
         depth = max(tags.get(_BITS, (8,))) if image.format == "TIFF" else 8
@@ -239,6 +275,15 @@ def _pillow_pixels(file: BinaryIO, path: str) -> Decoded:
     if not opaque or colour_key:
         notes.append("is partly transparent; alpha is ignored")
     return Decoded(pixels, notes)
+
+
+def _page_count(image: Image.Image, file: BinaryIO) -> int:
+    if image.format != "TIFF":
+        return getattr(image, "n_frames", 1)
+    place = file.tell()  # Pillow would read all that it is told of every page
+    pages = read_directory(file).pages
+    file.seek(place)
+    return pages
 
 
 def _deep_pixels(path: str, upright: Image.Image, raw_modes: list[str]) -> np.ndarray:

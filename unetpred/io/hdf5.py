@@ -24,6 +24,7 @@ MOST = 4
 """A file may hold at most this many times its own bytes: weights hardly compress."""
 FREE = 1 << 28
 """Bytes up to which that does not matter."""
+_MOST_PARTS = 10_000
 _MOST_TEXT = 1 << 24  # bytes of an index of parts
 _LEAVES = {"kernel": 0, "kernel:0": 0, "bias": 1, "bias:0": 1}
 
@@ -79,19 +80,22 @@ def read_here(path: Path, what: str) -> LayerFile:
 
     with reading(str(path)):
         if h5py.is_hdf5(path):
-            return _named([_read(path, path, path.stat().st_size)])
+            return _named([_read(path, path, _room(path.stat().st_size))])
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive, suppress(KeyError):
                 info = archive.getinfo("model.weights.h5")
                 check_held(info.file_size, path.stat().st_size)
+                if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise ValueError("compressed as Keras does not")
                 content = io.BytesIO(archive.read(info))
-                return _named([_read(path, content, info.file_size)])
+                return _named([_read(path, content, _room(info.file_size))])
         elif parts := shards(path):
             if missing := [part.name for part in parts if not h5py.is_hdf5(part)]:
                 raise InputError(
                     f"{path}: its part {missing[0]} is missing or damaged; get it again"
                 )
-            file = _named([_read(part, part, part.stat().st_size) for part in parts])
+            room = _room(sum(part.stat().st_size for part in parts))  # of all together
+            file = _named([_read(part, part, room) for part in parts])
             index = json.loads(path.read_text())
             metadata = index.get("metadata")
             note = metadata.get("unetpred") if isinstance(metadata, dict) else None
@@ -115,7 +119,8 @@ def shards(path: Path) -> list[Path]:
     try:
         parts = json.loads(path.read_text())["weight_map"].values()
         names = {name for part in parts for name in ([part] if isinstance(part, str) else part)}
-        return [path.with_name(name) for name in sorted(names)]
+        # Keras divides weights into a few; each is looked for
+        return [path.with_name(name) for name in sorted(names)] if len(names) <= _MOST_PARTS else []
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []
 
@@ -142,8 +147,12 @@ def open_hdf5(source: Any) -> h5py.File:
         return h5py.File(source, "r")
 
 
-def _read(path: Path, source: Any, present: int) -> _Groups:
-    groups = _Groups({}, {}, False, {}, [max(FREE, MOST * present)])
+def _room(present: int) -> list[int]:
+    return [max(FREE, MOST * present)]
+
+
+def _read(path: Path, source: Any, room: list[int]) -> _Groups:
+    groups = _Groups({}, {}, False, {}, room)
     listed: set[str] = set()  # groups that say themselves what they hold
     try:
         with open_hdf5(source) as file:

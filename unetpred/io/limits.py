@@ -89,7 +89,9 @@ def check_size(size: Sequence[int], present: int, name: str, pixel_bytes: int = 
         )
 
 
-def check_stack(shape: Sequence[int], itemsize: int, present: int, name: str) -> None:
+def check_stack(
+    shape: Sequence[int], itemsize: int, present: int, name: str, ratio: int = STACK_RATIO
+) -> None:
     """Refuse an array by what its file says, before anything of it is read.
 
     Parameters
@@ -102,6 +104,8 @@ def check_stack(shape: Sequence[int], itemsize: int, present: int, name: str) ->
         Size of the file, bytes.
     name : str
         What the message calls it.
+    ratio : int
+        Bytes of the array for each of the file; `RATIO` for what is unpacked at once.
 
     Raises
     ------
@@ -109,7 +113,7 @@ def check_stack(shape: Sequence[int], itemsize: int, present: int, name: str) ->
         If so few bytes hold no such array.
     """
     declared = math.prod(shape) * itemsize
-    if _given is None and declared > max(FREE_STACK, STACK_RATIO * present):
+    if _given is None and declared > max(FREE_STACK, ratio * present):
         raise InputError(
             f"{name}: has shape {tuple(shape)} by its header, {declared} bytes, but its file has "
             f"{present} only; --max_pixels {MAX_PIXELS} lets it be read"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -23,6 +22,7 @@ AT_ONCE = 1 << 19
 _APART = 1 << 38
 
 _met: WeakSet[keras.Model] = WeakSet()
+_traced: WeakSet[keras.Model] = WeakSet()
 
 
 def forward(model: keras.Model, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -57,16 +57,28 @@ def forward(model: keras.Model, inputs: Sequence[np.ndarray]) -> list[np.ndarray
     return [ops.convert_to_numpy(y) for y in listed]
 
 
+def ready(model: keras.Model) -> keras.Model:
+    """A model that TensorFlow does not compile anew for every length of a batch."""
+    import keras
+
+    if keras.config.backend() == "tensorflow":
+        model.jit_compile = False
+    return model
+
+
 def compiled(model: keras.Model, inputs: Any) -> Any:
     """What `predict_on_batch` gives, without what TensorFlow has to say on compiling."""
     from keras import backend
 
-    quiet: AbstractContextManager[None] = nullcontext()
-    if backend.backend() == "tensorflow":
-        from unetpred.backends.tensorflow import quiet_tracing
+    if backend.backend() != "tensorflow":
+        return model.predict_on_batch(inputs)
+    from unetpred.backends.tensorflow import quiet_tracing, trace_for_any_length
 
-        quiet = quiet_tracing()
-    with quiet:
+    with quiet_tracing():
+        if model not in _traced:
+            # or a shorter last batch would be traced anew, and one whose mask is shared, too
+            trace_for_any_length(model, inputs)
+            _traced.add(model)
         return model.predict_on_batch(inputs)
 
 

@@ -94,13 +94,22 @@ def outline_hole(levels: np.ndarray, hole: np.ndarray) -> np.ndarray:
     """
     from scipy.ndimage import binary_dilation
 
-    drawn, square = levels.copy(), np.ones((3, 3), bool)
-    near = binary_dilation(hole, square, iterations=_line(levels))
-    far = binary_dilation(near, square, iterations=_line(levels))
-    if (far & ~hole).sum() > COVERED * (~hole).sum():
+    drawn, line, square = levels.copy(), _line(levels), np.ones((3, 3), bool)
+    if not hole.any():
         return drawn
-    drawn[far & ~hole] = 0
-    drawn[near & ~hole] = 255
+    # all that is drawn lies within two lines of the hole
+    rows, columns = (np.flatnonzero(hole.any(axis=axis)) for axis in (1, 0))
+    part = tuple(
+        slice(max(0, int(where[0]) - 2 * line), int(where[-1]) + 2 * line + 1)
+        for where in (rows, columns)
+    )
+    inner = hole[part]
+    near = binary_dilation(inner, square, iterations=line)
+    far = binary_dilation(near, square, iterations=line)
+    if np.count_nonzero(far & ~inner) > COVERED * (hole.size - np.count_nonzero(hole)):
+        return drawn
+    drawn[part][far & ~inner] = 0
+    drawn[part][near & ~inner] = 255
     return drawn
 
 
@@ -117,14 +126,19 @@ def outline_box(levels: np.ndarray, box: tuple[float, float, float, float]) -> n
     drawn, line = levels.copy(), 2 * _line(levels)
     height, width = levels.shape[:2]
     top, left, bottom, right = (round(edge) for edge in box)
-    row, column = np.arange(height)[:, None], np.arange(width)[None]
-    inside = (row >= top) & (row < bottom) & (column >= left) & (column < right)
-    deep = (row >= top + line) & (row < bottom - line)
-    deep = deep & (column >= left + line) & (column < right - line)
     dash = max(2 * line, min(height, width) // (4 * DASH))
-    white = (row + column) // dash % 2 == 0
-    drawn[inside & ~deep & white] = 255
-    drawn[inside & ~deep & ~white] = 0
+    for first, last, start, end in (
+        (top, top + line, left, right),
+        (bottom - line, bottom, left, right),
+        (top, bottom, left, left + line),
+        (top, bottom, right - line, right),
+    ):
+        row = np.arange(max(0, top, first), min(height, bottom, last))
+        column = np.arange(max(0, left, start), min(width, right, end))
+        if len(row) and len(column):
+            white = (row[:, None] + column) // dash % 2 == 0
+            part = np.s_[row[0] : row[-1] + 1, column[0] : column[-1] + 1]
+            drawn[part] = np.where(white, 255, 0)[..., None]
     return drawn
 
 

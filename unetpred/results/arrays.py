@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import BinaryIO
@@ -55,15 +56,24 @@ class Arrays:
         """Whether there is anything to write."""
         return bool(self._targets)
 
-    def resume(self, positions: Iterable[int]) -> None:
-        """Go on with the files of an interrupted run, which hold these images.
+    def resume(self, sums: Mapping[int, Mapping[str, int]]) -> list[int]:
+        """Go on with the files of an interrupted run.
+
+        Parameters
+        ----------
+        sums : mapping of int to mapping of str to int
+            Of the images that they hold, by position, what `put` gave.
+
+        Returns
+        -------
+        list of int
+            Those whose numbers are not as they were written; they are to be put again.
 
         Raises
         ------
         InputError
             If a file is not there, or not of the same images.
         """
-        self._there = set(positions)
         for name, path in self._targets.items():
             try:
                 file = open(f"{path}.part", "r+b")  # noqa: SIM115 - closed by finish or drop
@@ -80,9 +90,19 @@ class Arrays:
                     "`resume` away to start afresh"
                 )
             self._open[name] = file, file.tell()
+        damaged = [at for at, known in sums.items() if self._sums(at) != known]
+        self._there = set(sums) - set(damaged)
+        return damaged
 
-    def put(self, position: int, images: dict[str, np.ndarray]) -> None:
-        """Keep one image's arrays, by the names of the targets.
+    def _sums(self, position: int) -> dict[str, int]:
+        sums = {}
+        for name, (file, start) in self._open.items():
+            file.seek(start + position * self._bytes)
+            sums[name] = zlib.crc32(file.read(self._bytes))
+        return sums
+
+    def put(self, position: int, images: dict[str, np.ndarray]) -> dict[str, int]:
+        """Keep one image's arrays, by the names of the targets; give their check sums, CRC-32.
 
         Raises
         ------
@@ -91,8 +111,10 @@ class Arrays:
         """
         self._begin()
         self._there.add(position)
-        for name in self._open:
-            self._write(name, position, np.ascontiguousarray(images[name], "float32"))
+        return {
+            name: self._write(name, position, np.ascontiguousarray(images[name], "float32"))
+            for name in self._open
+        }
 
     def flush(self) -> None:
         """Hand everything over to the system, which keeps it if this process is killed."""
@@ -133,8 +155,10 @@ class Arrays:
                 self._open[name] = file, file.tell()
                 file.truncate(file.tell() + self._shape[0] * self._bytes)
 
-    def _write(self, name: str, position: int, image: np.ndarray) -> None:
+    def _write(self, name: str, position: int, image: np.ndarray) -> int:
         file, start = self._open[name]
+        content = image.astype("<f4", copy=False).data
         with writing(f"{self._targets[name]}.part"):
             file.seek(start + position * self._bytes)
-            file.write(image.astype("<f4", copy=False).data)
+            file.write(content)
+        return zlib.crc32(content)

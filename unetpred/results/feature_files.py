@@ -14,12 +14,15 @@ import numpy as np
 from unetpred.errors import escaped
 from unetpred.io.files import atomic_path
 from unetpred.io.hdf5_writing import checked_hdf5, late_failing
+from unetpred.io.leftovers import held, remove_leftovers_of
 
 ENDINGS = (".npz", ".h5", ".hdf5")
 
 
 class FeatureFile:
     """A file of activations that appears, whole, when it is closed.
+
+    What earlier writers of it had begun when they were killed is removed when it is opened.
 
     An `.h5` is written row by row, so memory does not grow with the number of images. The arrays
     of an `.npz` are kept in memory until the end, because its format has no rows to write.
@@ -44,7 +47,9 @@ class FeatureFile:
         self._stack = ExitStack()
 
     def __enter__(self) -> FeatureFile:
+        remove_leftovers_of(self._path)  # which may be large
         self._temporary = self._stack.enter_context(atomic_path(self._path))
+        self._stack.enter_context(held(self._temporary))
         if not self._is_npz:
             opened = self._stack.enter_context(checked_hdf5(self._temporary))
             self._file, self._check = opened

@@ -34,6 +34,8 @@ from unetpred.runtime.command_line import Call
 from unetpred.runtime.progress import Progress
 
 if TYPE_CHECKING:
+    import keras
+
     from unetpred.scoring.activations import Extractor
 
 logger = logging.getLogger(__name__)
@@ -43,7 +45,7 @@ class Activations(NamedTuple):
     """What is computed: as for `unetpred.features`."""
 
     layers: Sequence[str]
-    weights: str | None = None
+    weights: str | os.PathLike[str] | keras.Model | None = None
     pool: int | Literal["mean"] | None = None
     channel_mean: bool = False
     dtype: Literal["float32", "float16"] = "float32"
@@ -265,7 +267,8 @@ class FeatureWork(JobPacking, Work[list[Job], _Read, list[Outcome]]):
 def _origin(wanted: Activations, scenes, extractor, sizes, call: Call) -> dict:
     from unetpred.network.receptive_fields import list_layers
 
-    about: dict = provenance(wanted.weights, str(scenes), (), command=call.command)
+    weights = None if wanted.weights is None else os.fspath(wanted.weights)
+    about: dict = provenance(weights, str(scenes), (), command=call.command)
     about["note"] = "activations after ReLU (block10: linear); they depend on the weights"
     about["pool"], about["channel_mean"] = wanted.pool, wanted.channel_mean
     about["layers"] = {

@@ -155,6 +155,7 @@ class Parts:
                 continue
             if row["stamp"] == self._stamp(job):
                 job.scores, job.error = row["scores"], row["error"]
+                job.sums = row.get("sums", {})
                 taken.append(job)
             else:
                 changed[part] += 1
@@ -182,6 +183,7 @@ class Parts:
             "stamp": self._stamp(job),
             "scores": job.scores,
             "error": job.error,
+            **({"sums": job.sums} if job.sums else {}),
         }
 
     def _stamp(self, job: Job) -> str:

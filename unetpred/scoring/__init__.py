@@ -11,8 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "predictor": ["Predictor"],
         "result": ["Result"],
         "map_grid": ["PredictabilityMap"],
-        "maps": ["predictability_map"],
-        "activations": ["features"],
+        "activations": ["Extractor"],
         "scores": ["content", "structure"],
     },
 )

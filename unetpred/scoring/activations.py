@@ -4,108 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from unetpred.backends.keras_import import import_keras
 from unetpred.backends.precision import full_float32
 from unetpred.errors import InputError
-from unetpred.holes.own_masks import Masks
-from unetpred.holes.polarity import Polarity, check_polarity, warn_if_inverted
 from unetpred.images.colour import to_network
-from unetpred.images.inputs import load_all
 from unetpred.network.forward import compiled
-from unetpred.network.layer_outputs import choose_layers, layer_model, visible_masks
+from unetpred.network.layer_outputs import choose_layers, layer_model
 
 if TYPE_CHECKING:
     import keras
 
 POOL_MEAN = "mean"
-
-
-def features(
-    images: Any,
-    layers: str | Sequence[str],
-    mask: np.ndarray | str | os.PathLike[str] | None = None,
-    weights: str | os.PathLike[str] | keras.Model | None = None,
-    pool: int | Literal["mean"] | None = None,
-    channel_mean: bool = False,
-    dtype: Literal["float32", "float16"] = "float32",
-    batch_size: int = 8,
-    mask_polarity: Polarity = "visible",
-) -> dict[str, np.ndarray]:
-    """Activations of layers by name, after their ReLU (the output, `block10`, has none).
-
-    Parameters
-    ----------
-    images : path-like, array_like, PIL.Image.Image, or sequence of these
-        Files, folders, or arrays (N,H,W,3), (N,H,W), (H,W,3) or (H,W): uint8, or float 0..255,
-        RGB or grey, sides at least 84 px. All of one size, unless ``pool="mean"``.
-    layers : str or sequence of str
-        Names of layers, as `unetpred features --list` shows them; ``*`` stands for any characters.
-    mask : array_like, (H,W) or (N,H,W), or path-like, optional
-        Anything but 0 = visible, 0 = missing. Nothing is missing if not given. A path is a mask,
-        or a folder of masks that are named like their images.
-    weights : str, path-like or keras.Model, optional
-        As for `unetpred.load_model`, or a network that was loaded before.
-    pool : int or "mean", optional
-        Mean over blocks of so many units a side (smaller ones at the right and lower border), or
-        over all positions.
-    channel_mean : bool
-        Whether to average over channels.
-    dtype : {"float32", "float16"}
-        Of what is returned; computing is in float32.
-    batch_size : int
-        Images per pass.
-    mask_polarity : {"visible", "missing"}
-        What anything but 0 stands for in `mask`. A mask that looks inverted is warned of.
-
-    Returns
-    -------
-    dict of str to numpy.ndarray
-        By layer, in the order of the network: (N,h,w,C). No h and w with ``pool="mean"``, no C
-        with `channel_mean`. What h, w and C are, where units are centred, and how far they see:
-        `unetpred.network.receptive_fields.list_layers`.
-
-    Raises
-    ------
-    InputError
-        If a layer does not exist, an image cannot be used, or sizes do not fit.
-
-    Examples
-    --------
-    >>> features(images, ["vblock3_conv_3", "vblock5_*"], pool="mean")["vblock3_conv_3"].shape
-    (4, 64)
-    """
-    sources = load_all(images)
-    check_polarity(mask_polarity)
-    if isinstance(mask, str | os.PathLike):
-        own = Masks(mask, mask_polarity)
-        own.check_count(len(sources))
-        mask = np.stack([own.of(one.path, row, one.size) for row, one in enumerate(sources)])
-        masks = visible_masks(mask, len(sources))
-    else:
-        masks = visible_masks(mask, len(sources))
-        if masks is not None and mask_polarity == "missing":
-            masks = 1 - masks
-        for one in () if masks is None else masks:
-            if warn_if_inverted(one, "mask", mask_polarity):
-                break
-    extractor = Extractor(layers, weights, pool, channel_mean, dtype)
-    check_one_size({source.size for source in sources}, pool)
-
-    found: dict[str, np.ndarray] = {}
-    for start, stop in _batches([source.size for source in sources], batch_size):
-        pixels = np.stack([source.load() for source in sources[start:stop]])
-        chosen = None
-        if masks is not None:
-            chosen = masks if len(masks) == 1 else masks[start:stop]
-        for name, values in extractor(pixels, chosen).items():
-            if name not in found:
-                found[name] = np.empty((len(sources), *values.shape[1:]), dtype)
-            found[name][start:stop] = values
-    return found
 
 
 class Extractor:
@@ -114,7 +27,7 @@ class Extractor:
     Parameters
     ----------
     layers, weights, pool, channel_mean, dtype
-        As for `features`.
+        As for `unetpred.features`.
 
     Attributes
     ----------
@@ -162,7 +75,7 @@ class Extractor:
         Returns
         -------
         dict of str to numpy.ndarray
-            As `features`.
+            As `unetpred.features`.
         """
         count, height, width, _ = images.shape
         if masks is None:
@@ -199,7 +112,7 @@ def averaged(
     values : numpy.ndarray, (N,h,w,C)
         Activations.
     pool, channel_mean
-        As for `features`.
+        As for `unetpred.features`.
 
     Returns
     -------
@@ -230,17 +143,6 @@ def check_one_size(sizes: Iterable[tuple[int, int]], pool: int | str | None) -> 
             f"images of several sizes ({names}) do not fit into one array; average over space "
             '(pool "mean"), or take one size at a time'
         )
-
-
-def _batches(sizes: list[tuple[int, int]], batch_size: int) -> Iterable[tuple[int, int]]:
-    """Ranges of neighbours of one size."""
-    if batch_size < 1:
-        raise InputError(f"batch_size must be at least 1, got {batch_size}")
-    start = 0
-    for stop in range(1, len(sizes) + 1):
-        if stop == len(sizes) or stop - start == batch_size or sizes[stop] != sizes[start]:
-            yield start, stop
-            start = stop
 
 
 def _block_means(values: np.ndarray, side: int) -> np.ndarray:

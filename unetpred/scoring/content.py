@@ -10,6 +10,7 @@ import numpy as np
 from unetpred.backends.precision import full_float32
 from unetpred.errors import InputError
 from unetpred.images.colour import to_network
+from unetpred.network.forward import forward, ready
 from unetpred.network.vgg16 import CONTENT_LAYERS
 from unetpred.scoring.scores import CONTENT_MIN_SIDE, PATCH_PIXELS, Content
 
@@ -165,7 +166,7 @@ def _layer_distances(patches: np.ndarray, vgg: keras.Model) -> np.ndarray:
     eps = float(np.finfo(np.float32).eps)
     count = patches.shape[1]
     distances: list[list[Any]] = []
-    for features in vgg(patches.reshape(-1, *patches.shape[2:]), training=False):  # (1+K)N,h,w,C
+    for features in _features(patches.reshape(-1, *patches.shape[2:]), vgg):  # (1+K)N,h,w,C
         norm = ops.sqrt(ops.sum(ops.square(features), axis=-1, keepdims=True) + eps)
         unit = features / norm
         distances.append([])
@@ -173,3 +174,16 @@ def _layer_distances(patches: np.ndarray, vgg: keras.Model) -> np.ndarray:
             difference = ops.square(unit[start : start + count] - unit[:count])  # (N,h,w,C)
             distances[-1].append(ops.sum(ops.mean(difference, axis=(1, 2)), axis=-1))  # (N,)
     return np.stack([[ops.convert_to_numpy(d) for d in of_layer] for of_layer in distances], -1)
+
+
+def _features(patches: np.ndarray, vgg: keras.Model) -> Any:
+    """What VGG-16 makes of patches (M,h,w,3), layer by layer; the same digits by either way.
+
+    With TensorFlow a graph takes half the time, and is made from the second pass on. Others compile
+    for every size of a hole anew, so they get none.
+    """
+    from keras import backend
+
+    if backend.backend() != "tensorflow":
+        return vgg(patches, training=False)
+    return forward(ready(vgg), [patches])

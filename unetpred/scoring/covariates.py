@@ -200,7 +200,10 @@ def covariates(
         NaN where one is undefined; `reason` says why where it is the slope.
     """
     box = box_of(hole)
-    filled = {name: fill(pixels, visible) for name, fill in FILLINGS.items()}
+    filled = {
+        name: fill(pixels, _near(hole, visible) if fill is harmonic_fill else visible)
+        for name, fill in FILLINGS.items()
+    }
     if keep is not None:
         keep |= {name: image[box].copy() for name, image in filled.items()}
     slope, why = _slope(pixels[box])
@@ -212,6 +215,23 @@ def covariates(
     )
     reason = {"reason": f"spectral_slope: {why}"} if why else {}
     return dict(zip(COVARIATES, values, strict=True)) | reason
+
+
+def _near(hole: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """What is visible, as if that were all but the hole and what hangs together with it.
+
+    Beyond the border of an image there is another film, which takes long and nobody asks for.
+    """
+    from scipy.ndimage import label
+
+    missing = visible == 0
+    if np.count_nonzero(missing) == np.count_nonzero(hole == 0):
+        return visible
+    parts, count = label(missing)
+    asked = np.zeros(count + 1, bool)
+    asked[parts[hole == 0]] = True
+    asked[0] = False
+    return np.where(asked[parts], np.float32(0), np.float32(1))
 
 
 def _values(patch: np.ndarray, hole: np.ndarray | None) -> np.ndarray:

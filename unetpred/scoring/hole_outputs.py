@@ -12,7 +12,7 @@ import numpy as np
 from unetpred.backends.precision import full_float32
 from unetpred.holes.masks import Box
 from unetpred.images.colour import mask_to_network, to_network
-from unetpred.network.forward import AT_ONCE, forward, forward_windows, pays_apart
+from unetpred.network.forward import AT_ONCE, forward, forward_windows, pays_apart, ready
 from unetpred.scoring.crops import Cut, fields
 from unetpred.scoring.shared import SharedOutputs, regions
 from unetpred.scoring.tiles import LARGE, tiled_output
@@ -216,15 +216,6 @@ class HoleOutputs:
 
 def _area(box: Box) -> int:
     return (box[2] - box[0]) * (box[3] - box[1])
-
-
-def ready(model: keras.Model) -> keras.Model:
-    """A model that TensorFlow does not compile anew for every length of a batch."""
-    import keras
-
-    if keras.config.backend() == "tensorflow":
-        model.jit_compile = False
-    return model
 
 
 def _some(masks: np.ndarray, index: list[int]) -> np.ndarray:

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from unetpred.backends.precision import full_float32
-from unetpred.errors import InputError
-from unetpred.holes.contexts import DEFAULT_CONTEXT, FULL
-from unetpred.holes.masks import DEFAULT_HOLE
+from unetpred.holes.contexts import FULL
 from unetpred.images.colour import from_network, to_network
-from unetpred.images.inputs import load_all
-from unetpred.network.forward import forward
+from unetpred.network.forward import forward, ready
 from unetpred.scoring.crops import Cut, Part, crops, fields
-from unetpred.scoring.hole_outputs import ready
 from unetpred.scoring.map_grid import (
     HIDDEN,
     OUTSIDE,
@@ -32,83 +26,7 @@ if TYPE_CHECKING:
 
     from unetpred.scoring.predictor import Predictor
 
-__all__ = ["OUTSIDE", "PENDING", "PredictabilityMap", "blank_map", "predictability_map"]
-
-Progress = Callable[[int], None]
-
-
-def predictability_map(
-    image: Any,
-    stride: int = 16,
-    context: int | Literal["full"] = DEFAULT_CONTEXT,
-    mask_size: int = DEFAULT_HOLE,
-    mask_shape: Literal["square", "disc"] = "square",
-    output: Sequence[str] = ("structure",),
-    predictor: Predictor | None = None,
-    progress: Progress | None = None,
-    weights: str | os.PathLike[str] | keras.Model | None = None,
-) -> PredictabilityMap:
-    """Score holes all over an image, each on its own.
-
-    Parameters
-    ----------
-    image : path-like, array_like (H,W,3) or (H,W), or PIL.Image.Image
-        An image file, or uint8 or float, RGB or grey, 0..255.
-    stride : int
-        Distance of the places, px: x = 0, stride, 2*stride, ... below W, and y alike, so that
-        ``structure[i, j]`` is at column ``j * stride`` and row ``i * stride``. Places so near the
-        border that the hole leaves the image are NaN.
-    context : int or "full"
-        What surrounds a hole: the square of so many px around it (see
-        `unetpred.holes.contexts.surroundings`), of which what lies beyond the image's border is
-        missing, as the hole is; or the whole image. Scores are taken in the hole alone.
-    mask_size, mask_shape
-        The hole, as in `unetpred.holes.masks.hole_mask`.
-    output : sequence of {"structure", "structure_luminance", "content"}
-        The scores wanted; structure is always among them.
-    predictor : Predictor, optional
-        The weights and the batch size; the shipped default's if not given.
-    progress : callable, optional
-        Called with the number of places that were scored since the last call.
-    weights : str, path-like or keras.Model, optional
-        Instead of a predictor: its weights.
-
-    Returns
-    -------
-    PredictabilityMap
-        With an int as context, the value at (x,y) is the score that a `Predictor` gives the crop
-        around (x,y), apart from rounding.
-
-    Raises
-    ------
-    InputError
-        If the image or a number cannot be used, or the hole fits at no place.
-
-    Examples
-    --------
-    >>> result = predictability_map(image, stride=32)
-    >>> result.structure                    # (ceil(H/32), ceil(W/32))
-    """
-    from unetpred.scoring.predictor import OUTPUTS, Predictor
-
-    if predictor is not None and weights is not None:
-        raise InputError("both predictor and weights are given; one of them is right")
-    pictures = load_all(image)
-    if len(pictures) != 1:
-        raise InputError(f"image: holds {len(pictures)} pictures; a map is of one")
-    if unknown := [name for name in output if name not in OUTPUTS]:
-        raise InputError(f"output {unknown[0]!r} is not one of {', '.join(OUTPUTS)}")
-    pixels = pictures[0].load()
-    luminance = "structure_luminance" in output
-    result = blank_map(pixels.shape[:2], stride, mask_size, "content" in output, luminance)
-    hole = hole_pattern(mask_size, mask_shape, context)
-    predictor = predictor or Predictor(weights)
-    scorer = PlaceScorer(pixels, hole, context, predictor, "content" in output, luminance)
-    for batch in plan(result, pixels, hole, context, predictor):
-        keep(result, batch, scorer.compute(scorer.read(batch)))
-        if progress:
-            progress(len(batch))
-    return result
+__all__ = ["OUTSIDE", "PENDING", "PredictabilityMap", "blank_map", "hole_pattern"]
 
 
 class Places(NamedTuple):
@@ -159,7 +77,7 @@ def plan(
     hole : numpy.ndarray, (S,S)
         From `hole_pattern`.
     context, predictor
-        As for `predictability_map`.
+        As for `unetpred.predictability_map`.
     """
     cells = {
         (int(result.x[j]), int(result.y[i])): (int(i), int(j))

@@ -11,7 +11,7 @@ import numpy as np
 
 from unetpred.backends.precision import full_float32
 from unetpred.images.colour import to_network
-from unetpred.network.forward import AT_ONCE, forward
+from unetpred.network.forward import AT_ONCE, forward, ready
 
 if TYPE_CHECKING:
     import keras
@@ -195,7 +195,6 @@ class SharedOutputs:
     ) -> WholeFeatures:
         """The features of a part, computed unless they are those of the call before."""
         from unetpred.network.shared import WholeFeatures, whole_model
-        from unetpred.scoring.hole_outputs import ready
 
         of = self._of
         same = of and of[0] is image and of[1] is visible and of[2] == region
@@ -225,7 +224,6 @@ class SharedOutputs:
         from keras import backend, ops
 
         from unetpred.network.shared import hole_windows, hole_windows_model
-        from unetpred.scoring.hole_outputs import ready
 
         model = self._graphs.get(reach.side)
         if model is None and (len(self._graphs) < MAX_SIZES or backend.backend() == "jax"):

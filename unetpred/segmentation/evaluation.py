@@ -19,7 +19,12 @@ from unetpred.segmentation.data.checked import Checked
 from unetpred.segmentation.data.classes import IGNORED, Classes, read_classes
 from unetpred.segmentation.data.datasets import VOC, Dataset, Stacks, open_dataset, pair_by_stem
 from unetpred.segmentation.data.labels import Label, Survey, read_label
-from unetpred.segmentation.measures import confusion_matrix, measures_of, v_rand
+from unetpred.segmentation.measures import (
+    confusion_matrix,
+    interval_of_mean,
+    measures_of,
+    v_rand,
+)
 from unetpred.segmentation.pictures import coloured, overlay
 from unetpred.segmentation.predictor import THRESHOLD, Segmenter
 from unetpred.segmentation.scores import (
@@ -72,7 +77,7 @@ def evaluate_files(
         Folders, or TIFF files of several pages; or, in their stead, `voc` and `split`.
     masks : str, optional
         In place of `segmenter` and `images`: masks of any program. Of two classes, grey levels
-        other than 0, 1 and 255 are taken as probabilities, 0..255.
+        other than 0, 1 and 255 are taken as probabilities, 0..255, and floats, 0..1.
     classes : str, optional
         A file of names; those of the weights, or numbers, if not given.
     void : int, optional
@@ -107,9 +112,12 @@ def evaluate_files(
         compared, known, count = _of_network(segmenter, images, labels, voc, split, classes, void)
     if threshold is None:
         threshold = segmenter.threshold if segmenter else THRESHOLD
+    if not 0 <= threshold <= 1:
+        raise InputError(f"threshold is {threshold}; 0..1 is needed")
     number, rows, confusions = len(known), [], []
     sweeps = np.zeros((len(THRESHOLDS), 2, 3), np.int64)
     swept: list[list[float]] = []
+    soft = False
     shown = (
         set(np.linspace(0, count - 1, min(overlays, count)).round().astype(int)) if count else ()
     )
@@ -131,7 +139,11 @@ def evaluate_files(
             "mean_iou": measured.mean_iou,
         }
         if number == 2:
-            row["v_rand"] = v_rand(one.truth, mask)
+            row["v_rand"] = parts = v_rand(one.truth, mask)
+            if shares is None:  # the same at all thresholds
+                sweeps += confusion
+                swept.append([parts] * len(THRESHOLDS))
+            soft = soft or shares is not None
         rows.append(row)
         if index in shown:
             _picture(make_folder(folder / "overlays"), one, mask, known)
@@ -145,8 +157,10 @@ def evaluate_files(
         found_of = [float(str(row["v_rand"])) for row in rows]
         values = [value for value in found_of if np.isfinite(value)]
         scores["v_rand"] = float(np.mean(values)) if values else None
-        scores["threshold"] = threshold if swept else None
-        scores |= sweep_of(sweeps, swept)
+        if values:
+            scores["intervals"]["v_rand"] = interval_of_mean(values, seed=seed)
+        scores["threshold"] = threshold if soft else None
+        scores |= sweep_of(sweeps, swept if soft else [])
     scores |= {
         "void": known.void,
         "images": count,
@@ -162,7 +176,7 @@ def evaluate_files(
     if not total[:, -1].any():
         table = [{k: v for k, v in line.items() if k != "none"} for line in table]
     write_table(folder / "confusion.csv", table)
-    if number == 2 and swept:
+    if soft:
         write_table(folder / "sweep.csv", scores["sweep"])
     plots.save(confusion_figure(total, known.names), folder / "confusion.png")
     write_scores(folder / "scores.json", scores)
@@ -212,7 +226,7 @@ def _of_masks(
     survey = Survey(classes, void)
     for index, name in enumerate(names):
         survey.add(truth(index), name)
-    known = survey.classes()
+    known, palettes = survey.classes(), Survey()
     if len(known) > 2 and classes is None:
         # a class may be in masks alone
         for index in range(len(names)):
@@ -230,13 +244,29 @@ def _of_masks(
                     f"height), its label {name} is {right.shape[1]}x{right.shape[0]}"
                 )
             values = survey.values(label, mask_name)
-            soft = known.binary and label.palette is None and values.dtype == np.uint8
-            if soft and not set(np.unique(values)) <= {0, 1, 255, known.void}:
-                yield _Compared(name, right, None, values / np.float32(255), None)
-            else:
-                yield _Compared(name, right, known.indices(values, mask_name), None, None)
+            palettes.compare_palettes(label, mask_name)
+            shares = None if label.palette is not None else _shares(values, known, mask_name)
+            mask = known.indices(values, mask_name) if shares is None else None
+            yield _Compared(name, right, mask, shares, None)
 
     return compared(), known, len(names)
+
+
+def _shares(values: np.ndarray, known: Classes, name: str) -> np.ndarray | None:
+    """Give the probabilities that a mask holds, (H,W) 0..1; None where it holds classes."""
+    if values.dtype.kind == "f":
+        if not known.binary:
+            raise InputError(f"{name}: holds floats; for {len(known)} classes integers are needed")
+        if not ((values >= 0) & (values <= 1)).all():
+            raise InputError(
+                f"{name}: has values from {values.min():g} to {values.max():g}; floats are taken "
+                "as probabilities, 0..1"
+            )
+        return values.astype(np.float32)
+    levels = known.binary and values.dtype == np.uint8
+    if levels and not set(np.unique(values)) <= {0, 1, 255, known.void}:
+        return values / np.float32(255)
+    return None
 
 
 def _readers(
@@ -260,7 +290,7 @@ def _readers(
         pairs = pair_by_stem(labels, masks)
     return (
         lambda index: read_label(pairs[index][0]),
-        lambda index: (read_label(pairs[index][1]), str(pairs[index][1])),
+        lambda index: (read_label(pairs[index][1], floats=True), str(pairs[index][1])),
         [str(label) for label, _ in pairs],
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +56,42 @@ def sweep_of(sweeps: np.ndarray, swept: list[list[float]]) -> dict[str, Any]:
             }
         )
     best = max(rows, key=lambda row: -1 if np.isnan(row["v_rand"]) else row["v_rand"])
+    middle = rows[steady([row["v_rand"] for row in rows])]
     return {
         "sweep": rows,
         "best_threshold": best["threshold"],
         "v_rand_at_best_threshold": best["v_rand"],
+        "steady_threshold": middle["threshold"],
+        "v_rand_at_steady_threshold": middle["v_rand"],
         "best_threshold_is": "chosen on these images: use it on others, do not report it of these",
     }
+
+
+def steady(values: Sequence[float], tolerance: float = 0.01) -> int:
+    """Give the middle of the places about the best one that are nearly as good.
+
+    The best one alone may lie beside a fall, which on other images is elsewhere.
+
+    Parameters
+    ----------
+    values : sequence of float
+        By place; NaN is bad.
+    tolerance : float
+        By how much less than the best is nearly as good.
+
+    Returns
+    -------
+    int
+        Of two in the middle the lower one.
+    """
+    known = np.nan_to_num(np.asarray(values, float), nan=-1)
+    first = last = int(known.argmax())
+    good = known >= known[first] - tolerance
+    while first > 0 and good[first - 1]:
+        first -= 1
+    while last + 1 < len(good) and good[last + 1]:
+        last += 1
+    return (first + last) // 2
 
 
 def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -97,7 +128,8 @@ def text_of(scores: dict[str, Any], known: Classes) -> str:
         lines.append(f"{name}\t{scores[name]:.4f}{interval}\tall {one['class']}: {one[name]:.4f}")
     if len(known) == 2 and scores["v_rand"] is not None:
         at = "" if scores["threshold"] is None else f"\tat threshold {scores['threshold']:g}"
-        lines.append(f"v_rand\t{scores['v_rand']:.4f}{at}")
+        low, high = scores["intervals"]["v_rand"]
+        lines.append(f"v_rand\t{scores['v_rand']:.4f} [{low:.4f}, {high:.4f}]{at}")
     for name in known.names:
         parts = [f"{measure} {scores[measure][name]:.4f}" for measure in PER_CLASS]
         lines.append(f"{name}\t{', '.join(parts)}")

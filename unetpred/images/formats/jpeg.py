@@ -19,6 +19,7 @@ from typing import NamedTuple
 _ALONE = (0x01, *range(0xD0, 0xD8))  # markers without a length
 _TABLES, _END, _SCAN = 0xC4, 0xD9, 0xDA
 _ZEROS = bytes(64)  # more in a row than an encoder writes, but of what is flat
+_MOST_SCANS = 64  # encoders write a dozen; libjpeg goes over the whole picture for each
 _FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 
@@ -78,7 +79,7 @@ def read_frame(data: bytes) -> Frame:
     last: dict[int, list[int | None]] = {}
     scanned: set[int] = set()
     firsts: dict[int, int] = {}  # of each table for AC, the symbol whose code is all zeros
-    zeroed = False
+    zeroed, scans = False, 0
     while (place := data.find(b"\xff", place)) >= 0 and place + 1 < len(data):
         marker = data[place + 1]
         if marker in (0x00, 0xFF, *_ALONE):
@@ -99,6 +100,9 @@ def read_frame(data: bytes) -> Frame:
         elif marker == _TABLES:
             firsts.update(_first_symbols(body))
         elif marker == _SCAN and body:
+            scans += 1
+            if scans > _MOST_SCANS:
+                raise ValueError(f"it has more than {_MOST_SCANS} scans, which no encoder writes")
             zeroed |= _is_zeroed(data, place + 2 + length, body, firsts)
             names = [body[1 + 2 * i] for i in range(body[0]) if 1 + 2 * i < len(body)]
             first, final, low = body[-3:] if len(body) >= 3 else (0, 63, 0)

@@ -17,7 +17,14 @@ import numpy as np
 from unetpred.errors import InputError, some_of
 from unetpred.images.arrays import Array
 from unetpred.images.formats.matlab_axes import told_axes
-from unetpred.io.limits import check_stack
+from unetpred.images.formats.matlab_packed import (
+    MOST_BYTES,
+    MOST_PACKED,
+    check_numbers_of,
+    check_packed,
+)
+from unetpred.images.hdf5_datasets import check_written
+from unetpred.io.limits import RATIO, STACK_RATIO, check_stack
 from unetpred.io.reading import check_regular, reading
 
 MATLAB_ENDINGS = (".mat",)
@@ -33,10 +40,6 @@ CLASSES: dict[str, np.dtype] = {
         for bits in (8, 16, 32, 64)
     },
 }
-#: How many bytes one byte of a file may stand for: no more than 1032 come out of deflate.
-MOST_PACKED = 1032
-#: Bytes of a variable in a file of version 5, whose sizes have 32 bits.
-MOST_BYTES = 2**32
 
 
 class MatlabArray(Array):
@@ -96,6 +99,8 @@ def matlab_file(path: str, key: str | None = None, axes: str | None = None) -> M
     with reading(path):
         stamp = os.stat(path).st_mtime_ns
         by_hdf5 = h5py.is_hdf5(path)
+        if not by_hdf5:
+            check_packed(path, size)
         found = (_variables_of_hdf5 if by_hdf5 else _variables)(path)
         key = _chosen(found, key, path)
         variable = found[key]
@@ -121,7 +126,9 @@ def matlab_file(path: str, key: str | None = None, axes: str | None = None) -> M
             )
         shape = tuple(dict(zip(letters, variable.shape, strict=False)).get(a, 1) for a in "NHWC")
         kept = shape if "N" in letters else shape[1:]
-        check_stack(variable.shape, CLASSES[variable.kind].itemsize, size, name)
+        one_by_one = by_hdf5 and letters.endswith("N")
+        itemsize, ratio = CLASSES[variable.kind].itemsize, STACK_RATIO if one_by_one else RATIO
+        check_stack(variable.shape, itemsize, size, name, ratio)
         array = MatlabArray(path, kept, CLASSES[variable.kind], lambda: read, size)
         array.note = f"{name} is {variable}: {said}"
         return array
@@ -172,9 +179,10 @@ def _variables(path: str) -> dict[str, _Variable]:
 def _loaded(path: str, key: str, stamp: int) -> np.ndarray:
     from scipy.io import loadmat
 
+    check_numbers_of(path, key)
     # As it is stored: what MATLAB calls double may be bytes there. No object is made of anything.
     values = loadmat(path, variable_names=[key], mat_dtype=False)[key]
-    if values.dtype.kind not in "buif":  # a header does not tell
+    if values.dtype.kind not in "buif":
         raise InputError(f"{path}: {key} is complex; real numbers are needed")
     return values
 
@@ -256,6 +264,9 @@ def _check_hdf5(path: str, key: str, name: str) -> int:
         values = file[key]
         if values.external or values.is_virtual:
             raise InputError(f"{name} is in other files; save it into one")
+        if values.chunks:  # a whole one is unpacked for each value of it
+            present, chunk = os.stat(path).st_size, f"{path}: a chunk of {key}"
+            check_stack(values.chunks, values.dtype.itemsize, present, chunk, RATIO)
         return values.id.get_storage_size()
 
 
@@ -271,6 +282,7 @@ class _Slices(_Whole):
             values = file[self.key]
             # a last axis of one image is not there
             stacked = len(values.shape) == len(self.letters)
+            check_written(values, index if stacked else ...)
             picture = values[index] if stacked else values[()]
         return _picture(np.asarray(picture).T, self.letters[:-1], ..., self.kind)
 
@@ -283,4 +295,5 @@ def _loaded_hdf5(path: str, key: str, stamp: int) -> np.ndarray:
     import h5py
 
     with h5py.File(path, "r") as file:
+        check_written(file[key], ...)
         return file[key][()].T

@@ -16,6 +16,7 @@ from typing import BinaryIO, NamedTuple
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of a pixel, by colour type
+_MOST_CHUNKS = 100_000  # of others than pixels, which Pillow looks at one by one, slowly
 _STEP = 1 << 16  # bytes that are read and inflated at once
 # of the seven passes of interlacing: first column and row, and how far the next ones are
 _PASSES = (
@@ -69,6 +70,18 @@ def png_header(file: BinaryIO) -> Header:
     if colour not in _SAMPLES or bits not in (1, 2, 4, 8, 16):
         raise ValueError("its header names no kind of PNG")
     return Header(width, height, bits, _SAMPLES[colour], bool(interlaced))
+
+
+def check_chunks(file: BinaryIO) -> None:
+    """Raise ValueError for a PNG of more chunks, beside those of pixels, than anybody writes."""
+    file.seek(len(SIGNATURE))
+    count = 0
+    while len(head := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        count += kind != b"IDAT"
+        if count > _MOST_CHUNKS:
+            raise ValueError(f"it has more than {_MOST_CHUNKS} chunks beside those of its pixels")
+        file.seek(length + 4, 1)
 
 
 def check_png(file: BinaryIO) -> None:

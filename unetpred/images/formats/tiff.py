@@ -10,20 +10,17 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.images.formats.jpeg import check_jpeg, read_frame
-from unetpred.images.formats.tiff_codecs import CHUNK, COMPRESSIONS, RAW, decompressed
+from unetpred.images.formats.tiff_codecs import COMPRESSIONS
 from unetpred.images.formats.tiff_directory import Directory, Tag, read_directory
+from unetpred.images.formats.tiff_parts import Parts, check_parts
 from unetpred.io.limits import check_size
 
-_TURNED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _UINT, _INT, _FLOAT = 1, 2, 3  # sample formats
-JPEG = 7  # a compression
 _ASSOCIATED = 1  # kind of an extra sample: alpha that the colours are multiplied by
 
 
@@ -86,8 +83,7 @@ def read_tiff(file: BinaryIO, name: str) -> Tiff | None:
     page = read_directory(file)
     compression, photometric = page.number(Tag.COMPRESSION, 1), page.number(Tag.PHOTOMETRIC, 1)
     if photometric > 2 or compression not in COMPRESSIONS:
-        if compression == JPEG:
-            _check_jpeg_parts(file, page)
+        check_page(file, page, name)
         return None
     size = page.number(Tag.HEIGHT), page.number(Tag.WIDTH)
     check_size(size, _length(file), name, _pixel_bytes(page))
@@ -96,6 +92,23 @@ def read_tiff(file: BinaryIO, name: str) -> Tiff | None:
     if page.pages > 1:
         notes.insert(0, f"holds {page.pages} pages; the first is used")
     return Tiff(np.ascontiguousarray(upright(colours, page.orientation)), notes)
+
+
+def check_page(file: BinaryIO, page: Directory, name: str) -> None:
+    """Refuse a page before Pillow reads it: its size, its tags, and pixels that are missing.
+
+    Raises
+    ------
+    InputError
+        If it has more pixels than allowed.
+    ValueError, OSError
+        If it is damaged.
+    """
+    size = page.number(Tag.HEIGHT), page.number(Tag.WIDTH)
+    check_size(size, _length(file), name, _pixel_bytes(page))
+    if not page.plausible:
+        raise ValueError("its tags claim more bytes than are there")
+    check_parts(file, page)
 
 
 def _length(file: BinaryIO) -> int:
@@ -119,7 +132,12 @@ def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _checked_bits(page: Directory, name: str) -> int:
-    """Bits of a sample, all alike and of a kind that can be decoded."""
+    """Bits of a sample, all alike and of a kind that can be decoded, of one to four channels."""
+    count = page.number(Tag.SAMPLES, 1)
+    if count > 4 or (count < 3 and page.number(Tag.PHOTOMETRIC, 1) == 2):
+        raise InputError(
+            f"{name}: has {count} channels; 1 (grey), 3 (RGB), or these and alpha can be used"
+        )
     bits = set(page.numbers(Tag.BITS, (1,)))
     kinds = set(page.numbers(Tag.FORMAT, (_UINT,)))
     kind, depth = min(kinds), min(bits)
@@ -137,95 +155,28 @@ def _checked_bits(page: Directory, name: str) -> int:
 def _samples(file: BinaryIO, page: Directory, bits: int) -> np.ndarray:
     """All samples as they are stored, in this machine's byte order; (H,W,S)."""
     height, width = page.number(Tag.HEIGHT), page.number(Tag.WIDTH)
-    count = page.number(Tag.SAMPLES, 1)
-    planes = count if page.number(Tag.PLANAR, 1) == 2 else 1
-    tiled = page.numbers(Tag.TILE_OFFSETS) != ()
-    rows, columns = _part_size(page)
-    needed = planes * -(-height // rows) * -(-width // columns)
-    offsets, lengths = page.segments(tiled)
-    per = count // planes  # samples of a pixel that lie side by side
-    row_bytes = -(-columns * per * bits // 8)
-    if not lengths and page.number(Tag.COMPRESSION, 1) == RAW:  # some software leaves them away
-        lengths = (rows * row_bytes,) * len(offsets)
-    if len(offsets) < needed or len(lengths) != len(offsets):
-        raise ValueError(f"{len(offsets)} parts, {needed} are needed")
-    places = [(y, x) for y in range(0, height, rows) for x in range(0, width, columns)]
+    count, parts = page.number(Tag.SAMPLES, 1), Parts(page)
+    per, places, used = parts.per, parts.places, parts.used
     result: np.ndarray | None = None
-    for plane in range(planes):
-        first = plane * len(places)
-        parts = list(zip(offsets[first:], lengths[first:], places, strict=False))
-        used = [rows if tiled else min(rows, height - y) for y, _ in places]
-        for start, block in _blocks(file, page, parts, used, row_bytes):
-            values = _values(block, page, bits, (columns, per))  # (rows of several parts,w,per)
+    for plane in range(parts.planes):
+        for start, block in parts.blocks(file, plane):
+            values = _values(
+                block, page, bits, (parts.columns, per)
+            )  # (rows of several parts,w,per)
             if result is None:
                 result = np.empty((height, width, count), values.dtype)
             row = 0
             for (y, x), have in zip(places[start:], used[start:], strict=True):
                 if row == len(values):
                     break
-                target = result[y : y + have, x : x + columns, plane * per : (plane + 1) * per]
+                target = result[
+                    y : y + have, x : x + parts.columns, plane * per : (plane + 1) * per
+                ]
                 target[:] = values[row : row + target.shape[0], : target.shape[1]]
                 row += have
     if result is None:
         raise ValueError("no pixels")
     return result
-
-
-def _part_size(page: Directory) -> tuple[int, int]:
-    """Rows and columns of a strip or a tile."""
-    height, width = page.number(Tag.HEIGHT), page.number(Tag.WIDTH)
-    if page.numbers(Tag.TILE_OFFSETS):
-        rows, columns = page.number(Tag.TILE_HEIGHT), page.number(Tag.TILE_WIDTH)
-    else:
-        rows, columns = min(page.number(Tag.ROWS_PER_STRIP, height), height), width
-    if min(height, width, page.number(Tag.SAMPLES, 1), rows, columns) < 1:
-        raise ValueError("a size of 0")
-    # a tile may reach beyond the image, but no further than it needs
-    if rows * columns > 4 * max(height, 1024) * max(width, 1024):
-        raise ValueError(f"tiles of {columns}x{rows} px, of which no image needs one")
-    return rows, columns
-
-
-def _check_jpeg_parts(file: BinaryIO, page: Directory) -> None:
-    """Raise ValueError if pixels are missing of strips or tiles that are JPEGs themselves."""
-    rows, columns = _part_size(page)
-    height, width = page.number(Tag.HEIGHT), page.number(Tag.WIDTH)
-    tables = bytes(page.numbers(Tag.JPEG_TABLES))[:-2]  # without the marker of its end
-    tiled = page.numbers(Tag.TILE_OFFSETS) != ()
-    places = [y for y in range(0, height, rows) for _ in range(0, width, columns)]
-    parts = list(zip(*page.segments(tiled), strict=True))
-    if len(parts) < len(places):
-        raise ValueError(f"{len(parts)} parts, {len(places)} are needed")
-    for (offset, length), y in zip(parts, places, strict=False):
-        data = _part(file, offset, length)
-        if len(data) < length:
-            raise ValueError("fewer pixels than its size says")
-        data = tables + data[2:] if tables else data
-        frame = read_frame(data)
-        if frame.height < (rows if tiled else min(rows, height - y)) or frame.width < columns:
-            raise ValueError("fewer pixels than its size says")
-        check_jpeg(data)
-
-
-def _part(file: BinaryIO, offset: int, length: int) -> bytes:
-    """Bytes of a strip or tile; fewer where the file ends, and memory for no more."""
-    there = _length(file) - offset
-    file.seek(offset)
-    return file.read(max(0, min(length, there)))
-
-
-def _blocks(file, page, parts, used, row_bytes) -> Iterator[tuple[int, np.ndarray]]:
-    """Bytes of some strips or tiles at once: the first one's number, and (rows,row_bytes)."""
-    step = max(1, CHUNK // (max(used) * row_bytes))
-    for start in range(0, len(parts), step):
-        data = []
-        for offset, length, _ in parts[start : start + step]:
-            data.append(_part(file, offset, length))
-        if page.number(Tag.FILL_ORDER, 1) == 2:
-            data = [one.translate(_TURNED) for one in data]
-        rows = used[start : start + step]
-        block = decompressed(data, page.number(Tag.COMPRESSION, 1), rows, row_bytes)
-        yield start, np.frombuffer(block, np.uint8).reshape(-1, row_bytes)
 
 
 def _values(block: np.ndarray, page: Directory, bits: int, shape: tuple[int, int]) -> np.ndarray:
@@ -268,10 +219,6 @@ def _colours(samples: np.ndarray, page: Directory, name: str) -> tuple[np.ndarra
     count, kind = samples.shape[-1], samples.dtype.kind
     colours = 3 if count >= 3 else 1
     photometric = page.number(Tag.PHOTOMETRIC, 1)
-    if count > 4 or (count < 3 and photometric == 2):
-        raise InputError(
-            f"{name}: has {count} channels; 1 (grey), 3 (RGB), or these and alpha can be used"
-        )
     bits = page.numbers(Tag.BITS, (1,))[0]
     top = 1 if kind == "f" else (1 << bits) - 1
     values, extra = samples[..., :colours], samples[..., colours:]

@@ -15,6 +15,7 @@ RAW, _DEFLATE = 1, (8, 32946)
 _BY_PILLOW = (5, 32773, 34925, 50000)  # LZW, PackBits, LZMA, ZSTD
 COMPRESSIONS = (RAW, *_DEFLATE, *_BY_PILLOW)
 CHUNK = 1 << 24  # bytes that are decoded at once
+_MORE = 1 << 12  # bytes that a strip may have beyond its rows
 
 
 def decompressed(data: list[bytes], compression: int, rows: list[int], row_bytes: int) -> bytes:
@@ -43,12 +44,14 @@ def decompressed(data: list[bytes], compression: int, rows: list[int], row_bytes
     """
     if compression in _BY_PILLOW and all(data):
         return _by_pillow(data, compression, rows, row_bytes)
-    plain = []
+    plain: list[bytes] = []
     for one, height in zip(data, rows, strict=True):
         size = height * row_bytes
         if compression in _DEFLATE:
             stream = zlib.decompressobj()
-            one = stream.decompress(one, size + CHUNK)  # some software fills its last strip up
+            # some software fills its last strip up
+            more = CHUNK if len(plain) + 1 == len(data) else rows[0] * row_bytes + _MORE
+            one = stream.decompress(one, size + more)
             if not stream.eof:  # nor was the check sum looked at
                 raise ValueError("its compression is damaged")
         if len(one) < size:

@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, BinaryIO
 
-_MOST_PAGES = 1 << 20  # of more, the chain of directories runs in a circle
+MOST_PAGES = 1 << 18
+"""Pages that are counted; of more, the chain of directories runs in a circle."""
 _MOST_NUMBERS = 1 << 26
+_CLASSIC, _BIG = ("HHI4s", "H", "I"), ("HHQ8s", "Q", "Q")
+_FREE = 1 << 16  # bytes that tags of a small file may claim, although it has fewer
+_SHARED = 16  # times that pages may claim the bytes of a file, since several may share some
 _TYPES = {1: "B", 7: "B", 3: "H", 4: "I", 16: "Q", 18: "Q"}  # whole numbers; no others are needed
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_SIZES |= {16: 8, 17: 8, 18: 8}
 
 
 class Tag(IntEnum):
@@ -42,7 +48,7 @@ _NEEDED = frozenset(Tag)
 
 @dataclass(frozen=True)
 class Directory:
-    """What the directory of the first page says.
+    """What the directory of a page says.
 
     Attributes
     ----------
@@ -52,11 +58,15 @@ class Directory:
         Those of `Tag` that are there.
     pages : int
         Number of pages in the file.
+    plausible : bool
+        Whether all tags of all pages, known ones or not, claim no more bytes than a file of this
+        size may have. Pillow reads them without asking.
     """
 
     order: str
     tags: dict[int, tuple[int, ...]]
     pages: int
+    plausible: bool = True
 
     def numbers(self, tag: Tag, default: tuple[int, ...] = ()) -> tuple[int, ...]:
         """All numbers of a tag."""
@@ -84,19 +94,22 @@ class Directory:
         return self.numbers(Tag.STRIP_OFFSETS), self.numbers(Tag.STRIP_LENGTHS)
 
 
-def read_directory(file: BinaryIO) -> Directory:
-    """Read the directory of the first page, and count the others.
+def read_directory(file: BinaryIO, page: int = 0) -> Directory:
+    """Read the directory of a page, and count all pages.
 
     Parameters
     ----------
     file : binary file
         At any position.
+    page : int
+        Which one, from 0.
 
     Raises
     ------
     ValueError
-        If it is damaged, or no TIFF.
+        If it is damaged, has no such page, or is no TIFF.
     """
+    length = file.seek(0, 2)
     file.seek(0)
     start = file.read(4)
     order = {b"II": "<", b"MM": ">"}.get(start[:2], "")
@@ -107,50 +120,60 @@ def read_directory(file: BinaryIO) -> Directory:
     if big:
         file.seek(8)
     # of an entry, and of the count and the offset that stand before and behind all entries
-    entry, count, word = ("HHQ8s", "Q", "Q") if big else ("HHI4s", "H", "I")
-    (offset,) = _unpacked(file, order + word)
-    tags: dict[int, tuple[Any, ...]] | None = None
+    entry, count, word = (f"{order}{form}" for form in (_BIG if big else _CLASSIC))
+    (offset,) = _unpacked(file, word)
+    found: list[tuple[Any, ...]] | None = None
     pages, seen = 0, set()
-    while offset and offset not in seen and pages < _MOST_PAGES:
+    left, claimed = length, 0
+    while offset and offset not in seen and pages < MOST_PAGES:
         seen.add(offset)
         file.seek(offset)
         try:
-            (entries,) = _unpacked(file, order + count)
-            if tags is None:
-                read = [_unpacked(file, order + entry) for _ in range(entries)]
-                tags = dict(filter(None, (_entry(file, order, one) for one in read)))
-            file.seek(offset + struct.calcsize(count) + entries * struct.calcsize(f"={entry}"))
-            pages += 1
-            (offset,) = _unpacked(file, order + word)
+            (entries,) = _unpacked(file, count)
+            read = list(struct.iter_unpack(entry, _bytes(file, entries * struct.calcsize(entry))))
+            (offset,) = _unpacked(file, word)
         except ValueError:
-            if tags is None:
+            if pages <= page:
                 raise
-            break  # what follows the first page is of no use anyway
-    if tags is None:
-        raise ValueError("no page")
-    return Directory(order, tags, pages)
+            break  # what follows is of no use anyway
+        if (left := left - entries * struct.calcsize(entry)) < 0:
+            raise ValueError("its pages overlap")
+        claimed += sum(one[2] * _SIZES.get(one[1], 0) for one in read)
+        if pages == page:
+            found = read
+        pages += 1
+    if found is None:
+        raise ValueError(f"no page {page}" if pages else "no page")
+    tags: dict[int, tuple[Any, ...]] = {}
+    left = length + _FREE
+    for tag, kind, number, value in found:
+        # each once, or a small file has the same numbers read again and again
+        if tag not in _NEEDED or kind not in _TYPES or not 0 < number < _MOST_NUMBERS:
+            continue
+        if tag not in tags and (left := left - number * _SIZES[kind]) >= 0:
+            tags[tag] = _numbers(file, f"{order}{number}{_TYPES[kind]}", value)
+    return Directory(order, tags, pages, claimed <= _SHARED * length + _FREE)
 
 
 def _unpacked(file: BinaryIO, form: str) -> tuple[Any, ...]:
-    size, place = struct.calcsize(form), file.tell()
-    if size > 64 and size > file.seek(0, 2) - place:  # before memory is taken for it
-        raise ValueError("the file ends early")
-    file.seek(place)
+    return struct.unpack(form, _bytes(file, struct.calcsize(form)))
+
+
+def _bytes(file: BinaryIO, size: int) -> bytes:
+    if size > 64:  # before memory is taken for it
+        place = file.tell()
+        if size > file.seek(0, 2) - place:
+            raise ValueError("the file ends early")
+        file.seek(place)
     data = file.read(size)
     if len(data) < size:
         raise ValueError("the file ends early")
-    return struct.unpack(form, data)
+    return data
 
 
-def _entry(
-    file: BinaryIO, order: str, entry: tuple[Any, ...]
-) -> tuple[int, tuple[Any, ...]] | None:
-    """Tag and numbers of an entry of the directory; None if they are not needed."""
-    tag, kind, count, value = entry
-    if tag not in _NEEDED or kind not in _TYPES or not 0 < count < _MOST_NUMBERS:
-        return None
-    form = f"{order}{count}{_TYPES[kind]}"
+def _numbers(file: BinaryIO, form: str, value: bytes) -> tuple[Any, ...]:
+    """Numbers of an entry of the directory, which are its value or lie where that says."""
     if struct.calcsize(form) <= len(value):
-        return tag, struct.unpack_from(form, value)
-    file.seek(struct.unpack(f"{order}{'Q' if len(value) == 8 else 'I'}", value)[0])
-    return tag, _unpacked(file, form)
+        return struct.unpack_from(form, value)
+    file.seek(struct.unpack(f"{form[0]}{'Q' if len(value) == 8 else 'I'}", value)[0])
+    return _unpacked(file, form)

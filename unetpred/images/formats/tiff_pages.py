@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from unetpred.errors import InputError, reason_of
+from unetpred.errors import InputError
+from unetpred.images.formats.tiff import check_page, is_tiff, tiff_size
+from unetpred.images.formats.tiff_directory import MOST_PAGES, read_directory
 from unetpred.io.files import atomic_path
+from unetpred.io.reading import check_regular, reading
 
 STACK_ENDINGS = (".tif", ".tiff")
+_PROBLEM = "damaged TIFF"
+_PHOTOMETRIC, _SOFTWARE = 262, 305  # tags; 0 of the first: the smallest value is white
 _KINDS = {"1": "1", "L": "L", "P": "P", "RGB": "RGB", "RGBA": "RGB", "I;16": "I;16", "F": "F"}
 _KINDS |= {"I;16B": "I;16B", "I": "I", "RGBX": "RGB", "LA": "L", "PA": "P"}
 
@@ -31,8 +37,20 @@ class Pages:
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = os.fspath(path)
-        with _reading(self.path), Image.open(self.path, formats=("TIFF",)) as image:
-            self._count = getattr(image, "n_frames", 1)
+        check_regular(self.path)
+        with reading(self.path, _PROBLEM), open(self.path, "rb") as file:
+            if not is_tiff(file.read(4)):
+                raise InputError(f"{self.path}: is not a TIFF file, or damaged")
+            tiff_size(file, self.path)  # which may be more than allowed
+            first = read_directory(file)
+            self._count = first.pages
+            if self._count == MOST_PAGES:
+                raise ValueError(f"it has {MOST_PAGES} pages or more")
+            if not first.plausible:
+                raise ValueError("its tags claim more bytes than are there")
+            file.seek(0)
+            with Image.open(file, formats=("TIFF",)) as image:
+                self._of_bool = is_of_bool(image)
 
     def __len__(self) -> int:
         return self._count
@@ -55,9 +73,19 @@ class Pages:
         Raises
         ------
         InputError
-            If the page is damaged, or of a kind that cannot be used.
+            If the page is damaged, pixels of it are missing, or it is of a kind that cannot be
+            used.
         """
-        with _reading(self.name(index)), Image.open(self.path, formats=("TIFF",)) as image:
+        with (
+            reading(self.name(index), _PROBLEM),
+            open(self.path, "rb") as file,
+        ):
+            check_page(file, read_directory(file, index), self.name(index))
+            return self._read(file, index)
+
+    def _read(self, file: BinaryIO, index: int) -> tuple[np.ndarray, np.ndarray | None]:
+        file.seek(0)
+        with Image.open(file, formats=("TIFF",)) as image:
             image.seek(index)
             if image.mode not in _KINDS:
                 raise InputError(
@@ -68,29 +96,22 @@ class Pages:
             wanted = _KINDS[image.mode]
             page = image if image.mode == wanted else image.convert(wanted)
             pixels = np.asarray(page)
+            if self._of_bool and wanted == "1":
+                pixels = ~pixels
             if pixels.dtype.byteorder == ">":
                 pixels = pixels.astype(pixels.dtype.newbyteorder("="))
             palette = np.array(page.getpalette() or (), np.uint8).reshape(-1, 3)
             return pixels, palette if wanted == "P" else None
 
 
-class _reading:
-    """Turn what Pillow raises of foreign bytes into one line."""
+def is_of_bool(image: Image.Image) -> bool:
+    """Whether a TIFF file is a bool array that tifffile wrote: it shows True as black.
 
-    def __init__(self, name: str):
-        self._name = name
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind, error, trace) -> None:
-        if error is None or isinstance(error, InputError) or not isinstance(error, Exception):
-            return
-        if isinstance(error, FileNotFoundError):
-            raise InputError(f"{self._name}: no such file") from None
-        if isinstance(error, UnidentifiedImageError):
-            raise InputError(f"{self._name}: is not a TIFF file, or damaged") from None
-        raise InputError(f"{self._name}: damaged TIFF ({reason_of(error)})") from None
+    What is meant is True, and not black; tifffile itself, scikit-image and imageio read it so.
+    """
+    tags = getattr(image, "tag_v2", {})
+    of_tifffile = str(tags.get(_SOFTWARE, "")).startswith("tifffile")
+    return image.mode == "1" and tags.get(_PHOTOMETRIC) == 0 and of_tifffile
 
 
 def is_stack(path: str | os.PathLike[str]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from typing import Any
 from weakref import WeakSet
@@ -102,6 +102,11 @@ def _local(where: str) -> Iterator[Any]:
         "distributed.worker.memory.target": False,
         "distributed.worker.memory.spill": False,
         "distributed.worker.memory.pause": False,
+        # looking after itself several hundred times a second takes Dask a twentieth of the cores
+        "distributed.worker.profile.enabled": False,
+        "distributed.worker.memory.monitor-interval": "500ms",
+        "distributed.admin.tick.interval": "500ms",
+        "distributed.admin.system-monitor.interval": "5s",
         "distributed.worker.preload": ["unetpred.runs.cluster.preload"],
     }
     with dask.config.set(settings):
@@ -144,6 +149,23 @@ def check_client(client: Any) -> None:
         raise InputError(f"`client` {client!r}: a dask.distributed.Client is right")
     if client.asynchronous:
         raise InputError("`client`: is asynchronous; one without asynchronous=True is right")
+
+
+def paused_workers(client: Any) -> list[str]:
+    """Workers that begin nothing because they have used most of the memory they may have."""
+    with suppress(OSError, TimeoutError):
+        known = client.scheduler_info()["workers"]
+        return sorted(name for name, one in known.items() if one.get("status") == "paused")
+    return []
+
+
+def loadable(weights: Any) -> str | None:
+    """Weights that each worker can load: a name or a path; InputError for a network in memory."""
+    if weights is None or isinstance(weights, str | os.PathLike):
+        return None if weights is None else os.fspath(weights)
+    raise InputError(
+        "`weights`: a network in memory is not sent to a cluster; a name or a file is right"
+    )
 
 
 def _short(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.holes.scenes import Scenes, Uncovered
+from unetpred.holes.scenes import Covered, Scenes, Uncovered
 from unetpred.images.inputs import MemorySource
 from unetpred.images.sources import Source, read_by
 from unetpred.runs.long_run import NotHere
@@ -129,12 +129,10 @@ class HandedSites:
 
 def sent_scenes(scenes: Scenes | Uncovered) -> Scenes | Uncovered:
     """Scenes without tables, nor masks that `JobPacking` sends along."""
-    if isinstance(scenes, Uncovered):
-        return scenes
-    if scenes.masks is not None:
+    if isinstance(scenes, Scenes | Covered) and scenes.masks is not None:
         masks: Any = scenes.masks if scenes.masks.one_for_all else HandedMasks()
         return replace(scenes, masks=masks)
-    if scenes.sites is not None:
+    if isinstance(scenes, Scenes) and scenes.sites is not None:
         sites: Any = HandedSites()
         return replace(scenes, sites=sites)
     return scenes

@@ -19,7 +19,7 @@ from typing import Any
 from unetpred.errors import ClusterError, InputError
 from unetpred.io.limits import max_pixels
 from unetpred.io.registry import sha256
-from unetpred.runs.cluster.connect import is_ours
+from unetpred.runs.cluster.connect import is_ours, paused_workers
 from unetpred.runs.cluster.worker import (
     Answer,
     Task,
@@ -270,6 +270,8 @@ class _Run:
             stuck = [worker for worker, theirs in processing.items() if keys & set(theirs)]
         names = ", ".join(sorted(stuck)) or "any worker"
         problem = f"nothing has come for {self._patience:g} s from {names}"
+        if paused := paused_workers(self._client):
+            problem += f" (Dask lets {', '.join(paused)} begin nothing: too little memory is left)"
         if not stuck or not is_ours(self._client):
             raise ClusterError(f"`cluster`: {problem}")
         self._again(parcel, problem)

@@ -144,7 +144,18 @@ def work_through(task: Task, packed: list, files: dict[str, dict[str, bytes]] | 
             return Answer([], told, str(missing), True)
         except NotHere as missing:
             return Answer([], told, str(missing))
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise MemoryError(str(error)[:200]) from None
+            raise
     return Answer(rows, told)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether it is what a backend raises in place of `MemoryError`."""
+    text = f"{type(error).__name__} {error}".lower()
+    words = "resourceexhausted", "resource_exhausted", "out of memory", "can't allocate memory"
+    return any(word in text for word in words)
 
 
 def _work(task: Task, files: dict[str, dict[str, bytes]] | None) -> Work:

@@ -39,6 +39,8 @@ class Job:
         The other columns of its row, once it is done.
     error : str, optional
         Why it failed.
+    sums : dict of str to int
+        Check sums of its whole pictures, where they are kept.
     """
 
     source: Source
@@ -47,6 +49,7 @@ class Job:
     place: Place | None = None
     scores: dict | None = None
     error: str | None = None
+    sums: dict[str, int] = field(default_factory=dict)
 
     @property
     def done(self) -> bool:
@@ -61,6 +64,7 @@ class Job:
     def forget(self) -> None:
         """Make it one that was never done."""
         self.scores = self.error = None
+        self.sums = {}
 
     @property
     def stamp(self) -> str:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from unetpred.backends.keras_import import import_keras
-from unetpred.errors import InputError
+from unetpred.errors import InputError, some_of
 from unetpred.holes.scenes import Scenes
 from unetpred.images.sources import Input
 from unetpred.io.registry import find_weights
@@ -212,7 +212,7 @@ class _Run:
         for job, outcome in zip(batch, rows, strict=True):
             self.fail.keep(job, outcome)
             if outcome.arrays:
-                self._arrays.put(job.position, outcome.arrays)
+                job.sums = self._arrays.put(job.position, outcome.arrays)
                 self._drawn.draw(job, outcome)
         self._arrays.flush()  # before the rows that say that they are there
         self._parts.add(batch)
@@ -278,17 +278,28 @@ class _Run:
 
     def _left(self, planned: list[list[Job]]) -> list[list[Job]]:
         """The batches that an interrupted run has not finished."""
-        for job in self._parts.resume():
+        taken = self._parts.resume()
+        for job in taken:
             if job.error:
                 self.fail.say(job.error)
+        if self._arrays.wanted:
+            self._forget_damaged({job.position: job for job in taken if job.scored})
         left = [batch for batch in planned if not all(job.done for job in batch)]
         for batch in left:
             for job in batch:
                 job.forget()  # whole batches only, or digits would differ in the last places
-        done = [job.position for batch in planned for job in batch if job.scores is not None]
-        if done:
-            self._arrays.resume(done)
         return left
+
+    def _forget_damaged(self, jobs: dict[int, Job]) -> None:
+        """Go on with whole pictures; those that are not as they were written are made again."""
+        damaged = self._arrays.resume({at: job.sums for at, job in jobs.items()}) if jobs else ()
+        for position in damaged:
+            jobs[position].forget()
+        if damaged:
+            files = some_of(f"{file}.part" for file in self._outputs.arrays.values() if file)
+            logger.warning(
+                "%s: damaged; what it has of %d image(s) is made again", files, len(damaged)
+            )
 
     def _write(self) -> None:
         write_files(

@@ -76,9 +76,8 @@ class Checked:
                     f"{name}: is {label.values.shape[1]}x{label.values.shape[0]} px (width x "
                     f"height), its image {self._dataset.name(index)} is {size[1]}x{size[0]}"
                 )
-            values = self._survey.values(label, name)
+            values = self._survey.add(label, name)
             if classes is None:
-                self._survey.add(label, name)
                 counts += np.bincount(values.ravel(), minlength=256)
             else:
                 found = classes.indices(values, name)

@@ -273,6 +273,9 @@ def pair_by_stem(
         else:
             pairs.append((path, label))
     if missing:
+        for file in sorted(Path(labels).iterdir()):
+            if file.stem == missing[0].stem and file.suffix.lower() in (".jpg", ".jpeg"):
+                raise InputError(f"{file}: is a JPEG, which changes values; save labels as png")
         more = f" (and {len(missing) - 1} others)" if len(missing) > 1 else ""
         raise InputError(
             f"{missing[0]}{more}: has no label; one of the name "

@@ -13,11 +13,16 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from unetpred.errors import InputError, reason_of
+from unetpred.errors import InputError
+from unetpred.images.decoding import opened_whole
+from unetpred.images.formats.tiff_pages import is_of_bool
 from unetpred.io.files import atomic_path
+from unetpred.io.reading import check_regular, reading
 from unetpred.segmentation.data.classes import Classes, default_colours, read_classes
 
 logger = logging.getLogger(__name__)
+
+_FORMATS = ("PNG", "TIFF", "BMP", "GIF")
 
 
 class Label(NamedTuple):
@@ -35,53 +40,62 @@ class Label(NamedTuple):
     palette: np.ndarray | None = None
 
 
-def read_label(path: str | os.PathLike[str]) -> Label:
-    """Read a label file: png, tif, bmp, gif or what else Pillow knows.
+def read_label(path: str | os.PathLike[str], floats: bool = False) -> Label:
+    """Read a label file: png, tif, bmp or gif.
+
+    Parameters
+    ----------
+    path : path-like
+    floats : bool
+        Whether it may hold floats, as masks of probabilities do.
 
     Raises
     ------
     InputError
-        If it is missing, damaged, no image, or of a kind that is no label.
+        If it is missing, damaged, no image, of a kind that is no label, or pixels are missing.
     """
     path = os.fspath(path)
-    try:
-        with Image.open(path) as image:
-            if image.format in ("JPEG", "MPO"):
-                raise InputError(f"{path}: is a JPEG, which changes values; save labels as png")
-            image.load()
-            if image.mode == "P":
-                palette = np.array(image.getpalette() or (), np.uint8).reshape(-1, 3)
-                return label_of(np.asarray(image), palette)
-            if image.mode in ("LA", "RGBA", "RGBX", "CMYK"):
-                return label_of(np.asarray(image.convert("L" if image.mode == "LA" else "RGB")))
-            if image.mode not in ("1", "L", "RGB") and not image.mode.startswith("I"):
-                raise InputError(
-                    f"{path}: colour mode {image.mode} is none of labels; save it as grey levels "
-                    "or with a palette"
-                )
-            return label_of(np.asarray(image))
-    except InputError:
-        raise
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except UnidentifiedImageError:
-        raise InputError(f"{path}: is not an image, or damaged") from None
-    except Exception as error:  # decoders of foreign bytes raise anything
-        raise InputError(f"{path}: damaged or unreadable label ({reason_of(error)})") from None
+    check_regular(path)
+    with reading(path, "damaged or unreadable label"), open(path, "rb") as file:
+        try:
+            with opened_whole(file, path, (*_FORMATS, "JPEG")) as image:
+                return _read(image, path, floats)
+        except UnidentifiedImageError:
+            raise InputError(f"{path}: is not an image, or damaged") from None
+
+
+def _read(image: Image.Image, path: str, floats: bool) -> Label:
+    if image.format not in _FORMATS:
+        raise InputError(f"{path}: is a JPEG, which changes values; save labels as png")
+    image.load()
+    if image.mode == "P":
+        palette = np.array(image.getpalette() or (), np.uint8).reshape(-1, 3)
+        return label_of(np.asarray(image), palette)
+    if image.mode in ("LA", "RGBA", "RGBX", "CMYK"):
+        return label_of(np.asarray(image.convert("L" if image.mode == "LA" else "RGB")))
+    known = ("1", "L", "RGB", *("F" * floats))
+    if image.mode not in known and not image.mode.startswith("I"):
+        raise InputError(
+            f"{path}: colour mode {image.mode} is none of labels; save it as grey levels or with "
+            "a palette"
+        )
+    return label_of(~np.asarray(image) if is_of_bool(image) else np.asarray(image))
 
 
 def label_of(values: np.ndarray, palette: np.ndarray | None = None) -> Label:
-    """Make a label of an array; RGB whose channels are equal is grey.
+    """Make a label of an array; a palette of white and black alone is grey.
 
-    So is a palette of white and black alone: programs that make files small write black and white
-    so, in either order, and some files of a set in one and some in the other.
+    Programs that make files small write black and white so, in either order, and some files of a
+    set in one and some in the other. A palette whose colours are the grey levels themselves is
+    none.
     """
-    if values.ndim == 3 and values.shape[2] == 3 and (values == values[..., :1]).all():
-        values = values[..., 0]
-    if palette is not None and len(palette) and values.size and values.max() < len(palette) <= 2:
+    if palette is not None and values.size and values.max() < len(palette):
         levels = palette[:, 0]
-        if (palette == levels[:, None]).all() and set(levels) <= {0, 255}:
+        if len(palette) <= 2 and (palette == levels[:, None]).all() and set(levels) <= {0, 255}:
             return Label((levels == 255)[values])
+        used = np.unique(values)
+        if (palette[used] == used[:, None]).all():
+            return Label(values)
     return Label(values, palette)
 
 
@@ -106,11 +120,16 @@ class Survey:
         self._file, self.void = classes, void
         self._first: dict[int, str] = {}  # where a value was first seen
         self._palette: tuple[str, np.ndarray] | None = None
+        if self._colours:
+            self._palette = os.fspath(classes or ""), np.array(self._colours, np.uint8)
         self._plain = True  # no palette so far
+        self._labels = self._black_white = 0  # how many there are, and of 0 and 255 alone
         self._odd: set[str] = set()
 
     def values(self, label: Label, name: str) -> np.ndarray:
         """Give the values of a label (H,W): of one in colour, lines of the file of classes.
+
+        Without colours in the file, RGB whose channels are equal is grey.
 
         Raises
         ------
@@ -118,6 +137,10 @@ class Survey:
             If a colour is unknown, or there are no colours to compare with.
         """
         values = label.values
+        # with colours to compare with it is one in colour though every pixel is grey: of sky and
+        # void alone, say
+        if self._colours is None and values.ndim == 3 and (values == values[..., :1]).all():
+            values = values[..., 0]
         if values.ndim == 2:
             return values.astype(np.uint8) if values.dtype == bool else values
         if self._colours is None:
@@ -140,8 +163,8 @@ class Survey:
             )
         return found.astype(np.uint8)
 
-    def add(self, label: Label, name: str) -> None:
-        """Look at a label."""
+    def add(self, label: Label, name: str) -> np.ndarray:
+        """Look at a label, and give its `values`."""
         values = self.values(label, name)
         if values.ndim != 2 or values.dtype.kind not in "ui":
             raise InputError(f"{name}: a label has integers (height, width)")
@@ -149,13 +172,21 @@ class Survey:
             raise InputError(
                 f"{name}: has values from {values.min()} to {values.max()}; a label has 0..255"
             )
-        for value in np.flatnonzero(np.bincount(values.ravel())):
-            self._first.setdefault(int(value), name)
+        found = set(map(int, np.flatnonzero(np.bincount(values.ravel()))))
+        for value in found:
+            self._first.setdefault(value, name)
+        self._labels += 1
+        self._black_white += found - {self.void} <= {0, 255}
         if label.palette is not None:
             self._plain = False
-            self._compare_palettes(label.values, label.palette, name)
+            self.compare_palettes(label, name)
+        return values
 
-    def _compare_palettes(self, values: np.ndarray, own: np.ndarray, name: str) -> None:
+    def compare_palettes(self, label: Label, name: str) -> None:
+        """Warn of a label whose palette is not that of the first one, or of the file."""
+        values, own = label.values, label.palette
+        if own is None:
+            return
         if self._palette is None:
             self._palette = name, own
             return
@@ -195,6 +226,12 @@ class Survey:
             values = [value for value in range(lowest, count) if value != self.void]
             if missing := [value for value in values if value not in self._first]:
                 last = found[-1]
+                odd = [value for value in found if value not in (0, 255)]
+                if last == 255 and odd and 2 * self._black_white > self._labels:
+                    raise InputError(
+                        f"{self._first[odd[0]]}: has the value {odd[0]}, where most labels have 0 "
+                        f"and 255 alone; mend it, or give --void {odd[0]} if it shall not count"
+                    )
                 raise InputError(
                     f"{self._first[last]}: has the value {last}, where no label has {missing[0]}; "
                     f"give --void {last} if it shall not count, or --classes FILE with the name of "

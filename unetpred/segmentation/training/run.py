@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ def train(
     resume: bool = False,
     progress: bool | None = False,
     started: float | None = None,
+    begun: Callable[[], object] = bool,
     **settings: Any,
 ) -> Run:
     """Train a network that segments.
@@ -35,6 +37,8 @@ def train(
         Whether a bar on stderr shows how far it is.
     started : float, optional
         When the program began, by `time.monotonic`; for `max_minutes`.
+    begun : callable, optional
+        Called once the first step is done.
     **settings
         Fields of `SegmentationConfig`.
 
@@ -66,5 +70,5 @@ def train(
     )
     if not (resume and run.resume()):
         run.begin()
-    run.train(progress)
+    run.train(progress, begun)
     return run

@@ -171,14 +171,16 @@ class Segmenting:
         rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         seconds: list[float] = []
         chosen = range(0, len(self.held_out), -(-len(self.held_out) // self.config.val_limit))
-        for index in chosen:
+        # spread out: neighbours, of films and stacks, are alike
+        shown = set(np.linspace(0, len(chosen) - 1, min(SHOWN, len(chosen))).round().astype(int))
+        for place, index in enumerate(chosen):
             started = time.monotonic()
             pair = self.held_out[index]
             found = segmenter.probabilities(pair.image)
             valid = valid and bool(np.isfinite(found).all())
             mask = segmenter.decide(found)
             total += confusion_matrix(pair.label, mask, count)
-            if len(rows) < SHOWN:
+            if place in shown:
                 rows.append((pair.image, pair.label, mask))
             if stop():
                 return None
