@@ -207,6 +207,38 @@ def test_figure_is_downloaded(tab, file, tmp_path):
         assert begun.read(5) == b"%PDF-"
 
 
+def test_sizes_in_degrees(tab, file):
+    """The page was told of 20 px per degree."""
+    tab.open(file)
+    tab.page.locator("#units input[value=deg]").check()
+    size = tab.page.locator("#size input[type=number]")
+    tab.page.wait_for_function("document.querySelector('#size').innerText.includes('degrees')")
+    playwright.expect(size).to_have_value("2.6")  # 52 px
+    size.fill("1.52")
+    size.blur()
+    scores = tab.click(0.5, 0.5)
+    assert hole_of(tab).size == 30
+    (x, y) = hole_of(tab).center
+    given = {"context": 224, "weights": "lite", "covariates": True, "pixels_per_degree": 20}
+    hole = unetpred.Hole(1.52, units="deg", center=(x, y))
+    both = ("structure", "content")
+    assert_shown(scores, unetpred.score(file, hole=hole, output=both, **given))
+    tab.page.mouse.move(*tab.place(0.4, 0.4))
+    outline = tab.page.locator(".unetpred-pointer")
+    outline.wait_for()
+    scale = tab.page.locator("#picture img").bounding_box()["width"] / 150
+    assert outline.bounding_box()["width"] == pytest.approx(30 * scale, abs=1.5)
+
+    # the same place, as another screen shows it
+    per_degree = tab.page.locator("#ppd input")
+    per_degree.fill("40")
+    tab.answered(lambda: per_degree.press("Enter"))
+    assert hole_of(tab) == unetpred.Hole(61, center=(x, y))  # 1.52 degrees
+    tab.page.locator("#units input[value=px]").check()
+    tab.page.wait_for_function("document.querySelector('#size').innerText.includes('px')")
+    playwright.expect(size).to_have_value("61")
+
+
 def test_the_outline_follows_the_pointer(tab, file):
     tab.open(file)
     tab.page.mouse.move(*tab.place(0.5, 0.5))
@@ -309,8 +341,19 @@ def test_maps_grow_and_are_cancelled(tab, file, tmp_path):
     )
     done, total = map(int, re.findall(r"\d+", tab.text("#map_note")))
     assert 0 < done < total
+    plot = tab.page.locator("#map_plot .nsewdrag").first
+    plot.scroll_into_view_if_needed()
+    tab.settled("#map_plot .nsewdrag")
+    box = plot.bounding_box()
+    # the first places that are scored are at the top
+    tab.page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.06 * box["height"])
+    told = tab.page.locator("#map_plot .hoverlayer text").first
+    told.wait_for()
     csv, _, _ = tab.download("#to_map", "#map_files", tmp_path)
     table = pd.read_csv(csv, comment="#")
+    x, y, value = re.findall(r"[\d.]+", told.text_content())
+    (of_table,) = table.structure[(table.x == int(x)) & (table.y == int(y))]
+    assert float(value) == pytest.approx(of_table, abs=6e-5)
     assert set(table.image) == {"astronaut.png"}
     assert np.isfinite(table.structure).sum() == done
     tab.page.wait_for_timeout(2000)

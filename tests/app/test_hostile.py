@@ -222,6 +222,24 @@ def test_addresses_are_not_fetched(site, contacted):
     assert contacted == []
 
 
+def paths_in(data) -> list[str]:
+    """The files in what an event gives."""
+    if isinstance(data, dict):
+        inner = [path for value in data.values() for path in paths_in(value)]
+        return inner + ([data["path"]] if isinstance(data.get("path"), str) else [])
+    return [path for one in data for path in paths_in(one)] if isinstance(data, list) else []
+
+
+def test_no_file_is_forgotten(site, file):
+    """All that is served is among what is removed after some hours."""
+    tab = site.tab()
+    tab.open(file)
+    served = paths_in(tab.click(300, 300)["output"]["data"])
+    served += paths_in(tab.call("save_table", None)["output"]["data"])
+    assert len(served) == 1 + 6 + 2
+    assert set(served) <= set().union(*site.page.temp_file_sets)
+
+
 def test_the_queue_is_bounded(site):
     assert site.page._queue.max_size == 16
     assert site.page.max_file_size == 200 << 20
