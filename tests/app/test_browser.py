@@ -234,7 +234,7 @@ def test_sizes_in_degrees(tab, file):
     per_degree.fill("40")
     tab.answered(lambda: per_degree.press("Enter"))
     assert hole_of(tab) == unetpred.Hole(61, center=(x, y))  # 1.52 degrees
-    tab.page.locator("#units input[value=px]").check()
+    tab.page.locator("#units input[value=px]").click()
     tab.page.wait_for_function("document.querySelector('#size').innerText.includes('px')")
     playwright.expect(size).to_have_value("61")
 

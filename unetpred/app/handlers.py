@@ -243,12 +243,13 @@ class Handlers:
 
     def rescaled(self, units: str, per_degree: float | None, size: float, before: Scale) -> tuple:
         """The unit of sizes, or what a degree is, was changed: the slider has other ends then."""
+        chosen = gr.skip()  # what was chosen since must not be undone
         if units == "deg" and not per_degree:
             gr.Warning("degrees need pixels per degree: give them first", title="")
-            units = "px"
+            units = chosen = "px"
         after = scale_of(units, per_degree)
         if after == before:
-            return units, gr.skip(), before
+            return chosen, gr.skip(), gr.skip()
         least, most, step = after.ends()
         slider = gr.Slider(
             minimum=least,
@@ -257,7 +258,7 @@ class Handlers:
             value=rescaled(size, before, after),
             label=f"size ({'degrees' if units == 'deg' else 'px'})",
         )
-        return units, slider, after
+        return chosen, slider, after
 
     # segmentation
 
