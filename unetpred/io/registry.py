@@ -22,7 +22,7 @@ UPSTREAM_URL = (
 #: What `sha256` gives for the files that ship, by name.
 SHA256 = {
     "full": "59a430ba6cf8bf49fd28b7dabb9b01dd61f68a2b98b9b0cef8629c4e5c38a381",
-    "lite": "b71d3520f2be996e8b13eb901cec36a150c2d0ad733d9c75f817ca1199d2ed49",
+    "lite": "6ae980dacb2e0a13c81d21fb1d619f316a12b8f5ed78dc38d3b7a4f02c8b5f2f",
     VGG: "59904275172944c09f31f64c3c15d3b601b2cb2e09e1ade514befe11b43da0c0",
 }
 UPSTREAM_BLOB = "a3f39b411cad2a56d5989385bcd96641e8e16c93"
