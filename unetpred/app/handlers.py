@@ -242,23 +242,32 @@ class Handlers:
     # degrees
 
     def rescaled(self, units: str, per_degree: float | None, size: float, before: Scale) -> tuple:
-        """The unit of sizes, or what a degree is, was changed: the slider has other ends then."""
-        chosen = gr.skip()  # what was chosen since must not be undone
+        """The unit of sizes was changed: the slider has other ends then."""
         if units == "deg" and not per_degree:
             gr.Warning("degrees need pixels per degree: give them first", title="")
-            units = chosen = "px"
-        after = scale_of(units, per_degree)
+            return "px", gr.skip(), gr.skip()
+        return gr.skip(), *self._slider(scale_of(units, per_degree), size, before)
+
+    def degree_changed(
+        self, units: str, per_degree: float | None, size: float, before: Scale
+    ) -> tuple:
+        """What a degree is was changed. The unit may be chosen anew meanwhile: it is no output."""
+        if units == "deg" and not per_degree:
+            raise InputError("degrees need pixels per degree; give them, or choose px")
+        return self._slider(scale_of(units, per_degree), size, before)
+
+    def _slider(self, after: Scale, size: float, before: Scale) -> tuple:
         if after == before:
-            return chosen, gr.skip(), gr.skip()
+            return gr.skip(), gr.skip()
         least, most, step = after.ends()
         slider = gr.Slider(
             minimum=least,
             maximum=most,
             step=step,
             value=rescaled(size, before, after),
-            label=f"size ({'degrees' if units == 'deg' else 'px'})",
+            label=f"size ({'degrees' if after.units == 'deg' else 'px'})",
         )
-        return chosen, slider, after
+        return slider, after
 
     # segmentation
 

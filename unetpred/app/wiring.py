@@ -91,7 +91,7 @@ def _scores(page: Widgets, handlers: Handlers) -> None:
     given, scaled = [page.units, page.per_degree, page.size], [page.units, page.size, page.scale]
     page.units.input(told(handlers.rescaled), [*given, page.scale], scaled, **HIDDEN)
     for event in (page.per_degree.submit, page.per_degree.blur):
-        event(told(handlers.rescaled), [*given, page.scale], scaled, **HIDDEN).success(
+        event(told(handlers.degree_changed), [*given, page.scale], scaled[1:], **HIDDEN).success(
             told(handlers.changed), place, scored, **latest
         )
     page.to_table.click(told(handlers.save_table), page.rows, page.files, **HIDDEN)
