@@ -191,10 +191,8 @@ def opened_whole(file: BinaryIO, path: str, formats: Sequence[str] = _FORMATS) -
 
     Raises
     ------
-    InputError
-        If it has more pixels than allowed.
-    ValueError, OSError
-        If it is damaged.
+    InputError, ValueError, OSError
+        As `unetpred.images.formats.tiff.check_page`.
     """
     file.seek(0)
     if is_tiff(file.read(4)):

@@ -119,9 +119,8 @@ def contents_of_holes(
     original = np.asarray(original, np.float32)
     versions = [original, *(np.asarray(images, np.float32) for images in filled)]
     height, width = original.shape[1:3]
-    patches: dict[
-        tuple[int, int], list[Any]
-    ] = {}  # (image, part of it), by size: those go through VGG together
+    # (image, part of it), by size: those go through VGG together
+    patches: dict[tuple[int, int], list[Any]] = {}
     for image, listed in enumerate(boxes):
         if not listed:
             raise InputError("no hole's bounding box was given, so there is nothing to score")

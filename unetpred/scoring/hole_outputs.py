@@ -46,9 +46,8 @@ class HoleOutputs:
         self.network = ready(network)
         self.batch_size = batch_size
         self.max_graphs: int | None = None
-        self.graphs: dict[
-            tuple[Any, ...], keras.Model
-        ] = {}  # by size of the image and places of the holes
+        # by size of the image and places of the holes
+        self.graphs: dict[tuple[Any, ...], keras.Model] = {}
         self.shared = SharedOutputs(self.network, batch_size)
 
     @full_float32()

@@ -160,18 +160,16 @@ def _samples(file: BinaryIO, page: Directory, bits: int) -> np.ndarray:
     result: np.ndarray | None = None
     for plane in range(parts.planes):
         for start, block in parts.blocks(file, plane):
-            values = _values(
-                block, page, bits, (parts.columns, per)
-            )  # (rows of several parts,w,per)
+            # (rows of several parts,w,per)
+            values = _values(block, page, bits, (parts.columns, per))
             if result is None:
                 result = np.empty((height, width, count), values.dtype)
             row = 0
             for (y, x), have in zip(places[start:], used[start:], strict=True):
                 if row == len(values):
                     break
-                target = result[
-                    y : y + have, x : x + parts.columns, plane * per : (plane + 1) * per
-                ]
+                channels = slice(plane * per, (plane + 1) * per)
+                target = result[y : y + have, x : x + parts.columns, channels]
                 target[:] = values[row : row + target.shape[0], : target.shape[1]]
                 row += have
     if result is None:
