@@ -45,3 +45,18 @@ class OnceDeadly(ScoreWork):
                     continue
                 os.kill(os.getpid(), signal.SIGKILL)
         return super().read(batch)
+
+
+class Kept:
+    """A sink that stops after a while, or does something else then."""
+
+    def __init__(self, after=None, then=lambda: signal.raise_signal(signal.SIGTERM)):
+        self.rows, self._after, self._then = {}, after, then
+
+    def put(self, batch, rows):
+        self.rows |= dict(zip(batch, rows, strict=True))
+        if len(self.rows) == self._after:
+            self._then()
+
+    def stopped(self, finished, total):
+        return f"{finished} of {total} are kept"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import signal
 
 import numpy as np
 import pytest
@@ -21,7 +22,13 @@ LONG = ("test_notebooks.py", "test_export.py", "test_features.py", "test_resume.
 
 
 def pytest_configure(config):
-    """Give each of several processes one thread: with more they wait for each other."""
+    """Give each of several processes one thread: with more they wait for each other.
+
+    Ctrl-C means what it means in a terminal. In the background of a script it is ignored, by what
+    tests start, too.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput"):
         for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
             os.environ.setdefault(name, "1")

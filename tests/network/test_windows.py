@@ -72,6 +72,7 @@ def test_hole_model_needs_a_box(network):
         build_hole_model(network("released"), 90, 90)
 
 
+@pytest.mark.slow
 def test_several_windows_at_once(network, compute, picture):
     image, mask = picture(14, 85, 98)
     model, boxes = network("paper"), [(0, 3, 20, 40), (10, 30, 60, 98), (84, 97, 85, 98)]

@@ -150,6 +150,7 @@ def test_nothing_to_resume(run, stack, scored):
     assert Path("t.csv.part.damaged-1").read_text() == "no rows\n"
 
 
+@pytest.mark.slow
 def test_sites_are_gone_on_with(run, stack, scored):
     write("a.png", stack[0])
     rows = "".join(f"{x},50\n" for x in range(5, 75, 10))  # the first does not fit

@@ -77,6 +77,7 @@ def test_a_folder_and_an_array_as_on_the_command_line(run, of, pictures):
     ]
 
 
+@pytest.mark.slow
 def test_every_form_of_the_same_pictures(of, pictures):
     for i, picture in enumerate(pictures):
         write(f"d/{i}.png", picture)
