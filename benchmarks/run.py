@@ -26,6 +26,7 @@ BENCHMARKS = {
     "maps": "a place of a map against a crop",
     "shared": "places of a map that share features, against one by one",
     "cluster": "worker processes against one process",
+    "gpu": "images per second on one GPU; nothing without PyTorch and one",
     "training": "a step against a naive one, and the share of waiting for data",
 }
 

@@ -28,10 +28,11 @@ done
 # what is left after installing, less what starting and exporting may take on a busy machine
 left=$(python3 -c "print($minutes - ($SECONDS - $began + ${RESERVE:-40}) / 60)")
 python3 "$root/train.py" --dataset_dir "$work/photographs" --checkpoint_dir "$work/run" \
-  --preset full --init random --vgg_weights "$material/vgg16.h5" --loss_weight content=0.1 \
-  --max_minutes "$left" --image_size 160 --window 104 --batch_size 64 --lr 2e-3 --warmup 200 \
-  --decay 0.9 --final 0.2 --ema 0.999 --augmentation vivid --patterns 0.15 --seed 4 \
-  --val_limit 69 --val_interval 2000 --checkpoint_interval 4000 --log_interval 100 \
+  --preset full --init lite --vgg_weights "$material/vgg16.h5" \
+  --loss_weight correlation=3 --loss_weight content=0.25 \
+  --max_minutes "$left" --image_size 128 --window 96 --batch_size 64 --lr 1.5e-3 --warmup 100 \
+  --decay 0.85 --final 0.4 --ema 0.999 --augmentation vivid --patterns 0.1 --seed 11 \
+  --val_limit 69 --val_interval 3000 --checkpoint_interval 4000 --log_interval 100 \
   --mixed_precision --jit_compile --workers "${WORKERS:-14}" "$@" 2>&1 | tee "$work/log.txt"
 
 cd "$root"

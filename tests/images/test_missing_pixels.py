@@ -2,6 +2,7 @@
 
 import io
 import struct
+import sys
 import zlib
 
 import h5py
@@ -11,6 +12,8 @@ from PIL import Image
 from reading import H, W, one, refusal, write_png
 from tiffs import with_rows, write_tiff
 
+from unetpred.errors import InputError
+from unetpred.images.decoding import decode_image
 from unetpred.images.formats.jpeg import check_jpeg
 
 
@@ -220,3 +223,12 @@ def test_tiff_in_other_colours_of_more_rows_than_it_holds(tmp_path, photograph, 
     one(path)
     path.write_bytes(with_rows(path.read_bytes(), H, 2 * H))
     assert "damaged" in refusal(path)
+
+
+def test_a_missing_package_is_no_damage(tmp_path, monkeypatch):
+    file = tmp_path / "whole.jpg"
+    Image.fromarray(np.full((8, 8, 3), 90, "uint8")).save(file)
+    monkeypatch.setitem(sys.modules, "simplejpeg", None)
+    with pytest.raises(InputError, match=r"whole\.jpg: .*pip install simplejpeg") as caught:
+        decode_image(file)
+    assert "damaged" not in str(caught.value)

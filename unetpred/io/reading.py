@@ -40,6 +40,11 @@ def reading(name: str, problem: str = "cannot be read") -> Iterator[None]:
         raise InputError(f"{name}: no such file") from None
     except MemoryError:
         raise InputError(f"{name}: cannot be read (it takes more memory than there is)") from None
+    except ImportError as error:  # no damage of the file
+        raise InputError(
+            f"{name}: cannot be read without the package {error.name}; "
+            f"`pip install {error.name}` is right"
+        ) from None
     except RecursionError:
         raise InputError(f"{name}: damaged (it is nested too deep)") from None
     except Exception as error:
