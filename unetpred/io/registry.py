@@ -21,7 +21,7 @@ UPSTREAM_URL = (
 )
 #: What `sha256` gives for the files that ship, by name.
 SHA256 = {
-    "full": "59a430ba6cf8bf49fd28b7dabb9b01dd61f68a2b98b9b0cef8629c4e5c38a381",
+    "full": "d5231f5d78a929dfb43dc8365c6efb3e4e8ca6d3dc158edc7f2bec341fe05ef7",
     "lite": "6ae980dacb2e0a13c81d21fb1d619f316a12b8f5ed78dc38d3b7a4f02c8b5f2f",
     VGG: "59904275172944c09f31f64c3c15d3b601b2cb2e09e1ade514befe11b43da0c0",
 }
