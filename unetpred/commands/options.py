@@ -103,10 +103,10 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "says that it is large)",
     },
     "cluster": {
-        "metavar": "none|local[:N]|ADDRESS",
-        "help": "compute in this process, on N processes of this machine (as many as cores if not "
-        "said), or on the Dask cluster whose scheduler has this address (tcp://HOST:8786) or file; "
-        "the digits are the same",
+        "metavar": "local[:N]|ADDRESS",
+        "help": "compute on N processes of this machine (as many as cores if not said), or on the "
+        "Dask cluster whose scheduler has this address (tcp://HOST:8786) or file; the digits "
+        "are the same",
     },
     "quiet": {"action": "store_true", "help": "no progress, only warnings"},
 }
@@ -125,11 +125,6 @@ def add_option(parser: argparse._ActionsContainer, name: str, **more: Any) -> No
         What this command has otherwise, as for `argparse.ArgumentParser.add_argument`.
     """
     parser.add_argument(f"--{name}", **{**_OPTIONS[name], **more})
-
-
-def help_of(name: str) -> str:
-    """What `--help` says of an option."""
-    return str(_OPTIONS[name]["help"])
 
 
 def with_options(message: str) -> str:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from unetpred.commands.options import add_option, help_of, hole_of, masks_of
+from unetpred.commands.options import add_option, hole_of, masks_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,12 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="go on after an interruption with the finished rows in FILE.part, FILE being the "
         "table of --save or --save_scores, or what is written beside an array or a directory",
     )
-    add_option(
-        parser,
-        "cluster",
-        help=f"{help_of('cluster')} (default: local for thousands of images with lite, where "
-        "Dask is installed and there is no GPU; else none)",
-    )
+    add_option(parser, "cluster")
     add_option(parser, "max_pixels")
     add_option(parser, "quiet")
 
@@ -97,7 +92,6 @@ def run(args: argparse.Namespace) -> int:
     from unetpred.holes.sites import Sites
     from unetpred.images.sources import list_sources
     from unetpred.runs.cluster.connect import cluster_client
-    from unetpred.runs.cluster.usual import usual_cluster
     from unetpred.runs.scoring.outputs import Outputs
     from unetpred.runs.scoring.results import lines
     from unetpred.runs.scoring.score_batch import Scoring
@@ -126,9 +120,7 @@ def run(args: argparse.Namespace) -> int:
     )
     inputs = list_sources(args.input, args.key, args.recursive, args.axes)
     call, progress = Call.of_process(), False if args.quiet else None
-    count = 0 if sites else sum(len(one.sources) for one in inputs)
-    where = args.cluster or usual_cluster(count, args.weights)
-    with cluster_client(where) as client:
+    with cluster_client(args.cluster) as client:
         scored = score_inputs(inputs, scoring, scenes, outputs, call, progress, client=client)
     if scored.nothing:
         return 2

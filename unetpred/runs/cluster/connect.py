@@ -36,10 +36,9 @@ def cluster_client(where: str | None) -> Iterator[Any]:
     Parameters
     ----------
     where : str or None
-        "none" for no cluster, as None. "local" or "local:N" for N worker processes of one thread
-        each on this machine, as many as cores if not given, which end with the block. Or the
-        address of a scheduler, such as "tcp://host:8786", or its file; that cluster is left
-        running.
+        "local" or "local:N" for N worker processes of one thread each on this machine, as many as
+        cores if not given, which end with the block. Or the address of a scheduler, such as
+        "tcp://host:8786", or its file; that cluster is left running.
 
     Yields
     ------
@@ -50,7 +49,7 @@ def cluster_client(where: str | None) -> Iterator[Any]:
     InputError
         If Dask is not installed, `where` is none of these, or no scheduler answers.
     """
-    if where in (None, "none"):
+    if where is None:
         yield None
         return
     if not find_spec("distributed"):
@@ -69,8 +68,7 @@ def cluster_client(where: str | None) -> Iterator[Any]:
         how = {"scheduler_file": where}
     else:
         raise InputError(
-            f"`cluster` {where}: none, local, local:N, tcp://HOST:PORT or a scheduler's file is "
-            "right"
+            f"`cluster` {where}: local, local:N, tcp://HOST:PORT or a scheduler's file is right"
         )
     try:
         client = Client(**how, timeout=ANSWER, set_as_default=False)
