@@ -1,5 +1,6 @@
 """The network: plain convolutions, any size, folded as it was trained, begun from others."""
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -114,6 +115,21 @@ def test_weights_round_trip(tmp_path, rng):
         assert about["width"] == WIDTH and about["threshold"] == 0.4
         np.testing.assert_allclose(output(again, image), output(model, image), atol=atol)
     assert is_segmenter(path) and not is_segmenter("lite") and not is_segmenter(tmp_path / "b")
+
+
+def test_damaged_weights_are_refused(tmp_path):
+    path = tmp_path / "a.weights.h5"
+    save_segmenter(randomised(build_segmenter(3, WIDTH)), THREE, WIDTH, path)
+    with h5py.File(path, "r+") as file:
+        file["layers/conv2d_3/vars/0"][0, 0, 0, 0] += 0.25
+    with pytest.raises(InputError, match=r"a\.weights\.h5: .* check sum"):
+        load_segmenter(path)
+
+
+@pytest.mark.parametrize("name", ["membranes", "camvid"])
+def test_those_that_ship_have_a_check_sum(name):
+    _, about = load_segmenter(name)
+    assert len(about["arrays_sha256"]) == 64
 
 
 def test_weights_that_are_none(tmp_path, weights):

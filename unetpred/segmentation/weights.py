@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.io.files import atomic_path
 from unetpred.io.registry import Known, known_vgg
 from unetpred.segmentation.data.classes import Classes
 
@@ -86,9 +85,11 @@ def load_segmenter(name_or_file: str | os.PathLike[str]) -> tuple[keras.Model, d
     from unetpred.io.hdf5 import read_layers
     from unetpred.network.partial_convolution import dtype_policy
     from unetpred.segmentation.network import CONVOLUTIONS, HEAD, build_segmenter
+    from unetpred.weights.files import check_arrays
 
     path = find_segmenter(name_or_file)
     file = read_layers(path, "weights of a network that segments")
+    check_arrays(path, file)
     about = file.note
     if about.get("task") != TASK:
         raise InputError(
@@ -107,8 +108,6 @@ def load_segmenter(name_or_file: str | os.PathLike[str]) -> tuple[keras.Model, d
         shapes = [tuple(w.shape) for w in layer.weights]
         if [array.shape for array in arrays] != shapes:
             raise InputError(f"{path}: its layer {name} is missing or damaged; get it again")
-        if not all(np.isfinite(array).all() for array in arrays):
-            raise InputError(f"{path}: {name} holds NaN or infinity; get the file again")
         layer.set_weights(arrays)
     return model, about
 
@@ -142,10 +141,9 @@ def save_segmenter(
     InputError
         If the file has another ending or cannot be written, or a value does not fit into float16.
     """
-    import h5py
-
     from unetpred.network.partial_convolution import dtype_policy
     from unetpred.segmentation.network import build_segmenter
+    from unetpred.weights.writing import write_weights
 
     path = Path(path)
     if not path.name.endswith(".weights.h5"):
@@ -157,9 +155,4 @@ def save_segmenter(
         with dtype_policy("float16"):
             model = build_segmenter(len(classes), width, "zeros")
         model.set_weights(values)
-    about = {"task": TASK, "width": width, **classes.as_dict(), **notes}
-    with atomic_path(path) as temporary:
-        model.save_weights(temporary, overwrite=True)
-        # a process forked a moment ago may still hold Keras' lock on the file
-        with h5py.File(temporary, "a", locking=False) as file:
-            file.attrs["unetpred"] = json.dumps(about)
+    write_weights(path, model, {"task": TASK, "width": width, **classes.as_dict(), **notes})

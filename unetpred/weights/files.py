@@ -62,12 +62,19 @@ def _read(name: str, path: Path) -> tuple[LayerFile, Layers, Config]:
     with reading(str(path)):
         trusted = is_known(path, name)
         file = read_layers(path, "a file of U-Net-Pred weights", trusted)
-        _check_arrays(path, file)
+        check_arrays(path, file)
         layers = _named_by_order(file.layers)
         return file, layers, _architecture(path, layers, file.note)
 
 
-def _check_arrays(path: Path, file: LayerFile) -> None:
+def check_arrays(path: Path, file: LayerFile) -> None:
+    """Refuse arrays that are not what was written, as far as the file tells, or not finite.
+
+    Raises
+    ------
+    InputError
+        With what to do.
+    """
     arrays = [array for layer in file.layers.values() for array in layer.values()]
     noted = file.note.get(DIGEST)
     if noted is not None and noted != arrays_digest(arrays):
