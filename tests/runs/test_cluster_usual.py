@@ -2,7 +2,8 @@
 
 import pytest
 
-from unetpred.runs.cluster import usual
+from unetpred.errors import InputError
+from unetpred.runs.cluster import connect, usual
 
 FIVE_GB = 5 << 30
 
@@ -13,7 +14,7 @@ def machine(monkeypatch, tmp_path):
     pytest.importorskip("distributed")
     monkeypatch.setattr(usual, "GPU", tmp_path / "none")
     monkeypatch.setattr(usual, "free_memory", lambda: FIVE_GB)
-    monkeypatch.setattr(usual.os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    monkeypatch.setattr("dask.system.CPU_COUNT", 2)
     return monkeypatch
 
 
@@ -32,13 +33,30 @@ def test_little_memory(machine):
 
 
 def test_one_core(machine):
-    machine.setattr(usual.os, "sched_getaffinity", lambda _: {0}, raising=False)
+    machine.setattr("dask.system.CPU_COUNT", 1)
     assert usual.usual_cluster(5000, "lite") is None
 
 
 def test_a_gpu(machine, tmp_path):
     machine.setattr(usual, "GPU", tmp_path)
     assert usual.usual_cluster(5000, "lite") is None
+
+
+def test_processes_that_cannot_be_started(machine, log):
+    """Whoever asked for none gets the run all the same; who did is told why not."""
+
+    def refused(**_):
+        raise RuntimeError("Cluster failed to start: Timed out")
+
+    machine.setattr("distributed.LocalCluster", refused)
+    with connect.cluster_client("local", needed=False) as client:
+        assert client is None
+    assert "Dask cannot start (Cluster failed to start: Timed out); one process" in log.text
+    with (
+        pytest.raises(InputError, match="`cluster` local:3: Dask cannot start"),
+        connect.cluster_client("local:3"),
+    ):
+        pass
 
 
 def test_no_dask(machine):

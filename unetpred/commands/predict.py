@@ -128,7 +128,7 @@ def run(args: argparse.Namespace) -> int:
     call, progress = Call.of_process(), False if args.quiet else None
     count = 0 if sites else sum(len(one.sources) for one in inputs)
     where = args.cluster or usual_cluster(count, args.weights)
-    with cluster_client(where) as client:
+    with cluster_client(where, needed=bool(args.cluster)) as client:
         scored = score_inputs(inputs, scoring, scenes, outputs, call, progress, client=client)
     if scored.nothing:
         return 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from typing import Any
 from weakref import WeakSet
@@ -26,11 +26,13 @@ ONE_THREAD = {
     )
 }
 
+logger = logging.getLogger(__name__)
+
 _started: WeakSet[Any] = WeakSet()
 
 
 @contextmanager
-def cluster_client(where: str | None) -> Iterator[Any]:
+def cluster_client(where: str | None, needed: bool = True) -> Iterator[Any]:
     """Give a client of the cluster that a user names; None without a name.
 
     Parameters
@@ -40,6 +42,9 @@ def cluster_client(where: str | None) -> Iterator[Any]:
         each on this machine, as many as cores if not given, which end with the block. Or the
         address of a scheduler, such as "tcp://host:8786", or its file; that cluster is left
         running.
+    needed : bool
+        False where nobody asked for it: if "local" cannot be started, that is said, and there is
+        none.
 
     Yields
     ------
@@ -48,7 +53,8 @@ def cluster_client(where: str | None) -> Iterator[Any]:
     Raises
     ------
     InputError
-        If Dask is not installed, `where` is none of these, or no scheduler answers.
+        If Dask is not installed, `where` is none of these, no scheduler answers, or processes
+        cannot be started.
     """
     if where in (None, "none"):
         yield None
@@ -56,7 +62,14 @@ def cluster_client(where: str | None) -> Iterator[Any]:
     if not find_spec("distributed"):
         raise InputError("`cluster`: needs Dask (pip install 'unetpred[cluster]')")
     if where == "local" or where.startswith("local:"):
-        with _local(where) as client:
+        with ExitStack() as stack:
+            client = None
+            try:
+                client = stack.enter_context(_local(where))
+            except InputError as error:
+                if needed:
+                    raise
+                logger.warning("%s; one process goes on", error)
             yield client
         return
     from distributed import Client
@@ -94,7 +107,6 @@ def _local(where: str) -> Iterator[Any]:
     word = where.partition(":")[2]
     if ":" in where and not (word.isdecimal() and int(word)):
         raise InputError(f"`cluster` {where}: local:N with a number of processes is right")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     settings = {
         "distributed.scheduler.allowed-failures": 2,  # the third death is the last
         "distributed.scheduler.worker-ttl": f"{SILENT}s",
@@ -112,13 +124,16 @@ def _local(where: str) -> Iterator[Any]:
         "distributed.worker.preload": ["unetpred.runs.cluster.preload"],
     }
     with dask.config.set(settings):
-        cluster = LocalCluster(
-            n_workers=int(word) if word else cores,
-            threads_per_worker=1,
-            dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
-            env=ONE_THREAD,
-        )
+        try:
+            cluster = LocalCluster(
+                n_workers=int(word) if word else cores(),
+                threads_per_worker=1,
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,
+                env=ONE_THREAD,
+            )
+        except (OSError, RuntimeError, TimeoutError) as error:  # no loopback network, say
+            raise InputError(f"`cluster` {where}: Dask cannot start ({_short(error)})") from None
         try:
             client = Client(cluster, set_as_default=False)
             _started.add(client)
@@ -128,6 +143,13 @@ def _local(where: str) -> Iterator[Any]:
                 client.close(timeout=5)
         finally:
             cluster.close(timeout=10)
+
+
+def cores() -> int:
+    """Cores that this process may use, also where a container is given a part of the machine's."""
+    from dask import system
+
+    return system.CPU_COUNT
 
 
 def _quieten() -> None:

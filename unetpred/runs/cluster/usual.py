@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 from importlib.util import find_spec
 from pathlib import Path
 
 from unetpred.io.registry import find_weights, size_of
+from unetpred.runs.cluster.connect import cores
 
 logger = logging.getLogger(__name__)
 
@@ -38,15 +38,12 @@ def usual_cluster(count: int, weights: str | None) -> str | None:
     """
     if count < LONG or size_of(find_weights(weights)[1]) > SMALL or not find_spec("distributed"):
         return None
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    if cores < 2 or GPU.exists() or free_memory() < (1 + cores) * MEMORY:
+    if cores() < 2 or GPU.exists() or free_memory() < (1 + cores()) * MEMORY:
         return None
     logger.info(
         "a long run: %d processes of one thread share it, which takes less time and gives the same "
         "digits (--cluster none for one process)",
-        cores,
+        cores(),
     )
     return "local"
 
