@@ -104,6 +104,22 @@ def test_small_arrays_that_claim_many_images(tmp_path):
         assert refusal(tmp_path / name)
 
 
+def test_hdf5_of_which_few_images_are_written(tmp_path, rng):
+    pictures = rng.integers(0, 256, (2, 200, 200, 3)).astype("uint8")
+    for name, count, written in (("a", 50_000, 2), ("none", 50_000, 0), ("many", 10**6, 2)):
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            x = file.create_dataset("x", (count, 200, 200, 3), "uint8", chunks=(1, 200, 200, 3))
+            for picture in pictures[:written]:
+                x[count - 1] = x[7] = picture
+    (entry,) = list_sources([tmp_path / "a.h5"])
+    np.testing.assert_array_equal(entry.sources[7].load(), pictures[1])
+    np.testing.assert_array_equal(entry.sources[49_999].load(), pictures[1])
+    with pytest.raises(InputError, match=r"image 8: .* were never written"):
+        entry.sources[8].load()
+    for name in ("none", "many"):
+        assert "--max_pixels" in refusal(tmp_path / f"{name}.h5")
+
+
 def test_npz_is_read_picture_by_picture(tmp_path, rng, monkeypatch):
     pictures = rng.integers(0, 256, (40, H, W, 3)).astype("uint8")
     np.savez_compressed(tmp_path / "a.npz", pictures)

@@ -195,3 +195,17 @@ def test_the_command_line_says_it(capsys):
     with pytest.raises(SystemExit):
         main(["predict", "--help"])
     assert "--cluster local[:N]|ADDRESS" in capsys.readouterr().out
+
+
+def test_processes_that_cannot_be_started(monkeypatch):
+    pytest.importorskip("distributed")
+
+    def refused(**_):
+        raise RuntimeError("Cluster failed to start: Timed out")
+
+    monkeypatch.setattr("distributed.LocalCluster", refused)
+    with (
+        pytest.raises(InputError, match="`cluster` local:3: Dask cannot start"),
+        connect.cluster_client("local:3"),
+    ):
+        pass

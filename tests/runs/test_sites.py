@@ -313,7 +313,7 @@ def test_broken_picture_is_said_once(run, images):
         ("x,y\n50,50\n", ["d"], "line 2: it could lie in d/one.png or d/two.png"),
         ("x,y,image\n50,50,three\n", ["d"], "'three' is none of the inputs"),
         ("x,y\n50,50\n", ["s.npy"], "a column index"),
-        ("x,y,index\n50,50,7\n", ["s.npy"], "no image of index 7"),
+        ("x,y,index\n50,50,7\n", ["s.npy"], "no image of index 7; 0 to"),
         ("x,y,size\n50,50,20\n", ["d/one.png", "--mask_size", "20"], "leave --mask_size away"),
         ("x,y,size\n50,50,2.5\n", ["d/one.png"], "line 2: size 2.5: whole pixels"),
         ("x,y,structure\n50,50,1\n", ["d/one.png"], "called 'structure'"),

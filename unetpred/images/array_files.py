@@ -14,8 +14,8 @@ import numpy as np
 
 from unetpred.errors import InputError, some_of
 from unetpred.images.arrays import Array, check_numbers
-from unetpred.images.hdf5_datasets import check_written, dataset_names, parts_of
-from unetpred.io.limits import RATIO, check_stack
+from unetpred.images.hdf5_datasets import check_written, dataset_names, parts_of, written_shape
+from unetpred.io.limits import FREE_COUNT, RATIO, check_stack
 from unetpred.io.reading import check_regular, reading
 
 ARRAY_ENDINGS = (".npy", ".npz", ".h5", ".hdf5")
@@ -94,7 +94,10 @@ def _hdf5_file(path: str, key: str | None, present: int) -> Array:
             raise InputError(f"{path}: {key} is empty")
         present += sum(os.stat(part).st_size for part in parts_of(dataset, path))
         array = Array(path, shape, dtype, partial(_itself, _Hdf5(path, key)), present)
-        check_stack(shape, dtype.itemsize, present, path)
+        held = shape
+        if dataset.chunks and (array.count or 1) <= FREE_COUNT:
+            held = written_shape(dataset)  # what was never written takes no memory, and is named
+        check_stack(held, dtype.itemsize, present, path)
         if dataset.chunks:  # a whole one is decoded for each value of it
             name = f"{path}: a chunk of {key}"
             check_stack(dataset.chunks, dtype.itemsize, present, name, RATIO)

@@ -81,6 +81,12 @@ def parts_of(dataset: h5py.Dataset, path: str, depth: int = 0) -> list[Path]:
     return sorted(parts)
 
 
+def written_shape(dataset: h5py.Dataset) -> tuple[int, ...]:
+    """What the chunks hold that are stored, put together; the whole shape if none or all are."""
+    stored = (dataset.id.get_num_chunks(), *dataset.chunks)
+    return min(dataset.shape, stored, key=math.prod) if stored[0] else dataset.shape
+
+
 def check_written(dataset: h5py.Dataset, index) -> None:
     """Raise ValueError where values were never written: HDF5 gives zeros for them.
 

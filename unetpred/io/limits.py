@@ -23,6 +23,8 @@ RATIO = 8
 FREE_STACK = 1 << 28
 STACK_RATIO = 200
 """Likewise of a whole array of images, which is read one by one; above `FREE_STACK` bytes."""
+FREE_COUNT = 1 << 17
+"""Up to so many images an array may be written in part: each takes memory by being listed."""
 
 _given: int | None = None
 

@@ -47,7 +47,8 @@ def cluster_client(where: str | None) -> Iterator[Any]:
     Raises
     ------
     InputError
-        If Dask is not installed, `where` is none of these, or no scheduler answers.
+        If Dask is not installed, `where` is none of these, no scheduler answers, or processes
+        cannot be started.
     """
     if where is None:
         yield None
@@ -85,6 +86,7 @@ def cluster_client(where: str | None) -> Iterator[Any]:
 @contextmanager
 def _local(where: str) -> Iterator[Any]:
     import dask
+    from dask import system
     from distributed import Client, LocalCluster
 
     _quieten()
@@ -92,7 +94,6 @@ def _local(where: str) -> Iterator[Any]:
     word = where.partition(":")[2]
     if ":" in where and not (word.isdecimal() and int(word)):
         raise InputError(f"`cluster` {where}: local:N with a number of processes is right")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     settings = {
         "distributed.scheduler.allowed-failures": 2,  # the third death is the last
         "distributed.scheduler.worker-ttl": f"{SILENT}s",
@@ -110,13 +111,16 @@ def _local(where: str) -> Iterator[Any]:
         "distributed.worker.preload": ["unetpred.runs.cluster.preload"],
     }
     with dask.config.set(settings):
-        cluster = LocalCluster(
-            n_workers=int(word) if word else cores,
-            threads_per_worker=1,
-            dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
-            env=ONE_THREAD,
-        )
+        try:
+            cluster = LocalCluster(
+                n_workers=int(word) if word else system.CPU_COUNT,
+                threads_per_worker=1,
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,
+                env=ONE_THREAD,
+            )
+        except (OSError, RuntimeError, TimeoutError) as error:  # no loopback network, say
+            raise InputError(f"`cluster` {where}: Dask cannot start ({_short(error)})") from None
         try:
             client = Client(cluster, set_as_default=False)
             _started.add(client)

@@ -141,9 +141,12 @@ def _finder(sources: list[Source]) -> Callable[[Site], Source]:
                     "or name without its ending is right"
                 )
         if site.index is not None:
-            found = at(found, site.index)
+            among, found = found, at(found, site.index)
             if not found:
-                raise InputError(f"{site.where}: there is no image of index {site.index}")
+                last = max(source.index or 0 for source in among)
+                raise InputError(
+                    f"{site.where}: there is no image of index {site.index}; 0 to {last} are there"
+                )
         if len(found) > 1:
             paths = sorted({source.path for source in found})
             need = (
