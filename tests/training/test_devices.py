@@ -22,6 +22,8 @@ def test_other_backends_say_so(photographs, tmp_path):
     config = TrainConfig(str(photographs), str(tmp_path / "run"), **SMALL, devices="all")
     with pytest.raises(InputError, match=r"--devices all: .* JAX alone, .* KERAS_BACKEND=jax"):
         Run(config)
+    with pytest.raises(InputError, match="devices is 'two'; all, or at least 1"):
+        TrainConfig("d", devices="two")
     with pytest.raises(InputError, match="devices is 0; all, or at least 1"):
         TrainConfig("d", devices=0)
 

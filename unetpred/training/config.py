@@ -164,8 +164,9 @@ class TrainConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"{name} is {value}; at least 1 is needed")
-        if self.devices not in (None, "all") and int(self.devices) < 1:
-            raise InputError(f"devices is {self.devices}; all, or at least 1, is needed")
+        some = self.devices not in (None, "all")
+        if some and not (isinstance(self.devices, int) and self.devices >= 1):
+            raise InputError(f"devices is {self.devices!r}; all, or at least 1, is needed")
         for name in ("seed", "warmup", "weight_decay", "encoder_rate"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"{name} is {getattr(self, name)}; 0 or more is needed")
