@@ -232,3 +232,46 @@ def test_a_missing_package_is_no_damage(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"whole\.jpg: .*pip install simplejpeg") as caught:
         decode_image(file)
     assert "damaged" not in str(caught.value)
+
+
+def paletted(path, colours, highest):
+    pixels = np.arange(H * W).reshape(H, W) % (highest + 1)
+    image = Image.frombytes("P", (W, H), pixels.astype("uint8").tobytes())
+    image.putpalette(list(range(3 * colours)))
+    image.save(path, bits=8)
+    return pixels
+
+
+def test_colours_that_a_palette_has_not(tmp_path):
+    pixels = paletted(tmp_path / "whole.png", 8, 7)
+    whole = decode_image(tmp_path / "whole.png").pixels
+    np.testing.assert_array_equal(whole, 3 * pixels[..., None] + np.arange(3))
+    data = (tmp_path / "whole.png").read_bytes()
+    start = data.index(b"PLTE") - 4
+    (size,) = struct.unpack(">I", data[start : start + 4])
+    short = b"PLTE" + data[start + 8 : start + 8 + 12]
+    chunk = struct.pack(">I", 12) + short + struct.pack(">I", zlib.crc32(short))
+    for name, between, colours in (("short.png", chunk, 4), ("none.png", b"", 0)):
+        path = tmp_path / name
+        path.write_bytes(data[:start] + between + data[start + 12 + size :])
+        with pytest.raises(InputError, match=f"palette that has {colours} colours"):
+            decode_image(path)
+
+
+@pytest.mark.parametrize("offset", ["header", "within"])
+def test_strips_of_a_tiff_that_begin_where_none_does(tmp_path, rng, offset):
+    import tifffile
+
+    path = tmp_path / "a.tif"
+    pixels = rng.integers(0, 256, (64, 48, 3), dtype="uint8")
+    tifffile.imwrite(path, pixels, photometric="rgb", rowsperstrip=16)
+    np.testing.assert_array_equal(decode_image(path).pixels, pixels)
+    with tifffile.TiffFile(path) as file:
+        tag = file.pages[0].tags["StripOffsets"]
+        form, places = {3: "<H", 4: "<I"}[int(tag.dtype)], tag.value
+    data = bytearray(path.read_bytes())
+    wrong = 0 if offset == "header" else places[0] + 100
+    struct.pack_into(form, data, tag.valueoffset + 2 * struct.calcsize(form), wrong)
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="begins within the header or another one"):
+        decode_image(path)

@@ -342,3 +342,10 @@ def test_a_first_line_that_is_no_table_is_one_line(tmp_path):
     (tmp_path / "s.csv").write_text("x" * 200_000 + "\n1,2\n")
     with pytest.raises(InputError, match="is no table"):
         read_sites(tmp_path / "s.csv")
+
+
+def test_a_table_in_utf_16_says_what_is_right(tmp_path):
+    path = tmp_path / "s.csv"
+    path.write_bytes("x,y\n1,2\n".encode("utf-16"))
+    with pytest.raises(InputError, match=r"s\.csv: cannot be read .* save it as CSV in UTF-8"):
+        read_sites(path)

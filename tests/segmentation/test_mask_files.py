@@ -1,6 +1,8 @@
 """`unetpred segment predict`: masks, overlays, probabilities, stacks, resume."""
 
+import errno
 import json
+import os
 
 import numpy as np
 import pytest
@@ -150,3 +152,55 @@ def test_stopping(images, files, tmp_path, monkeypatch):
     monkeypatch.setattr(mask_files, "write_job", write)
     written = mask_files.write_masks(segmenter, [images], tmp_path / "out", resume=True)
     assert not written.stopped and len(written.files) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="no such call")
+@pytest.mark.parametrize("made", ["npy", "npz"])
+def test_no_room_for_probabilities(images, files, segment, tmp_path, monkeypatch, made):
+    out = tmp_path / "out"
+    common = ("--weights", files[2], "--output_dir", out, "--quiet", "--probabilities", made)
+    assert segment("predict", "--input", images / "0.png", *common)[0] == 0
+    (out / "0_prob.npy").unlink(missing_ok=True)
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    monkeypatch.setattr(np, "savez_compressed", full)
+    code, lines, err = segment("predict", "--input", images / "1.png", *common)
+    assert code == 1 and not lines and err.count("\n") == 1
+    assert f"1_prob.{made}: could not be written (No space left on device)" in err
+    # a mask that is there already comes first
+    files_before = sorted(out.glob("*_mask.png"))
+    assert [file.name for file in files_before] == ["0_mask.png"]
+    (out / "0_prob.npy").touch()
+    arguments = ("predict", "--input", images, "--resume", *common)
+    code, _, err = segment(*arguments)
+    assert code == 1 and "the masks before it are kept, --resume goes on" in err
+    assert not [path for path in out.iterdir() if path.name.startswith(".")]
+
+
+def test_an_input_is_not_replaced(images, files, segment, tmp_path):
+    Image.new("L", (80, 72)).save(images / "0_mask.png")
+    drawn = (images / "0_mask.png").read_bytes()
+    arguments = ("predict", "--input", images, "--weights", files[2], "--output_dir", images)
+    code, _, err = segment(*arguments, "--quiet")
+    assert code == 2 and "0_mask.png: is an input, and would be replaced" in err
+    assert "give another --output_dir" in err and len(list(images.iterdir())) == 4
+    code, lines, err = segment(*arguments, "--quiet", "--resume")
+    assert (code, err, len(lines)) == (0, "", 3)
+    assert (images / "0_mask.png").read_bytes() == drawn
+    assert not list(images.glob("*_mask_mask.png"))
+
+
+def test_what_a_killed_run_has_begun_is_removed(images, files, segment, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    gone = 2**22 + 1  # no process has such a number
+    left = [f".{gone}-abcdefgh{name}" for name in ("a_prob.npy", "a\nb_mask.png", "s_mask.tif")]
+    kept = [f".{gone}-a.png", ".2024-01.npy"]  # names of others
+    for name in left + kept:
+        (out / name).touch()
+    common = ("--weights", files[2], "--output_dir", out, "--quiet")
+    assert segment("predict", "--input", images / "0.png", *common)[0] == 0
+    assert sorted(p.name for p in out.iterdir() if p.name.startswith(".")) == sorted(kept)

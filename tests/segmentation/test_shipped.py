@@ -3,10 +3,13 @@
 import hashlib
 from pathlib import Path
 
+import pytest
 from cells import cells
 
+from unetpred.errors import InputError
+from unetpred.io import registry
 from unetpred.segmentation import Segmenter
-from unetpred.segmentation.weights import SHIPPED, find_segmenter
+from unetpred.segmentation.weights import SHIPPED, find_segmenter, load_segmenter
 
 CARD = (Path(__file__).parents[2] / "weights/README.md").read_text("utf-8")
 
@@ -34,3 +37,17 @@ def test_cards():
         section = CARD.split(f"\n## {name}\n")[1]
         assert section.lstrip().startswith("**Terms first")
         assert hashlib.sha256(path.read_bytes()).hexdigest() in section
+
+
+@pytest.mark.parametrize("name", sorted(SHIPPED))
+def test_known_hashes_are_those_of_the_files(name):
+    assert registry.sha256(find_segmenter(name)) == registry.SHA256[name]
+
+
+def test_a_changed_threshold_is_seen_by_name(tmp_path, monkeypatch):
+    path = find_segmenter("membranes")
+    data = path.read_bytes()
+    (tmp_path / path.name).write_bytes(data.replace(b'"threshold": 0.6', b'"threshold": 0.9'))
+    monkeypatch.setattr(registry, "_shipped", lambda: tmp_path)
+    with pytest.raises(InputError, match="damaged or was changed"):
+        load_segmenter("membranes")

@@ -29,6 +29,7 @@ _CALLED = {
             "index",
             "mask",
             "mask_polarity",
+            "output_dir",
             "output",
             "pixels_per_degree",
             "port",

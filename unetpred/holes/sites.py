@@ -177,7 +177,9 @@ def _of_file(path: str, content: bytes, reserved: Collection[str]) -> list[Site]
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise InputError(f"{path}: cannot be read (it is not text)") from None
+        raise InputError(
+            f"{path}: cannot be read (it is no UTF-8 text); save it as CSV in UTF-8"
+        ) from None
     lines = _Lines(text)
     try:
         first = next(lines, "")

@@ -7,7 +7,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -244,6 +244,17 @@ def _check_complete(image: Image.Image, file: BinaryIO) -> None:
     file.seek(place)
 
 
+def _check_palette(image: Image.Image) -> None:
+    """Raise ValueError where pixels name colours that are not there: Pillow makes them up."""
+    if image.mode != "P":
+        return
+    palette = image.palette
+    colours = len(palette.palette) // len(palette.mode) if palette else 0
+    _, highest = cast(tuple[int, int], image.getextrema())
+    if highest >= colours:
+        raise ValueError(f"pixels of colour {highest} of a palette that has {colours} colours")
+
+
 def _pillow_pixels(file: BinaryIO, path: str) -> Decoded:
     with _opened(file, path) as image:
         mode = image.mode
@@ -258,6 +269,7 @@ def _pillow_pixels(file: BinaryIO, path: str) -> Decoded:
             )
         _check_complete(image, file)
         image.load()
+        _check_palette(image)
         upright = _turned(image)
         colour_key = "transparency" in image.info
         if raw_modes:

@@ -61,7 +61,9 @@ def save_masks(
         If the cluster is gone, or does not get on; what came of it is kept.
     """
     check_client(client)
-    written, jobs = begin_masks(segmenter, inputs, output_dir, key, recursive, resume, provenance)
+    written, jobs = begin_masks(
+        segmenter, inputs, output_dir, key, recursive, resume, provenance, overlays
+    )
     names = {job.target: job.names(overlays, probabilities) for job in jobs}
     planned = [
         [job] for job in jobs if not (resume and all(file.is_file() for file in names[job.target]))

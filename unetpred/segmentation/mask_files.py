@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from unetpred.errors import InputError, reason_of
+from unetpred.errors import InputError, WriteError, reason_of
 from unetpred.images.formats.tiff_pages import Pages, is_stack, write_pages
 from unetpred.images.sources import Source, list_sources
-from unetpred.io.files import atomic_path, make_folder
+from unetpred.io.files import atomic_path, is_of_disk, make_folder
 from unetpred.runtime.interrupt import stop_signals
 from unetpred.segmentation.data.checked import as_image
 from unetpred.segmentation.data.datasets import read_image, read_page
@@ -109,10 +110,14 @@ def write_masks(
     Raises
     ------
     InputError
-        If two inputs would be written to the same file, the folder cannot be written to, or what
-        shall be gone on with was made with other settings.
+        If two inputs would be written to the same file, or an input be replaced, the folder cannot
+        be written to, or what shall be gone on with was made with other settings.
+    WriteError
+        If the disk is full, say; the masks before are kept.
     """
-    written, jobs = begin_masks(segmenter, inputs, output_dir, key, recursive, resume, provenance)
+    written, jobs = begin_masks(
+        segmenter, inputs, output_dir, key, recursive, resume, provenance, overlays
+    )
     with stop_signals() as stop:
         for done, job in enumerate(jobs):
             if stop:
@@ -126,6 +131,12 @@ def write_masks(
                 except InputError as error:
                     written.errors.append(str(error))
                     files = []
+                except WriteError as error:
+                    if not written.files:
+                        raise
+                    told = WriteError(f"{error}; the masks before it are kept, `resume` goes on")
+                    told.errno = error.errno
+                    raise told from None
             written.files += files[:1]
             if progress:
                 progress(done + 1, len(jobs))
@@ -140,12 +151,13 @@ def begin_masks(
     recursive: bool,
     resume: bool,
     provenance: Mapping[str, str] | None,
+    overlays: bool,
 ) -> tuple[Written, list[MaskJob]]:
     """List what there is to do, and note in the folder how it is done; all as `write_masks`."""
     written = Written()
     folder = make_folder(output_dir)
     remove_leftovers(folder)
-    jobs = _jobs(inputs, folder, key, recursive, written.errors)
+    jobs = _without_own(_jobs(inputs, folder, key, recursive, written.errors), overlays, resume)
     _note_settings(folder / SETTINGS, segmenter, dict(provenance or {}), resume)
     return written, jobs
 
@@ -182,6 +194,18 @@ def _jobs(
             )
         seen[job.target] = job.path
     return jobs
+
+
+def _without_own(jobs: list[MaskJob], overlays: bool, resume: bool) -> list[MaskJob]:
+    """Refuse to replace an input; who goes on leaves out the masks made of the others."""
+    made = {os.path.realpath(file): job for job in jobs for file in job.names(overlays, None)}
+    own = [job for job in jobs if os.path.realpath(job.path) in made]
+    if own and not resume:
+        raise InputError(
+            f"{own[0].path}: is an input, and would be replaced by what is made of "
+            f"{made[os.path.realpath(own[0].path)].path}; give another `output_dir`"
+        )
+    return [job for job in jobs if job not in own]
 
 
 def _note_settings(path: Path, segmenter: Segmenter, origin: dict[str, Any], resume: bool) -> None:
@@ -223,7 +247,7 @@ def write_job(segmenter: Segmenter, job: MaskJob, files: list[Path]) -> None:
     image = as_image(pixels, job.path)
     mask_file, *others = files
     shares = next((file for file in others if file.suffix != ".png"), None)
-    with _Shares(shares, _shape(segmenter, image.shape[:2])) as target:
+    with _shares(shares, _shape(segmenter, image.shape[:2])) as target:
         mask = _mask(segmenter, image, target)
     for file in others:
         if file.suffix == ".png":
@@ -264,7 +288,7 @@ def _write_stack(segmenter: Segmenter, pages: Pages, files: list[Path]) -> None:
     drawn = next((file for file in others if file.suffix == ".tif"), None)
     kept: list[np.ndarray] = []
 
-    with _Shares(shares, (len(pages), *_shape(segmenter, size))) as target:
+    with _shares(shares, (len(pages), *_shape(segmenter, size))) as target:
 
         def masks() -> Iterator[np.ndarray]:
             for index in range(len(pages)):
@@ -287,32 +311,32 @@ def _write_picture(path: Path, picture: np.ndarray) -> None:
         Image.fromarray(picture).save(temporary, format="PNG")
 
 
-class _Shares:
-    """An array to fill that becomes a file when the block ends well; None without a path."""
-
-    def __init__(self, path: Path | None, shape: tuple[int, ...]):
-        self._path, self._shape = path, shape
-
-    def __enter__(self) -> np.ndarray | None:
-        if self._path is None:
-            return None
-        self._place = atomic_path(self._path)
-        temporary = self._place.__enter__()
-        self._file = temporary
-        self._array: np.ndarray
-        if self._path.suffix == ".npy":
-            self._array = np.lib.format.open_memmap(temporary, "w+", np.float32, self._shape)
+@contextmanager
+def _shares(path: Path | None, shape: tuple[int, ...]) -> Iterator[np.ndarray | None]:
+    """Give an array to fill that becomes a file when the block ends well; None without a path."""
+    if path is None:
+        yield None
+        return
+    with atomic_path(path) as temporary:
+        if path.suffix == ".npy":
+            array = np.lib.format.open_memmap(temporary, "w+", np.float32, shape)
+            _take_room(temporary)
+            yield array
+            array.flush()
         else:
-            self._array = np.empty(self._shape, np.float32)
-        return self._array
+            filled = np.empty(shape, np.float32)
+            yield filled
+            np.savez_compressed(temporary, probabilities=filled)
 
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if self._path is None:
-            return
-        if kind is None:
-            if self._path.suffix == ".npy":
-                self._array.flush()  # type: ignore[attr-defined]
-            else:
-                np.savez_compressed(self._file, probabilities=self._array)
-        del self._array
-        self._place.__exit__(kind, error, trace)
+
+def _take_room(path: Path) -> None:
+    """Have the disk keep room for all of a file, or raise.
+
+    A process that writes to mapped memory for which the disk has no room any more is ended.
+    """
+    with path.open("r+b") as file, suppress(AttributeError):  # not everywhere
+        try:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        except OSError as error:
+            if is_of_disk(error):
+                raise

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.io.registry import Known, known_vgg
+from unetpred.io.registry import Known, is_known, known_vgg
 from unetpred.segmentation.data.classes import Classes
 
 if TYPE_CHECKING:
@@ -88,7 +88,9 @@ def load_segmenter(name_or_file: str | os.PathLike[str]) -> tuple[keras.Model, d
     from unetpred.weights.files import check_arrays
 
     path = find_segmenter(name_or_file)
-    file = read_layers(path, "weights of a network that segments")
+    name = os.fspath(name_or_file)
+    trusted = is_known(path, name if name in SHIPPED else None)
+    file = read_layers(path, "weights of a network that segments", trusted)
     check_arrays(path, file)
     about = file.note
     if about.get("task") != TASK:

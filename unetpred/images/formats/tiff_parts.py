@@ -14,6 +14,7 @@ from unetpred.images.formats.tiff_directory import Directory, Tag
 JPEG = 7  # a compression
 _TURNED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _BLOCK = 16  # px of a JPEG's blocks, by which strips may be larger than they say
+_HEADER = 8  # bytes
 _SHARED = 8  # times that strips or tiles may claim the bytes of a file: some may be the same
 _MOST_PARTS = 1 << 17  # no image needs as many
 _YCBCR = 6  # a photometric interpretation, of which colours may have fewer samples
@@ -82,6 +83,7 @@ class Parts:
         if compression == RAW:  # what follows the pixels is of no use
             sizes = (height * self.row_bytes for height in self.used)
             parts = [(start, min(n, size)) for (start, n), size in zip(parts, sizes, strict=True)]
+            _check_places(parts)
         _check_shared(file, parts)
         step = max(1, CHUNK // (max(self.used) * self.row_bytes))
         start, end = 0, file.seek(0, 2)
@@ -156,6 +158,15 @@ def _check_shared(file: BinaryIO, parts: Sequence[tuple[int, int]]) -> None:
     """Raise ValueError if parts claim the same bytes again and again."""
     if sum(length for _, length in parts) > max(4 * CHUNK, _SHARED * file.seek(0, 2)):
         raise ValueError("its parts claim more bytes than are there")
+
+
+def _check_places(parts: Sequence[tuple[int, int]]) -> None:
+    """Raise ValueError if parts begin in the header, or within another; equal ones may be one."""
+    end = _HEADER
+    for start, length in sorted({part for part in parts if part[1]}):
+        if start < end:
+            raise ValueError("a strip or tile begins within the header or another one")
+        end = start + length
 
 
 def _part(file: BinaryIO, offset: int, length: int, end: int) -> bytes:

@@ -39,6 +39,12 @@ FILES = (
 TENSORBOARD, PREVIEWS = "tensorboard", "previews"
 
 
+#: What `atomic_path` and `_keep` call what they have begun: process, eight characters, name.
+_BEGUN = re.compile(
+    r"\.(\d+)-.{8}.*?(\.weights\.h5|state\.h5|\.csv|\.json|\.png|\.npy|\.npz|\.tif)", re.DOTALL
+)
+
+
 class Diverged(RuntimeError):
     """The loss or the weights are no numbers any more."""
 
@@ -241,7 +247,7 @@ def set_aside(folder: Path) -> Path:
 def remove_leftovers(folder: Path) -> None:
     """Remove what writers that were killed had begun beside the files of a run."""
     for path in folder.iterdir():
-        match = re.fullmatch(r"\.(\d+)-.*?(\.weights\.h5|state\.h5|\.csv|\.json|\.png)", path.name)
+        match = _BEGUN.fullmatch(path.name)
         # in a container each new process may have the number of the one that was killed
         if match and (int(match[1]) == os.getpid() or not _alive(int(match[1]))):
             with suppress(OSError):
