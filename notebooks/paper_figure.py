@@ -127,7 +127,7 @@ figure
 # filling, which knows nothing about photographs and is the best of the simple ones on many of them.
 # In grey, because of the saturated colours. Means are taken over Fisher's z. The lead over a simple
 # filling is what the network has learnt. On these few it is larger than on others: on 207
-# photographs held out it is 0.051 (see `weights/README.md`).
+# photographs held out it is 0.062 (see `weights/README.md`).
 #
 # The larger the hole, the farther its centre from anything visible; over many photographs the score
 # falls with size. Yet the curve of a few need not fall from the start: holes of different sizes hide

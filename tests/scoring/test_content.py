@@ -107,4 +107,4 @@ def test_by_default_and_by_file_are_the_same_digits(given, tmp_path, capsys, arr
     layers = [row[f"content_{layer}"] for layer in CONTENT_LAYERS]
     assert row["content"] == pytest.approx(np.mean(layers))
     # the same whether it was given or not
-    assert row["content"] == pytest.approx(0.7134292334318161, abs=1e-5)
+    assert row["content"] == pytest.approx(0.5873379945755005, abs=1e-5)

@@ -22,7 +22,7 @@ UPSTREAM_URL = (
 #: What `sha256` gives for the files that ship, by name.
 SHA256 = {
     "full": "d5231f5d78a929dfb43dc8365c6efb3e4e8ca6d3dc158edc7f2bec341fe05ef7",
-    "lite": "6ae980dacb2e0a13c81d21fb1d619f316a12b8f5ed78dc38d3b7a4f02c8b5f2f",
+    "lite": "1a23641f46999394fed07051f4c67d9b7eb3111a0880c6f41c41bac2f4d9099a",
     "membranes": "1e018762f502a44a6684384e2c829dd2d49e5457aecc0337193a9ba546712b32",
     "camvid": "35760fcd0eee4d2b3a34128153ff905f477a4b3ff65cb61551dfe1f4d02c9a2a",
     VGG: "59904275172944c09f31f64c3c15d3b601b2cb2e09e1ade514befe11b43da0c0",
