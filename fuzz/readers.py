@@ -65,7 +65,7 @@ def read_weights(path: Path) -> object:
         for part in filter(Path.exists, (path, *shards(path))):
             check_regular(part)
         file = read_here(path, "a file of U-Net-Pred weights")
-        files._check_arrays(path, file)
+        files.check_arrays(path, file)
         config = files._architecture(path, files._named_by_order(file.layers), file.note)
     json.dumps(config.as_dict())
     return [array for layer in file.layers.values() for array in layer.values()]

@@ -90,7 +90,7 @@ class Interrupted:
         self.killed = state_of(self.folder)[0]["step"]
         with (self.folder / "history.csv").open("a") as file:
             file.write("12,0.")  # as a process leaves it that is killed while writing
-        (self.folder / f".{process.pid}-abcstate.h5").write_text("begun")
+        (self.folder / f".{process.pid}-abcdefghstate.h5").write_text("begun")
         process = self._start("--resume")
         out, err = process.communicate()
         self.resumed = subprocess.CompletedProcess(process.args, process.returncode, out, err)

@@ -210,8 +210,9 @@ def test_leftovers_of_writers_that_are_gone(tmp_path):
     """Of a process that had our number too: in a container it may be the same after a restart."""
     from unetpred.training.records.checkpoints import remove_leftovers
 
-    other = f".{os.getppid()}-abcdstate.h5"  # a process that is there
-    for name in (f".{os.getpid()}-abcdstate.h5", ".4194999-abcdlast.weights.h5", other, "state.h5"):
+    other = f".{os.getppid()}-abcdefghstate.h5"  # a process that is there
+    gone = f".{os.getpid()}-abcdefghstate.h5", ".4194999-abcdefghlast.weights.h5"
+    for name in (*gone, other, "state.h5"):
         (tmp_path / name).write_text("begun")
     remove_leftovers(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {other, "state.h5"}
