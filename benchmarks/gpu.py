@@ -1,4 +1,4 @@
-"""PyTorch only: images per second on one GPU, and what share of it that is."""
+"""PyTorch only: images and multiply-adds per second on one GPU."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from benchmarks.tables import Table
 from benchmarks.timing import interleaved, seconds
 from unetpred.backends.precision import full_float32
 from unetpred.holes.masks import hole_box, hole_mask
-from unetpred.network.model import build_unetpred
-from unetpred.scoring.hole_outputs import HoleOutputs
+from unetpred.images.colour import to_network
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +35,11 @@ def run(options: argparse.Namespace) -> Iterator[Table]:
     batch = 8 if options.quick else BATCH
     images = textures(batch, SIDE)
     mask = np.repeat(hole_mask((SIDE, SIDE))[None, ..., None], batch, 0)
-    inputs = [torch.as_tensor(array, device="cuda") for array in (images - 120, mask)]
+    inputs = [torch.as_tensor(array, device="cuda") for array in (to_network(images), mask)]
     rows = []
     for name, width in WIDTHS.items():
         predictor = random_predictor(width, batch)
-        outputs = HoleOutputs(build_unetpred(width=width), batch)
-        graph = outputs.graph((SIDE, SIDE), (hole_box((SIDE, SIDE), HOLE),))
+        graph = predictor.outputs(1).graph((SIDE, SIDE), (hole_box((SIDE, SIDE), HOLE),))
         work = 2 * sum(layer.multiply_adds for layer in convolutions(graph))
 
         def called(graph=graph):
