@@ -1,5 +1,7 @@
 """Pictures from arrays in files and in memory: values against what was written."""
 
+import zipfile
+
 import h5py
 import numpy as np
 import pytest
@@ -226,6 +228,17 @@ def test_container_without_arrays(tmp_path, ending):
     path = tmp_path / f"a.{ending}"
     np.savez(path) if ending == "npz" else h5py.File(path, "w").close()
     assert "it has no arrays" in refusal(path)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_arrays_of_one_name(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, left=np.full((H, W), 10))
+    np.save(tmp_path / "b.npy", np.full((H, W), 20))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.write(tmp_path / "b.npy", "left.npy")
+    for key in (None, "left"):
+        assert "has 2 arrays 'left'" in refusal(path, key=key)
 
 
 def test_arrays_are_read_one_picture_at_a_time(tmp_path):

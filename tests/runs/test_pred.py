@@ -210,6 +210,17 @@ def test_filled_in_pictures_of_their_own_size(run, pictures, weights):
     assert code == 2 and "would be both --save_images and --save_filled" in err
 
 
+@pytest.mark.parametrize("option", ["save_images", "save_filled"])
+def test_pictures_never_replace_an_input(run, pictures, weights, option):
+    write("d/a.png", pictures[0])
+    write("d/a_filled.png", pictures[1])
+    before = Path("d/a_filled.png").read_bytes()
+    code, out, err = run("--input", "d", f"--{option}", "./d", "--save", "s.csv")
+    assert (code, out) == (2, [])
+    assert "d/a_filled.png: is an input, and would be replaced by what is made of d/a.png" in err
+    assert f"give another --{option}" in err and Path("d/a_filled.png").read_bytes() == before
+
+
 def test_nothing_is_written_beside_an_array_where_files_are_named(run, pictures):
     Path("stimuli").mkdir()
     np.save("stimuli/s.npy", pictures)

@@ -107,11 +107,13 @@ def _hdf5_file(path: str, key: str | None, present: int) -> Array:
 def _chosen(names: list[str], key: str | None, path: str) -> str:
     have = f"it has {some_of(sorted(names))}" if names else "it has no arrays"
     if key is None:
-        if len(names) == 1:
-            return names[0]
-        raise InputError(f"{path}: choose an array by its key; {have}")
+        if len(set(names)) != 1:
+            raise InputError(f"{path}: choose an array by its key; {have}")
+        key = names[0]
     if key not in names:
         raise InputError(f"{path}: has no array {key!r}; {have}")
+    if names.count(key) > 1:  # readers of zip files do not agree on which one counts
+        raise InputError(f"{path}: has {names.count(key)} arrays {key!r}; save it anew")
     return key
 
 

@@ -28,7 +28,7 @@ class Drawn:
     Raises
     ------
     InputError
-        If a folder cannot be made.
+        If a folder cannot be made, or an input would be replaced.
     """
 
     def __init__(self, outputs: Outputs, jobs: list[Job], scores: Sequence[str]):
@@ -77,7 +77,7 @@ def picture_names(folder: str | None, jobs: list[Job], option: str) -> dict[int,
     Raises
     ------
     InputError
-        If the folder cannot be made.
+        If the folder cannot be made, or a picture would replace an input.
     """
     names: dict[int, Path] = {}
     if not folder:
@@ -87,6 +87,7 @@ def picture_names(folder: str | None, jobs: list[Job], option: str) -> dict[int,
         Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"`{option}` {folder}: cannot be made ({error.strerror})") from None
+    inputs = {os.path.realpath(path): path for path in {job.source.path for job in jobs}}
     stems: dict[str, set[str]] = {}
     for path in {job.source.path for job in jobs}:
         stems.setdefault(Path(path).stem, set()).add(path)
@@ -103,5 +104,11 @@ def picture_names(folder: str | None, jobs: list[Job], option: str) -> dict[int,
             count += 1
             name = f"{stem}_filled_{count}.png"
         used.add(name)
-        names[job.position] = Path(folder) / name
+        target = Path(folder) / name
+        if (replaced := inputs.get(os.path.realpath(target))) is not None:
+            raise InputError(
+                f"{replaced}: is an input, and would be replaced by what is made of {source.path}; "
+                f"give another `{option}`"
+            )
+        names[job.position] = target
     return names
