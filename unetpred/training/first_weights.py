@@ -58,11 +58,14 @@ def initialise(
     if source in ("vgg16", "vgg16_mean"):
         start = build_unetpred(config.variant, config.width, vgg_weights=vgg_weights or "imagenet")
         names = [layer.name for layer in start.layers if _is_vgg(layer)]
+        batches = list(batches)
+        unfold(start, network, names)
+        to_unit_size(network, names, batches)
         if source == "vgg16_mean":
-            unfold(start, network, names)
             carry_colours(network, config, beside=names)
-            measure(network, everywhere, batches)
-            return
+        measured = everywhere if source == "vgg16_mean" else [f"{name}_norm" for name in names]
+        measure(network, measured, batches)
+        return
     elif Path(source).is_file() and _is_state(source):
         load_state(source, named_variables(network))
         return
@@ -125,6 +128,37 @@ def unfold(model: keras.Model, training: keras.Model, names: Iterable[str]) -> N
         norm = training.get_layer(f"{name}_norm")
         ones = np.ones_like(bias)
         norm.set_weights([np.sqrt(ones + norm.epsilon), bias, 0 * bias, ones])
+
+
+def to_unit_size(
+    training: keras.Model, names: Iterable[str], batches: Iterable[Iterable[np.ndarray]]
+) -> None:
+    """Divide what each layer of a chain gives by one number, so that its features have size 1.
+
+    Between ReLUs a network is homogeneous, so what a layer loses the next one gets back: the
+    features stay what they were, up to that number. VGG-16's are about 200 to 500 in blocks 1 to 4.
+    A decoder that begins with random weights has them beside its own of size 1, and would
+    learn from nothing else.
+
+    Parameters
+    ----------
+    training : keras.Model
+        From `build_training_network`, after `unfold`.
+    names : iterable of str
+        The layers in their order, each of which reads the one before and nothing else.
+    batches : iterable of sequences of arrays
+        As for `measure`.
+    """
+    names = list(names)
+    moments = _moments(training, [f"{name}_norm" for name in names], batches)
+    before = 1.0
+    for name, (_, variance) in zip(names, moments, strict=True):
+        layer, norm = training.get_layer(name), training.get_layer(f"{name}_norm")
+        (kernel,), (gamma, beta, mean, old) = layer.get_weights(), norm.get_weights()
+        size = max(float(np.sqrt(np.mean(variance))), 1e-6)
+        layer.set_weights([kernel * before / size])
+        norm.set_weights([gamma, beta / size, mean, old])
+        before = size
 
 
 def carry_colours(training: keras.Model, config: Config, beside: Iterable[str] = ()) -> None:
@@ -194,15 +228,9 @@ def measure(
     batches : iterable of sequences of arrays
         Inputs to measure on: (image / 64, mask) where holes are filled.
     """
-    norms = [training.get_layer(name) for name in names]
-    inputs = [ops.cast(norm.input, "float32") for norm in norms]  # each (N,H,W,C)
-    axes = (0, 1, 2)
-    moments = [[ops.mean(x, axes), ops.mean(ops.square(x), axes)] for x in inputs]
-    probe = keras.Model(training.inputs, moments)
-    measured = [probe.predict_on_batch(list(inputs)) for inputs in batches]
-    for i, norm in enumerate(norms):
-        mean, square = np.mean([[m[i][0], m[i][1]] for m in measured], axis=0, dtype="float64")
-        variance = np.maximum(square - mean**2, 0)
+    names = list(names)
+    for name, (mean, variance) in zip(names, _moments(training, names, batches), strict=True):
+        norm = training.get_layer(name)
         gamma, beta, old_mean, old_variance = (w.astype("float64") for w in norm.get_weights())
         gain = gamma / np.sqrt(old_variance + norm.epsilon)
         norm.set_weights(
@@ -213,3 +241,20 @@ def measure(
                 variance,
             ]
         )
+
+
+def _moments(
+    training: keras.Model, names: Iterable[str], batches: Iterable[Iterable[np.ndarray]]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Mean and variance (C,) of what some normalisations are given."""
+    norms = [training.get_layer(name) for name in names]
+    given = [ops.cast(norm.input, "float32") for norm in norms]  # each (N,H,W,C)
+    axes = (0, 1, 2)
+    moments = [[ops.mean(x, axes), ops.mean(ops.square(x), axes)] for x in given]
+    probe = keras.Model(training.inputs, moments)
+    measured = [probe.predict_on_batch(list(inputs)) for inputs in batches]
+    found = []
+    for i in range(len(norms)):
+        mean, square = np.mean([[m[i][0], m[i][1]] for m in measured], axis=0, dtype="float64")
+        found.append((mean, np.maximum(square - mean**2, 0)))
+    return found

@@ -13,7 +13,7 @@ from unetpred.network.widening import widen
 from unetpred.segmentation.data.classes import Classes
 from unetpred.segmentation.network import CONVOLUTIONS, HEAD
 from unetpred.segmentation.weights import is_segmenter, load_segmenter
-from unetpred.training.first_weights import measure, unfold
+from unetpred.training.first_weights import measure, to_unit_size, unfold
 from unetpred.weights.files import describe, load_model
 
 WIDTH = 0.25
@@ -91,5 +91,8 @@ def first_weights(
                     f"variant paper and width {width:g} is needed, or one that can be widened to "
                     f"it ({error})"
                 ) from None
+    inputs = [[batch] for batch in batches]
     unfold(start, network, names)
-    measure(network, [f"{name}_norm" for name in names], ([batch] for batch in batches))
+    if source == "vgg16":
+        to_unit_size(network, names, inputs)
+    measure(network, [f"{name}_norm" for name in names], inputs)
