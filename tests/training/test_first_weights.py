@@ -9,7 +9,13 @@ from unetpred.holes.masks import hole_mask
 from unetpred.network.folding import SCALE, build_training_network, fold
 from unetpred.network.model import Config, build_unetpred, config_of, layer_names
 from unetpred.network.widening import widen
-from unetpred.training.first_weights import carry_colours, initialise, measure
+from unetpred.training.first_weights import (
+    carry_colours,
+    initialise,
+    measure,
+    to_unit_size,
+    unfold,
+)
 from unetpred.weights.files import save_weights
 
 
@@ -112,3 +118,28 @@ def test_measuring_statistics_changes_nothing_in_inference(compute, batches):
     measure(training, [f"{n}_norm" for n in layer_names("paper")[:-1]], batches)
     after = compute(training, image, mask) * SCALE
     np.testing.assert_allclose(after, before, atol=1e-3 * before.std())
+
+
+def test_trained_features_begin_at_size_one_and_are_else_the_same(batches):
+    keras.utils.set_random_seed(0)
+    config, names = Config("paper", 0.0625), layer_names("paper")[:13]
+    start, training = build_unetpred("paper", 0.0625), build_training_network(config, 64, 64)
+    rng = np.random.default_rng(1)
+    for name in names:  # as VGG-16 is: features grow by far from layer to layer
+        kernel, bias = start.get_layer(name).get_weights()
+        start.get_layer(name).set_weights([3 * kernel, rng.normal(0, 5, bias.shape)])
+    unfold(start, training, names)
+    to_unit_size(training, names, batches)
+    measure(training, [f"{name}_norm" for name in names], batches)
+    image, mask = batches[0]
+
+    given = keras.Model(start.inputs, [start.get_layer(name).output[0] for name in names])
+    ours = keras.Model(training.inputs, [training.get_layer(f"{n}_norm").output for n in names])
+    sizes = []
+    pairs = given.predict_on_batch([image * SCALE, mask]), ours.predict_on_batch([image, mask])
+    for theirs, found in zip(*pairs, strict=True):
+        features = np.maximum(found, 0)
+        sizes.append(theirs.std() / features.std())
+        np.testing.assert_allclose(features * sizes[-1], theirs, atol=2e-3 * theirs.std())
+        assert np.sqrt(found.var(axis=(0, 1, 2)).mean()) == pytest.approx(1, rel=0.01)
+    assert sizes[0] > 30 and sizes[-1] > 100 * sizes[0]
