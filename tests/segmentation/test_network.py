@@ -118,11 +118,15 @@ def test_weights_round_trip(tmp_path, rng):
 
 
 def test_damaged_weights_are_refused(tmp_path):
-    path = tmp_path / "a.weights.h5"
-    save_segmenter(randomised(build_segmenter(3, WIDTH)), THREE, WIDTH, path)
+    path, model = tmp_path / "a.weights.h5", randomised(build_segmenter(3, WIDTH))
+    save_segmenter(model, THREE, WIDTH, path)
     with h5py.File(path, "r+") as file:
         file["layers/conv2d_3/vars/0"][0, 0, 0, 0] += 0.25
     with pytest.raises(InputError, match=r"a\.weights\.h5: .* check sum"):
+        load_segmenter(path)
+    save_segmenter(model, THREE, WIDTH, path, threshold=0.6)
+    path.write_bytes(path.read_bytes().replace(b'"threshold": 0.6', b'"threshold": 0.2'))
+    with pytest.raises(InputError, match=r"a\.weights\.h5: its notes do not match the check sum"):
         load_segmenter(path)
 
 

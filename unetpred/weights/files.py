@@ -13,7 +13,13 @@ from unetpred.errors import InputError, some_of
 from unetpred.io.files import check_target
 from unetpred.io.reading import reading
 from unetpred.io.registry import VGG, find_weights, is_known, sha256
-from unetpred.weights.writing import DIGEST, arrays_digest, write_weights
+from unetpred.weights.writing import (
+    DIGEST,
+    NOTES_DIGEST,
+    arrays_digest,
+    notes_digest,
+    write_weights,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -41,7 +47,7 @@ def describe(name_or_file: str | os.PathLike[str] | None = None) -> dict[str, An
         return describe_vgg()
     name, path = find_weights(name_or_file)
     file, _, config = _read(name, path)
-    known = {*config.as_dict(), DIGEST}
+    known = {*config.as_dict(), DIGEST, NOTES_DIGEST}
     arrays = [array for layer in file.layers.values() for array in layer.values()]
     return {
         "name": name,
@@ -68,7 +74,9 @@ def _read(name: str, path: Path) -> tuple[LayerFile, Layers, Config]:
 
 
 def check_arrays(path: Path, file: LayerFile) -> None:
-    """Refuse arrays that are not what was written, as far as the file tells, or not finite.
+    """Refuse arrays and notes that are not what was written, as far as the file tells.
+
+    Arrays that are not finite are refused, too.
 
     Raises
     ------
@@ -80,6 +88,12 @@ def check_arrays(path: Path, file: LayerFile) -> None:
     if noted is not None and noted != arrays_digest(arrays):
         raise InputError(
             f"{path}: its arrays do not match the check sum that was written beside them; it is "
+            "damaged, or was changed by other software; get it again"
+        )
+    noted = file.note.get(NOTES_DIGEST)
+    if noted is not None and noted != notes_digest(file.note):
+        raise InputError(
+            f"{path}: its notes do not match the check sum that was written beside them; it is "
             "damaged, or was changed by other software; get it again"
         )
     for name, layer in file.layers.items():

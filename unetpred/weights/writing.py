@@ -1,4 +1,4 @@
-"""Writing weights files as Keras 3 lays them out, with a check sum over their arrays.
+"""Writing weights files as Keras 3 lays them out, with check sums over their arrays and notes.
 
 Keras' own writer leaves the process with a segmentation fault where a disk is full.
 """
@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -30,6 +30,8 @@ PART_SIZE = 15_000_000
 """Bytes of weights in a part of a sharded file; with what HDF5 adds it stays under 16 MB."""
 DIGEST = "arrays_sha256"
 """What `arrays_digest` is called among the notes of a file."""
+NOTES_DIGEST = "notes_sha256"
+"""What `notes_digest` is called there."""
 
 
 def arrays_digest(arrays: Iterable[np.ndarray]) -> str:
@@ -45,6 +47,12 @@ def arrays_digest(arrays: Iterable[np.ndarray]) -> str:
     return hashlib.sha256(" ".join(sorted(digests)).encode()).hexdigest()
 
 
+def notes_digest(notes: Mapping[str, Any]) -> str:
+    """The sha256 over the notes of a file, but for this one itself."""
+    others = {name: value for name, value in notes.items() if name != NOTES_DIGEST}
+    return hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()
+
+
 def write_weights(path: Path, model: keras.Model, about: dict[str, Any]) -> None:
     """Write the weights of a model, whole or not at all.
 
@@ -54,7 +62,7 @@ def write_weights(path: Path, model: keras.Model, about: dict[str, Any]) -> None
         A `.weights.h5`, or a `.weights.json` with parts beside it.
     model : keras.Model
     about : dict
-        Plain values kept beside them; the digest is added.
+        Plain values kept beside them; the digests are added.
 
     Raises
     ------
@@ -63,6 +71,7 @@ def write_weights(path: Path, model: keras.Model, about: dict[str, Any]) -> None
     """
     layers = _layers(model)
     about = {**about, DIGEST: arrays_digest(a for _, _, arrays in layers for a in arrays)}
+    about[NOTES_DIGEST] = notes_digest(json.loads(json.dumps(about)))
     if path.suffix == ".json":
         _write_parts(path, layers, about)
         return
