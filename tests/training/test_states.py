@@ -179,3 +179,13 @@ def test_a_history_without_its_head(tmp_path):
     RunLog(tmp_path, 20).close()
     assert (tmp_path / "history.csv.damaged-1").read_text() == GOOD
     assert read_history(tmp_path / "history.csv") == []
+
+
+def test_a_run_without_a_state_begins_its_history_anew(tmp_path):
+    """It was killed before its first checkpoint, and step 0 is measured again."""
+    for _ in range(2):
+        log = RunLog(tmp_path)
+        log.record({"step": 0, "structure": 0.25})
+        log.close()
+    rows = read_history(tmp_path / "history.csv")
+    assert [(row["step"], row["structure"]) for row in rows] == [("0", "0.25")]

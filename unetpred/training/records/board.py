@@ -37,7 +37,7 @@ class Board:
             )
             return
         try:
-            self._writer = SummaryWriter(str(folder), purge_step=step + 1)
+            self._writer = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
             self._file.take_over(self._writer)
         except OSError as error:
             self._give_up(error)

@@ -30,7 +30,8 @@ class RunLog:
     folder : path-like
         Of the run.
     step : int
-        Where the run stands; what an interrupted run has written of later steps is dropped.
+        Where the run stands; what an interrupted run has written of later steps is dropped, and
+        all that it wrote where none was saved: step 0 is measured anew.
     measures : sequence of str
         The columns of what is measured on held-out images.
     picture : str
@@ -47,7 +48,7 @@ class RunLog:
         self.folder, self._picture = Path(folder), picture
         self._columns = ("step", "loss", "lr", *measures, "images_per_second", "waiting")
         self._path = self.folder / "history.csv"
-        rows = [row for row in read_history(self._path) if int(row["step"]) <= step]
+        rows = [row for row in read_history(self._path) if step and int(row["step"]) <= step]
         self._set_aside_if_damaged()
         with atomic_path(self._path) as temporary, temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, self._columns, extrasaction="ignore")
