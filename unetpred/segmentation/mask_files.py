@@ -116,7 +116,7 @@ def write_masks(
         If the disk is full, say; the masks before are kept.
     """
     written, jobs = begin_masks(
-        segmenter, inputs, output_dir, key, recursive, resume, provenance, overlays
+        segmenter, inputs, output_dir, key, recursive, resume, provenance, overlays, probabilities
     )
     with stop_signals() as stop:
         for done, job in enumerate(jobs):
@@ -152,12 +152,14 @@ def begin_masks(
     resume: bool,
     provenance: Mapping[str, str] | None,
     overlays: bool,
+    probabilities: str | None,
 ) -> tuple[Written, list[MaskJob]]:
     """List what there is to do, and note in the folder how it is done; all as `write_masks`."""
     written = Written()
     folder = make_folder(output_dir)
     remove_leftovers(folder)
-    jobs = _without_own(_jobs(inputs, folder, key, recursive, written.errors), overlays, resume)
+    jobs = _jobs(inputs, folder, key, recursive, written.errors)
+    jobs = _without_own(jobs, overlays, probabilities, resume)
     _note_settings(folder / SETTINGS, segmenter, dict(provenance or {}), resume)
     return written, jobs
 
@@ -196,9 +198,13 @@ def _jobs(
     return jobs
 
 
-def _without_own(jobs: list[MaskJob], overlays: bool, resume: bool) -> list[MaskJob]:
+def _without_own(
+    jobs: list[MaskJob], overlays: bool, probabilities: str | None, resume: bool
+) -> list[MaskJob]:
     """Refuse to replace an input; who goes on leaves out the masks made of the others."""
-    made = {os.path.realpath(file): job for job in jobs for file in job.names(overlays, None)}
+    made = {
+        os.path.realpath(file): job for job in jobs for file in job.names(overlays, probabilities)
+    }
     own = [job for job in jobs if os.path.realpath(job.path) in made]
     if own and not resume:
         raise InputError(
@@ -221,6 +227,8 @@ def _note_settings(path: Path, segmenter: Segmenter, origin: dict[str, Any], res
     if resume and path.is_file():
         try:
             before = json.loads(path.read_text("utf-8"))
+            if not isinstance(before, dict):
+                raise ValueError("it holds no settings")
         except ValueError as error:
             raise InputError(f"{path}: is damaged ({reason_of(error)}); remove it") from None
         changed = [
