@@ -82,6 +82,8 @@ class Checked:
             else:
                 found = classes.indices(values, name)
                 counts += np.bincount(found.ravel(), minlength=256)
+        if classes is not None:
+            self._survey.check(classes)
         self.classes = classes or self._survey.classes()
         if classes is None:
             table = np.zeros(256, np.int64)
