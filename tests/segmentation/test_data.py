@@ -91,6 +91,17 @@ def test_pascal_voc(tmp_path):
         VOC(tmp_path / "SegmentationClass", "train")
 
 
+def test_lists_of_pascal_voc(tmp_path):
+    voc(tmp_path)
+    lists = tmp_path / "ImageSets" / "Segmentation"
+    (lists / "windows.txt").write_bytes("\ufeffa\r\nc\r\n".encode())
+    found = VOC(tmp_path, "windows")
+    assert [image.stem for image, _ in found.pairs] == ["a", "c"]
+    (lists / "latin.txt").write_bytes("stra\xdfe\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"latin\.txt: is not text"):
+        VOC(tmp_path, "latin")
+
+
 def test_stacks(tmp_path):
     pairs = [cells(index) for index in range(3)]
     frames = [[Image.fromarray(x) for x in part] for part in zip(*pairs, strict=True)]
