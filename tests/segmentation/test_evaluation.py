@@ -265,6 +265,17 @@ def test_a_class_more_in_masks_is_no_probability(segment, tmp_path):
     assert scores["absent"] == ["c"]
 
 
+def test_classes_that_are_called_as_columns_are(segment, tmp_path):
+    label = np.repeat(np.arange(3, dtype="uint8"), 30).reshape(9, 10)
+    mask = label.copy()
+    mask[0] = 2
+    arguments = write_pairs(tmp_path, [label, label], [label, mask])
+    (tmp_path / "names.txt").write_text("none\nlabel\nsky\n")
+    assert segment(*arguments, "--classes", tmp_path / "names.txt")[0] == 0
+    lines = (tmp_path / "out" / "confusion.csv").read_text().splitlines()
+    assert lines == ["label,none,label,sky", "none,50,0,10", "label,0,60,0", "sky,0,0,60"]
+
+
 def test_names_of_pictures_and_numbers_out_of_range(segment, tmp_path):
     label = cells(0)[1]
     arguments = write_pairs(tmp_path, [label] * 2, [label] * 2, ["scan page 3", "in page 2 of"])

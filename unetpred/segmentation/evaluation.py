@@ -33,6 +33,7 @@ from unetpred.segmentation.scores import (
     scores_of,
     sweep_of,
     text_of,
+    write_confusion,
     write_scores,
     write_table,
 )
@@ -176,14 +177,7 @@ def evaluate_files(
         "provenance": dict(provenance or {}),
     }
     write_table(folder / "per_image.csv", rows)
-    names = [*known.names, "none"]
-    table = [
-        {"label": name, **dict(zip(names, map(int, line), strict=True))}
-        for name, line in zip(known.names, total, strict=True)
-    ]
-    if not total[:, -1].any():
-        table = [{k: v for k, v in line.items() if k != "none"} for line in table]
-    write_table(folder / "confusion.csv", table)
+    write_confusion(folder / "confusion.csv", total, known)
     if soft:
         write_table(folder / "sweep.csv", scores["sweep"])
     plots.save(confusion_figure(total, known.names), folder / "confusion.png")
