@@ -259,6 +259,20 @@ def test_a_palette_unlike_the_file_of_classes_is_named(tmp_path, log):
     assert "b.png: its palette is not that of" in log.text and "classes.txt" in log.text
 
 
+def test_a_palette_that_a_program_made_of_grey_levels_is_named(tmp_path, log):
+    """Programs that make files small write grey levels with a palette, in any order."""
+    levels = np.array([[0, 1, 2], [2, 1, 0]], np.uint8)
+    Image.fromarray(levels).save(tmp_path / "a.png")
+    Image.fromarray(0 * levels).save(tmp_path / "0.png")
+    write_indexed(tmp_path / "b.png", levels, [(2, 2, 2), (0, 0, 0), (1, 1, 1)])
+    write_indexed(tmp_path / "c.png", levels, COLOURS)
+    for names, warns in (("0b", False), ("ac", False), ("ab", True), ("ba", True)):
+        log.clear()
+        survey([(name, read_label(tmp_path / f"{name}.png")) for name in names])
+        expected = "b: its palette has grey levels that are not its indices, where a has grey"
+        assert (expected in log.text) == warns == bool(log.text)
+
+
 def test_masks_round_trip_and_their_palette_survives_reordering(tmp_path):
     """Programs that make png files small may reorder a palette: colours stay."""
     known = Classes(("a", "b", "c"), (0, 1, 2), default_colours((0, 1, 2)), 255)

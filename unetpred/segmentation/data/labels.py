@@ -122,6 +122,8 @@ class Survey:
         self._bits: dict[int, str] = {}  # and in labels of one bit, whose 1 may be others' 255
         self._coloured = self._levels = ""  # the first label in colour, and in grey levels
         self._mixed = False  # whether it is said that there are both
+        # the first label whose levels are not 0 alone, and whose palette is of other grey levels
+        self._some = self._greys = ""
         self._palette: tuple[str, np.ndarray] | None = None
         if self._colours:
             self._palette = os.fspath(classes or ""), np.array(self._colours, np.uint8)
@@ -183,8 +185,12 @@ class Survey:
         if label.palette is not None:
             self._plain = False
             self.compare_palettes(label, name)
+            if not self._greys and _of_greys(label.palette, values):
+                self._greys = name
         elif label.values.ndim == 2:
             self._levels = self._levels or name
+            if not self._some and values.any() and values.dtype == label.values.dtype:
+                self._some = name
         elif self._colours:
             self._coloured = self._coloured or name
         if self._levels and self._coloured and not self._mixed:
@@ -195,6 +201,15 @@ class Survey:
                 self._levels,
                 self._coloured,
                 self._file,
+            )
+        if self._greys and self._some and not self._odd:
+            self._odd.add(self._greys)
+            logger.warning(
+                "%s: its palette has grey levels that are not its indices, where %s has grey "
+                "levels; labels are read by index, so if a program has made the palette, restore "
+                "the label",
+                self._greys,
+                self._some,
             )
         return values
 
@@ -293,6 +308,14 @@ class Survey:
                     red, green, blue = map(int, palette[value])
                     colours[place] = red, green, blue
         return tuple(colours)
+
+
+def _of_greys(palette: np.ndarray, values: np.ndarray) -> bool:
+    """Whether what is used of a palette is grey, and more than black and white."""
+    if not values.size or values.max() >= len(palette):
+        return False
+    used = palette[np.unique(values)]
+    return bool((used == used[:, :1]).all()) and not set(map(int, used[:, 0])) <= {0, 255}
 
 
 def survey(
