@@ -187,6 +187,10 @@ def test_an_input_is_not_replaced(images, files, segment, tmp_path):
     code, _, err = segment(*arguments, "--quiet")
     assert code == 2 and "0_mask.png: is an input, and would be replaced" in err
     assert "give another --output_dir" in err and len(list(images.iterdir())) == 4
+    # nor by what goes on where nothing was begun, since there is no overlay beside it
+    code, _, err = segment(*arguments, "--quiet", "--resume", "--overlay")
+    assert code == 2 and "0_mask.png: is an input, and would be replaced" in err
+    assert (images / "0_mask.png").read_bytes() == drawn and len(list(images.iterdir())) == 4
     code, lines, err = segment(*arguments, "--quiet", "--resume")
     assert (code, err, len(lines)) == (0, "", 3)
     assert (images / "0_mask.png").read_bytes() == drawn

@@ -159,7 +159,8 @@ def begin_masks(
     folder = make_folder(output_dir)
     remove_leftovers(folder)
     jobs = _jobs(inputs, folder, key, recursive, written.errors)
-    jobs = _without_own(jobs, overlays, probabilities, resume)
+    begun = resume and (folder / SETTINGS).is_file()
+    jobs = _without_own(jobs, overlays, probabilities, resume, begun)
     _note_settings(folder / SETTINGS, segmenter, dict(provenance or {}), resume)
     return written, jobs
 
@@ -199,18 +200,23 @@ def _jobs(
 
 
 def _without_own(
-    jobs: list[MaskJob], overlays: bool, probabilities: str | None, resume: bool
+    jobs: list[MaskJob], overlays: bool, probabilities: str | None, resume: bool, begun: bool
 ) -> list[MaskJob]:
-    """Refuse to replace an input; who goes on leaves out the masks made of the others."""
-    made = {
-        os.path.realpath(file): job for job in jobs for file in job.names(overlays, probabilities)
-    }
+    """Refuse to replace an input; who goes on leaves out the masks made of the others.
+
+    Where no run has `begun` yet they are not of a run, and are left only if nothing is missing
+    beside them.
+    """
+    names = [job.names(overlays, probabilities) for job in jobs]
+    made = {os.path.realpath(file): place for place, files in enumerate(names) for file in files}
     own = [job for job in jobs if os.path.realpath(job.path) in made]
-    if own and not resume:
-        raise InputError(
-            f"{own[0].path}: is an input, and would be replaced by what is made of "
-            f"{made[os.path.realpath(own[0].path)].path}; give another `output_dir`"
-        )
+    for job in own:
+        place = made[os.path.realpath(job.path)]
+        if not (begun or (resume and all(file.is_file() for file in names[place]))):
+            raise InputError(
+                f"{job.path}: is an input, and would be replaced by what is made of "
+                f"{jobs[place].path}; give another `output_dir`"
+            )
     return [job for job in jobs if job not in own]
 
 
