@@ -10,9 +10,11 @@ from PIL import Image
 from tiffs import with_rows
 
 from unetpred.errors import InputError
+from unetpred.images.arrays import Warner
 from unetpred.images.formats.tiff_pages import Pages, is_stack, write_pages
 from unetpred.segmentation import VOC, Dataset, Folders, Stacks
-from unetpred.segmentation.data.checked import Checked, divide
+from unetpred.segmentation.data import checked
+from unetpred.segmentation.data.checked import Checked, as_image, divide
 from unetpred.segmentation.data.classes import IGNORED
 from unetpred.segmentation.data.datasets import open_dataset
 from unetpred.segmentation.data.labels import read_label
@@ -89,6 +91,17 @@ def test_pascal_voc(tmp_path):
         VOC(root, "train")
     with pytest.raises(InputError, match="JPEGImages"):
         VOC(tmp_path / "SegmentationClass", "train")
+
+
+def test_lists_of_pascal_voc(tmp_path):
+    voc(tmp_path)
+    lists = tmp_path / "ImageSets" / "Segmentation"
+    (lists / "windows.txt").write_bytes("\ufeffa\r\nc\r\n".encode())
+    found = VOC(tmp_path, "windows")
+    assert [image.stem for image, _ in found.pairs] == ["a", "c"]
+    (lists / "latin.txt").write_bytes("stra\xdfe\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"latin\.txt: is not text"):
+        VOC(tmp_path, "latin")
 
 
 def test_stacks(tmp_path):
@@ -203,6 +216,16 @@ def test_own_dataset():
         len(Dataset())
     with pytest.raises(InputError, match="Drawn: has no images"):
         Checked(Drawn(0))
+
+
+def test_floats_that_seem_to_be_of_another_range(monkeypatch, log):
+    monkeypatch.setattr(checked, "_warn", Warner())  # which says a thing once
+    for dark in (np.zeros((4, 4)), np.ones((4, 4), "float32"), np.full((4, 4), 1, "uint8")):
+        as_image(dark, "a")
+    as_image(np.full((4, 4), 0.5) + 1, "a")
+    assert not log.text
+    assert as_image(np.full((4, 4), 0.75, "float32"), "a").max() == 1
+    assert "multiply by 255 if white is 1" in log.text
 
 
 def test_division():

@@ -230,3 +230,58 @@ def test_what_does_not_fit(data, files, segment, tmp_path):
         "evaluate", "--masks", tmp_path / "three/mask", "--labels", tmp_path / "three/label", *out
     )
     assert code == 2 and "2.png is looked for" in err
+
+
+def write_pairs(folder, labels, masks, stems="ab"):
+    """Folders label/ and mask/ of grey levels; what evaluates them."""
+    for name, images in (("label", labels), ("mask", masks)):
+        (folder / name).mkdir()
+        for stem, image in zip(stems, images, strict=True):
+            Image.fromarray(image).save(folder / name / f"{stem}.png")
+    return ("evaluate", "--masks", folder / "mask", "--labels", folder / "label", "--output_dir",
+            folder / "out", "--quiet")  # fmt: skip
+
+
+def test_grey_levels_are_told_by_all_masks(segment, tmp_path):
+    """One where nothing was found has levels 0 and 1, which are no classes."""
+    label = cells(0)[1]
+    nothing = np.indices(label.shape).sum(0).astype("uint8") % 2
+    arguments = write_pairs(tmp_path, [label, 0 * label], [20 + 200 * label, nothing])
+    assert segment(*arguments)[0] == 0
+    assert scores_of(tmp_path / "out")["pixel_accuracy"] == 1
+
+
+def test_a_class_more_in_masks_is_no_probability(segment, tmp_path):
+    label = cells(0)[1]
+    other = label.copy()
+    other[:9] = 2
+    arguments = write_pairs(tmp_path, [label, label], [label, other])
+    code, _, err = segment(*arguments)
+    assert code == 2 and "mask/b.png: has the value 2, and the labels have two classes" in err
+    (tmp_path / "names.txt").write_text("a\nb\nc\n")
+    assert segment(*arguments, "--classes", tmp_path / "names.txt")[0] == 0
+    scores = scores_of(tmp_path / "out")
+    assert scores["pixel_accuracy"] == pytest.approx(1 - 9 / (2 * len(label)))
+    assert scores["absent"] == ["c"]
+
+
+def test_classes_that_are_called_as_columns_are(segment, tmp_path):
+    label = np.repeat(np.arange(3, dtype="uint8"), 30).reshape(9, 10)
+    mask = label.copy()
+    mask[0] = 2
+    arguments = write_pairs(tmp_path, [label, label], [label, mask])
+    (tmp_path / "names.txt").write_text("none\nlabel\nsky\n")
+    assert segment(*arguments, "--classes", tmp_path / "names.txt")[0] == 0
+    lines = (tmp_path / "out" / "confusion.csv").read_text().splitlines()
+    assert lines == ["label,none,label,sky", "none,50,0,10", "label,0,60,0", "sky,0,0,60"]
+
+
+def test_names_of_pictures_and_numbers_out_of_range(segment, tmp_path):
+    label = cells(0)[1]
+    arguments = write_pairs(tmp_path, [label] * 2, [label] * 2, ["scan page 3", "in page 2 of"])
+    assert segment(*arguments)[0] == 0
+    pictures = sorted(path.name for path in (tmp_path / "out" / "overlays").iterdir())
+    assert pictures == ["in page 2 of.png", "scan page 3.png"]
+    for name in ("overlays", "seed"):
+        code, _, err = segment(*arguments, f"--{name}", -1)
+        assert code == 2 and f"{name} is -1; 0 or more is needed" in err

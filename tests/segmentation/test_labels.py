@@ -51,6 +51,36 @@ def test_one_bit_and_rgb_and_grey_alpha_are_black_and_white(tmp_path):
         np.testing.assert_array_equal(known.indices(values, "x"), white // 255)
 
 
+def test_one_bit_beside_grey_levels(tmp_path):
+    """Programs that make files small may write some labels of 0 and 255 in one bit."""
+    white = np.array([[0, 255, 255], [255, 0, 0]], np.uint8)
+    known = survey([("a", label_of(white)), ("b", label_of(white == 255))])
+    assert known.values == (0, 255)
+    np.testing.assert_array_equal(known.indices(white, "a"), white // 255)
+    np.testing.assert_array_equal(known.indices(white // 255, "b"), white // 255)
+    # beside void it is 1
+    known = survey([("a", label_of(white)), ("b", label_of(white == 255))], void=255)
+    assert known.values == (0, 1)
+    known = survey([("a", label_of(white // 255)), ("b", label_of(white == 255))])
+    assert known.values == (0, 1)
+
+
+def test_1_and_255_are_not_both_the_second_class():
+    """255 is void where classes are known before and nothing is said of it."""
+    known = survey([("a", label_of(np.array([[0, 1]], np.uint8)))])
+    with pytest.raises(InputError, match=r"b\.png: has the values 1 and 255; .*--void 255"):
+        known.indices(np.array([[0, 1, 255]]), "b.png")
+    looked = Survey()
+    looked.add(label_of(np.array([[0, 1]], np.uint8)), "a.png")
+    looked.check(known)
+    looked.add(label_of(np.array([[0, 255]], np.uint8)), "b.png")
+    with pytest.raises(InputError, match=r"b\.png: has the value 255, and a\.png has 1; "):
+        looked.check(known)
+    void = survey([("a", label_of(np.array([[0, 1, 255]], np.uint8)))], void=255)
+    np.testing.assert_array_equal(void.indices(np.array([[0, 1, 255]]), "a"), [[0, 1, IGNORED]])
+    looked.check(void)
+
+
 def test_void_and_classes(caplog):
     known = survey([("a.png", label_of(LABEL))], void=255)
     assert known.names == ("0", "1", "2") and known.void == 255
@@ -115,7 +145,7 @@ def test_labels_in_colour(tmp_path):
         looked.add(label_of(np.full((1, 2, 3), (1, 2, 3), np.uint8)), "b.png")
 
 
-def test_a_label_in_colour_that_has_greys_alone(tmp_path):
+def test_a_label_in_colour_that_has_greys_alone(tmp_path, log):
     """Sky (128, 128, 128) and void (0, 0, 0), as in CamVid, are lines of the file, not levels."""
     (tmp_path / "classes.txt").write_text("sky 128 128 128\nroad 128 64 0\nvoid 0 0 0\n")
     colours = np.array([[128, 128, 128], [128, 64, 0], [0, 0, 0]], np.uint8)
@@ -123,8 +153,10 @@ def test_a_label_in_colour_that_has_greys_alone(tmp_path):
     for indices in ([[0, 1, 2]], [[2, 2, 0]], [[2, 2, 2]]):
         found = looked.add(label_of(colours[np.array(indices)]), "a.png")
         np.testing.assert_array_equal(found, indices)
-    # grey levels are levels
+    assert not log.text
+    # grey levels are levels, which is said
     np.testing.assert_array_equal(looked.add(label_of(LABEL[:, :2]), "b.png"), LABEL[:, :2])
+    assert "b.png: has grey levels, where a.png is in colour" in log.text
 
 
 def test_a_palette_of_grey_levels_is_none(tmp_path):
@@ -225,6 +257,20 @@ def test_a_palette_unlike_the_file_of_classes_is_named(tmp_path, log):
     assert not log.text
     survey([("b.png", read_label(tmp_path / "b.png"))], tmp_path / "classes.txt")
     assert "b.png: its palette is not that of" in log.text and "classes.txt" in log.text
+
+
+def test_a_palette_that_a_program_made_of_grey_levels_is_named(tmp_path, log):
+    """Programs that make files small write grey levels with a palette, in any order."""
+    levels = np.array([[0, 1, 2], [2, 1, 0]], np.uint8)
+    Image.fromarray(levels).save(tmp_path / "a.png")
+    Image.fromarray(0 * levels).save(tmp_path / "0.png")
+    write_indexed(tmp_path / "b.png", levels, [(2, 2, 2), (0, 0, 0), (1, 1, 1)])
+    write_indexed(tmp_path / "c.png", levels, COLOURS)
+    for names, warns in (("0b", False), ("ac", False), ("ab", True), ("ba", True)):
+        log.clear()
+        survey([(name, read_label(tmp_path / f"{name}.png")) for name in names])
+        expected = "b: its palette has grey levels that are not its indices, where a has grey"
+        assert (expected in log.text) == warns == bool(log.text)
 
 
 def test_masks_round_trip_and_their_palette_survives_reordering(tmp_path):

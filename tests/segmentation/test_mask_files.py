@@ -187,10 +187,36 @@ def test_an_input_is_not_replaced(images, files, segment, tmp_path):
     code, _, err = segment(*arguments, "--quiet")
     assert code == 2 and "0_mask.png: is an input, and would be replaced" in err
     assert "give another --output_dir" in err and len(list(images.iterdir())) == 4
+    # nor by what goes on where nothing was begun, since there is no overlay beside it
+    code, _, err = segment(*arguments, "--quiet", "--resume", "--overlay")
+    assert code == 2 and "0_mask.png: is an input, and would be replaced" in err
+    assert (images / "0_mask.png").read_bytes() == drawn and len(list(images.iterdir())) == 4
     code, lines, err = segment(*arguments, "--quiet", "--resume")
     assert (code, err, len(lines)) == (0, "", 3)
     assert (images / "0_mask.png").read_bytes() == drawn
     assert not list(images.glob("*_mask_mask.png"))
+
+
+def test_probabilities_do_not_replace_an_input(files, segment, tmp_path, rng):
+    Image.new("L", (80, 72)).save(tmp_path / "a.png")
+    given = rng.integers(0, 256, (90, 90, 3), dtype=np.uint8)
+    np.save(tmp_path / "a_prob.npy", given)
+    code, lines, err = segment(
+        "predict", "--input", tmp_path / "a.png", tmp_path / "a_prob.npy", "--weights", files[2],
+        "--output_dir", tmp_path, "--probabilities", "npy", "--quiet",
+    )  # fmt: skip
+    assert code == 2 and not lines and "a_prob.npy: is an input, and would be replaced" in err
+    np.testing.assert_array_equal(np.load(tmp_path / "a_prob.npy"), given)
+
+
+@pytest.mark.parametrize("text", ["3", '"threshold"', "{"])
+def test_settings_that_are_none(images, files, segment, tmp_path, text):
+    (tmp_path / "segment.json").write_text(text)
+    code, _, err = segment(
+        "predict", "--input", images, "--weights", files[2], "--output_dir", tmp_path, "--quiet",
+        "--resume",
+    )  # fmt: skip
+    assert code == 2 and "segment.json: is damaged" in err and err.count("\n") == 1
 
 
 def test_what_a_killed_run_has_begun_is_removed(images, files, segment, tmp_path):

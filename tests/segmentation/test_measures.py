@@ -65,7 +65,14 @@ def test_two_classes_may_be_0_and_255(rng):
     truth = rng.integers(0, 2, (2, 30, 30))
     predicted = rng.integers(0, 2, (2, 30, 30))
     a = evaluate(truth, predicted)
-    for t, p in ((truth * 255, predicted * 255), (truth.astype(bool), predicted.astype(bool))):
+    bits = truth.astype(bool), predicted.astype(bool)
+    for t, p in (
+        (truth * 255, predicted * 255),
+        bits,
+        (truth * 255, bits[1]),
+        (bits[0], predicted * 255),
+        (truth, bits[1]),
+    ):
         b = evaluate(t, p)
         assert a.mean_iou == b.mean_iou and a.v_rand == b.v_rand
     lists = evaluate([t for t in truth], [p[:, :] for p in predicted])
@@ -76,6 +83,8 @@ def test_what_cannot_be_compared(pair):
     truth, predicted = pair
     with pytest.raises(InputError, match="each mask has the size of its label"):
         evaluate(truth, predicted[:, 1:])
+    with pytest.raises(InputError, match="no pixel of truth counts"):
+        evaluate([], [])
     with pytest.raises(InputError, match="void=255"):
         evaluate(truth, predicted, classes=3)
     with pytest.raises(InputError, match="no pixel of truth counts"):

@@ -231,6 +231,8 @@ def test_data_that_cannot_be_used(data, segment, tmp_path):
           "--width", "0.25"), "fits width 1"),
         (("--images", data / "image", "--labels", data / "label", "--val_images",
           data / "image"), "without val_labels"),
+        (("--images", data / "image", "--labels", data / "label", "--val_labels",
+          data / "label"), "without val_images"),
         (("--images", data / "image", "--labels", data / "label", "--init", "nothing"),
          "nothing: neither a file nor one of the weights"),
     ):  # fmt: skip

@@ -62,7 +62,7 @@ def save_masks(
     """
     check_client(client)
     written, jobs = begin_masks(
-        segmenter, inputs, output_dir, key, recursive, resume, provenance, overlays
+        segmenter, inputs, output_dir, key, recursive, resume, provenance, overlays, probabilities
     )
     names = {job.target: job.names(overlays, probabilities) for job in jobs}
     planned = [

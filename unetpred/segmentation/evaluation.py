@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -32,9 +33,13 @@ from unetpred.segmentation.scores import (
     scores_of,
     sweep_of,
     text_of,
+    write_confusion,
     write_scores,
     write_table,
 )
+
+#: Of grey levels taken as probabilities of class 1, what some mask of a set reaches at least.
+LEAST_LEVEL = 32
 
 
 class _Compared(NamedTuple):
@@ -76,8 +81,9 @@ def evaluate_files(
     images, labels : str
         Folders, or TIFF files of several pages; or, in their stead, `voc` and `split`.
     masks : str, optional
-        In place of `segmenter` and `images`: masks of any program. Of two classes, grey levels
-        other than 0, 1 and 255 are taken as probabilities, 0..255, and floats, 0..1.
+        In place of `segmenter` and `images`: masks of any program. Of two classes, where any of
+        them has grey levels other than 0, 1 and 255, all grey ones are taken as probabilities,
+        0..255, and floats, 0..1.
     classes : str, optional
         A file of names; those of the weights, or numbers, if not given.
     void : int, optional
@@ -103,6 +109,9 @@ def evaluate_files(
     InputError
         If something is missing or does not fit together.
     """
+    for name, value in (("overlays", overlays), ("seed", seed)):
+        if value < 0:
+            raise InputError(f"{name} is {value}; 0 or more is needed")
     folder = make_folder(output_dir)
     if masks is not None:
         compared, known, count = _of_masks(masks, labels, voc, split, classes, void)
@@ -168,14 +177,7 @@ def evaluate_files(
         "provenance": dict(provenance or {}),
     }
     write_table(folder / "per_image.csv", rows)
-    names = [*known.names, "none"]
-    table = [
-        {"label": name, **dict(zip(names, map(int, line), strict=True))}
-        for name, line in zip(known.names, total, strict=True)
-    ]
-    if not total[:, -1].any():
-        table = [{k: v for k, v in line.items() if k != "none"} for line in table]
-    write_table(folder / "confusion.csv", table)
+    write_confusion(folder / "confusion.csv", total, known)
     if soft:
         write_table(folder / "sweep.csv", scores["sweep"])
     plots.save(confusion_figure(total, known.names), folder / "confusion.png")
@@ -233,6 +235,7 @@ def _of_masks(
             label = found(index)[0]
             survey.add(label, found(index)[1])
         known = survey.classes()
+    soft = known.binary and _are_levels(survey, known, found, len(names))
 
     def compared() -> Iterator[_Compared]:
         for index, name in enumerate(names):
@@ -245,14 +248,42 @@ def _of_masks(
                 )
             values = survey.values(label, mask_name)
             palettes.compare_palettes(label, mask_name)
-            shares = None if label.palette is not None else _shares(values, known, mask_name)
+            grey = label.palette is None and label.values.dtype != bool
+            shares = _shares(values, known, mask_name, soft) if grey else None
             mask = known.indices(values, mask_name) if shares is None else None
             yield _Compared(name, right, mask, shares, None)
 
     return compared(), known, len(names)
 
 
-def _shares(values: np.ndarray, known: Classes, name: str) -> np.ndarray | None:
+def _are_levels(
+    survey: Survey, known: Classes, found: Callable[[int], tuple[Label, str]], count: int
+) -> bool:
+    """Whether any mask has grey levels that are no class: all are taken as probabilities then.
+
+    One of them alone does not tell: an image where nothing was found may have levels 0 and 1.
+    """
+    most, at, levels = 0, "", False
+    for index in range(count):
+        label, name = found(index)
+        if label.palette is not None or label.values.dtype == bool:
+            continue
+        values = survey.values(label, name)
+        if values.dtype != np.uint8:
+            continue
+        levels = levels or not set(np.unique(values)) <= {0, 1, 255, known.void}
+        if int(values.max()) > most:
+            most, at = int(values.max()), name
+    if levels and most < LEAST_LEVEL:
+        raise InputError(
+            f"{at}: has the value {most}, and the labels have two classes; give --classes FILE "
+            "with the name of every class if there are more (as probabilities of class 1, levels "
+            f"of 0..255, no mask has more than {most / 255:.2f})"
+        )
+    return levels
+
+
+def _shares(values: np.ndarray, known: Classes, name: str, soft: bool) -> np.ndarray | None:
     """Give the probabilities that a mask holds, (H,W) 0..1; None where it holds classes."""
     if values.dtype.kind == "f":
         if not known.binary:
@@ -263,10 +294,7 @@ def _shares(values: np.ndarray, known: Classes, name: str) -> np.ndarray | None:
                 "as probabilities, 0..1"
             )
         return values.astype(np.float32)
-    levels = known.binary and values.dtype == np.uint8
-    if levels and not set(np.unique(values)) <= {0, 1, 255, known.void}:
-        return values / np.float32(255)
-    return None
+    return values / np.float32(255) if soft and values.dtype == np.uint8 else None
 
 
 def _readers(
@@ -304,7 +332,7 @@ def _picture(folder: Path, one: _Compared, mask: np.ndarray, known: Classes) -> 
         parts = [one.image, *drawn]
     wrong = np.where((one.truth != mask) & (one.truth != IGNORED), 255, 0).astype(np.uint8)
     parts.append(np.repeat(wrong[..., None], 3, axis=-1))
-    file, _, page = one.name.partition(" page ")
-    stem = Path(file).stem + (f"_{int(page.split()[0]):04d}" if page else "")
+    page = re.fullmatch(r"(.*) page (\d+)", one.name, re.S)
+    stem = f"{Path(page[1]).stem}_{int(page[2]):04d}" if page else Path(one.name).stem
     with atomic_path(folder / f"{stem}.png") as temporary:
         Image.fromarray(np.concatenate(parts, axis=1)).save(temporary)

@@ -116,7 +116,7 @@ def write_masks(
         If the disk is full, say; the masks before are kept.
     """
     written, jobs = begin_masks(
-        segmenter, inputs, output_dir, key, recursive, resume, provenance, overlays
+        segmenter, inputs, output_dir, key, recursive, resume, provenance, overlays, probabilities
     )
     with stop_signals() as stop:
         for done, job in enumerate(jobs):
@@ -152,12 +152,15 @@ def begin_masks(
     resume: bool,
     provenance: Mapping[str, str] | None,
     overlays: bool,
+    probabilities: str | None,
 ) -> tuple[Written, list[MaskJob]]:
     """List what there is to do, and note in the folder how it is done; all as `write_masks`."""
     written = Written()
     folder = make_folder(output_dir)
     remove_leftovers(folder)
-    jobs = _without_own(_jobs(inputs, folder, key, recursive, written.errors), overlays, resume)
+    jobs = _jobs(inputs, folder, key, recursive, written.errors)
+    begun = resume and (folder / SETTINGS).is_file()
+    jobs = _without_own(jobs, overlays, probabilities, resume, begun)
     _note_settings(folder / SETTINGS, segmenter, dict(provenance or {}), resume)
     return written, jobs
 
@@ -196,15 +199,24 @@ def _jobs(
     return jobs
 
 
-def _without_own(jobs: list[MaskJob], overlays: bool, resume: bool) -> list[MaskJob]:
-    """Refuse to replace an input; who goes on leaves out the masks made of the others."""
-    made = {os.path.realpath(file): job for job in jobs for file in job.names(overlays, None)}
+def _without_own(
+    jobs: list[MaskJob], overlays: bool, probabilities: str | None, resume: bool, begun: bool
+) -> list[MaskJob]:
+    """Refuse to replace an input; who goes on leaves out the masks made of the others.
+
+    Where no run has `begun` yet they are not of a run, and are left only if nothing is missing
+    beside them.
+    """
+    names = [job.names(overlays, probabilities) for job in jobs]
+    made = {os.path.realpath(file): place for place, files in enumerate(names) for file in files}
     own = [job for job in jobs if os.path.realpath(job.path) in made]
-    if own and not resume:
-        raise InputError(
-            f"{own[0].path}: is an input, and would be replaced by what is made of "
-            f"{made[os.path.realpath(own[0].path)].path}; give another `output_dir`"
-        )
+    for job in own:
+        place = made[os.path.realpath(job.path)]
+        if not (begun or (resume and all(file.is_file() for file in names[place]))):
+            raise InputError(
+                f"{job.path}: is an input, and would be replaced by what is made of "
+                f"{jobs[place].path}; give another `output_dir`"
+            )
     return [job for job in jobs if job not in own]
 
 
@@ -221,6 +233,8 @@ def _note_settings(path: Path, segmenter: Segmenter, origin: dict[str, Any], res
     if resume and path.is_file():
         try:
             before = json.loads(path.read_text("utf-8"))
+            if not isinstance(before, dict):
+                raise ValueError("it holds no settings")
         except ValueError as error:
             raise InputError(f"{path}: is damaged ({reason_of(error)}); remove it") from None
         changed = [

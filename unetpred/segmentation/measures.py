@@ -132,7 +132,7 @@ def evaluate(
     ----------
     truth, predicted : array_like, or sequences of them
         (H,W) or (N,H,W) integers or bool, of the same shapes: the class of each pixel. Two classes
-        may be written as 0 and 255.
+        may be written as 0 and 255, beside bool too.
     void : int, optional
         Pixels of this value in `truth` do not count; in `predicted` they are wrong.
     classes : int, optional
@@ -159,10 +159,12 @@ def evaluate(
             f"truth has shapes {[t.shape for t in truths][:3]}, predicted "
             f"{[m.shape for m in masks][:3]}; each mask has the size of its label"
         )
-    values = {int(v) for x in (*truths, *masks) for v in np.unique(x) if void is None or v != void}
+    both = (*truths, *masks)
+    values = {int(v) for x in both if x.dtype != bool for v in np.unique(x)} - {void}
     if values <= {0, 255} and 255 in values:
         truths, masks = ([_halved(x, void) for x in images] for images in (truths, masks))
         values = {value // 255 for value in values}
+    values |= {int(v) for x in both if x.dtype == bool for v in np.unique(x)} - {void}
     count = classes or max(2, max(values, default=0) + 1)
     if not all(0 <= value < count for value in values) or count > IGNORED:
         raise InputError(
@@ -182,7 +184,7 @@ def evaluate(
 
 
 def _images(given: Any, name: str) -> list[np.ndarray]:
-    if isinstance(given, np.ndarray) or np.ndim(given[0]) < 2:
+    if isinstance(given, np.ndarray) or not len(given) or np.ndim(given[0]) < 2:
         given = np.asarray(given)
         given = [given] if given.ndim == 2 else list(given)
     images = [np.asarray(image) for image in given]
@@ -192,7 +194,7 @@ def _images(given: Any, name: str) -> list[np.ndarray]:
                 f"{name} has shape {image.shape} and type {image.dtype}; (H,W) or (N,H,W) integers "
                 "are needed"
             )
-    return [image.astype(np.int64) for image in images]
+    return [image if image.dtype == bool else image.astype(np.int64) for image in images]
 
 
 def _halved(image: np.ndarray, void: int | None) -> np.ndarray:

@@ -100,6 +100,21 @@ def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
         write_rows(file, rows[0], (row.values() for row in rows))
 
 
+def write_confusion(path: Path, total: np.ndarray, known: Classes) -> None:
+    """Write a confusion matrix as csv: a row by class of labels, a column by class of masks.
+
+    What masks have that is no class is the last column, if there is any. Classes may be called
+    "label" and "none", as columns are.
+    """
+    names = ["label", *known.names, *(["none"] if total[:, -1].any() else [])]
+    rows = (
+        (name, *map(int, line[: len(names) - 1]))
+        for name, line in zip(known.names, total, strict=True)
+    )
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        write_rows(file, names, rows)
+
+
 def _clean(value: Any) -> Any:
     """Plain values; None for what is no number."""
     if isinstance(value, dict):

@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.images.arrays import ROUNDING, check_finite, rgb255
+from unetpred.images.arrays import ROUNDING, Warner, check_finite, rgb255
 from unetpred.segmentation.data.classes import IGNORED, Classes
 from unetpred.segmentation.data.datasets import Dataset
 from unetpred.segmentation.data.labels import Survey, label_of
+
+_warn = Warner()
 
 
 class Pair(NamedTuple):
@@ -82,6 +84,8 @@ class Checked:
             else:
                 found = classes.indices(values, name)
                 counts += np.bincount(found.ravel(), minlength=256)
+        if classes is not None:
+            self._survey.check(classes)
         self.classes = classes or self._survey.classes()
         if classes is None:
             table = np.zeros(256, np.int64)
@@ -135,7 +139,8 @@ class Checked:
 def as_image(image: Any, name: str) -> np.ndarray:
     """Turn an image (H,W) or (H,W,3), 0..255, into (H,W,3) uint8.
 
-    uint16 is 0..65535 and bool 0..1, as everywhere; alpha is left away.
+    uint16 is 0..65535 and bool 0..1, as everywhere; alpha is left away. Floats are 0..255; of such
+    as seem to be 0..1 is warned.
 
     Raises
     ------
@@ -159,6 +164,11 @@ def as_image(image: Any, name: str) -> np.ndarray:
     low, high = image.min(), image.max()
     if low < -ROUNDING or high > 255 + ROUNDING:
         raise InputError(f"{name}: has values from {low:g} to {high:g}; 0..255 is needed")
+    if image.dtype.kind == "f" and high <= 1 and (image != np.rint(image)).any():
+        _warn(
+            "no value of an image is above 1, but floats are taken as 0..255; multiply by 255 if "
+            "white is 1"
+        )
     return np.rint(rgb255(image)).astype(np.uint8)
 
 

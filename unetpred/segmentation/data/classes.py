@@ -16,6 +16,8 @@ from unetpred.errors import InputError
 #: Index of the pixels that do not count, inside the package; files have `Classes.void`.
 IGNORED = 255
 MOST = 255  # classes
+#: What is said of labels of two classes that have both 1 and 255.
+DOUBT = "either is the second class; give --void 255 if that shall not count"
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,11 @@ class Classes:
         """Whether there are two: a network has one channel for them, that of class 1."""
         return len(self) == 2
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether 1 and 255 each mean the second class, so that one of them may be void."""
+        return self.written == (0, 1) and self.void not in (1, 255)
+
     def palette(self) -> np.ndarray:
         """The colours of masks by value, (256,3) uint8; what is no class is black."""
         palette = np.zeros((256, 3), np.uint8)
@@ -61,7 +68,8 @@ class Classes:
     def indices(self, label: np.ndarray, name: str) -> np.ndarray:
         """Turn what a label file has, or a mask, into numbers of classes.
 
-        Of two classes 0 and 1, the second may be written as 1 or as 255.
+        Of two classes 0 and 1, the second may be written as 1 or as 255, but not as both at once:
+        255 is void then.
 
         Parameters
         ----------
@@ -77,7 +85,7 @@ class Classes:
         Raises
         ------
         InputError
-            If a value is none of the classes, nor void.
+            If a value is none of the classes, nor void; or if there are 1 and 255 for the second.
         """
         table = np.full(256, -1, np.int16)
         table[list(self.values)] = range(len(self))
@@ -88,6 +96,8 @@ class Classes:
         if label.size and (label.min() < 0 or label.max() > 255):
             bad = label[(label < 0) | (label > 255)].flat[0]
             raise InputError(f"{name}: has the value {bad}; 0..255 is needed in a label")
+        if self.doubtful and (label == 1).any() and (label == 255).any():
+            raise InputError(f"{name}: has the values 1 and 255; {DOUBT}")
         found = table[label]
         if (found < 0).any():
             bad, count = np.unique(label[found < 0], return_counts=True)

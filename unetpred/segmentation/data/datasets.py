@@ -172,7 +172,11 @@ class VOC(_Files):
         if not file.is_file():
             have = ", ".join(sorted(path.stem for path in lists.glob("*.txt"))) or "none"
             raise InputError(f"{file}: no such list of images; there are {have}")
-        stems = [line.split()[0] for line in file.read_text("utf-8").splitlines() if line.strip()]
+        try:
+            lines = file.read_text("utf-8-sig").splitlines()
+        except UnicodeDecodeError:
+            raise InputError(f"{file}: is not text (UTF-8); a name a line is needed") from None
+        stems = [line.split()[0] for line in lines if line.strip()]
         if not stems:
             raise InputError(f"{file}: names no images")
         found = _by_stem(images, IMAGE_ENDINGS)

@@ -18,7 +18,7 @@ from unetpred.images.decoding import opened_whole
 from unetpred.images.formats.tiff_pages import is_of_bool
 from unetpred.io.files import atomic_path
 from unetpred.io.reading import check_regular, reading
-from unetpred.segmentation.data.classes import Classes, default_colours, read_classes
+from unetpred.segmentation.data.classes import DOUBT, Classes, default_colours, read_classes
 
 logger = logging.getLogger(__name__)
 
@@ -119,6 +119,11 @@ class Survey:
             self._names, self._colours = read_classes(classes)
         self._file, self.void = classes, void
         self._first: dict[int, str] = {}  # where a value was first seen
+        self._bits: dict[int, str] = {}  # and in labels of one bit, whose 1 may be others' 255
+        self._coloured = self._levels = ""  # the first label in colour, and in grey levels
+        self._mixed = False  # whether it is said that there are both
+        # the first label whose levels are not 0 alone, and whose palette is of other grey levels
+        self._some = self._greys = ""
         self._palette: tuple[str, np.ndarray] | None = None
         if self._colours:
             self._palette = os.fspath(classes or ""), np.array(self._colours, np.uint8)
@@ -174,12 +179,38 @@ class Survey:
             )
         found = set(map(int, np.flatnonzero(np.bincount(values.ravel()))))
         for value in found:
-            self._first.setdefault(value, name)
+            (self._bits if label.values.dtype == bool else self._first).setdefault(value, name)
         self._labels += 1
         self._black_white += found - {self.void} <= {0, 255}
         if label.palette is not None:
             self._plain = False
             self.compare_palettes(label, name)
+            if not self._greys and _of_greys(label.palette, values):
+                self._greys = name
+        elif label.values.ndim == 2:
+            self._levels = self._levels or name
+            if not self._some and values.any() and values.dtype == label.values.dtype:
+                self._some = name
+        elif self._colours:
+            self._coloured = self._coloured or name
+        if self._levels and self._coloured and not self._mixed:
+            self._mixed = True
+            logger.warning(
+                "%s: has grey levels, where %s is in colour; its levels are taken as lines of %s, "
+                "so if a program has made it grey, restore the label",
+                self._levels,
+                self._coloured,
+                self._file,
+            )
+        if self._greys and self._some and not self._odd:
+            self._odd.add(self._greys)
+            logger.warning(
+                "%s: its palette has grey levels that are not its indices, where %s has grey "
+                "levels; labels are read by index, so if a program has made the palette, restore "
+                "the label",
+                self._greys,
+                self._some,
+            )
         return values
 
     def compare_palettes(self, label: Label, name: str) -> None:
@@ -213,7 +244,11 @@ class Survey:
             If a value is none of the classes of the file; if, without a file, values have a gap;
             or if there are fewer than two classes.
         """
-        found = sorted(set(self._first) - {self.void})
+        first, levels = dict(self._first), set(self._first) - {self.void}
+        white = 255 if 255 in levels and levels <= {0, 255} else 1
+        for value, name in self._bits.items():
+            first.setdefault(value and white, name)
+        found = sorted(set(first) - {self.void})
         names = self._names
         black_white = self._plain and set(found) <= {0, 255} and 255 in found
         if black_white and (names is None or len(names) == 2):
@@ -224,16 +259,16 @@ class Survey:
             lowest = 1 if self.void == 0 else 0
             count = found[-1] + 1 if found else 0
             values = [value for value in range(lowest, count) if value != self.void]
-            if missing := [value for value in values if value not in self._first]:
+            if missing := [value for value in values if value not in first]:
                 last = found[-1]
                 odd = [value for value in found if value not in (0, 255)]
                 if last == 255 and odd and 2 * self._black_white > self._labels:
                     raise InputError(
-                        f"{self._first[odd[0]]}: has the value {odd[0]}, where most labels have 0 "
+                        f"{first[odd[0]]}: has the value {odd[0]}, where most labels have 0 "
                         f"and 255 alone; mend it, or give --void {odd[0]} if it shall not count"
                     )
                 raise InputError(
-                    f"{self._first[last]}: has the value {last}, where no label has {missing[0]}; "
+                    f"{first[last]}: has the value {last}, where no label has {missing[0]}; "
                     f"give --void {last} if it shall not count, or --classes FILE with the name of "
                     "every class"
                 )
@@ -242,18 +277,25 @@ class Survey:
             values = [value for value in range(len(names)) if value != self.void]
             if unknown := [value for value in found if value not in values]:
                 raise InputError(
-                    f"{self._first[unknown[0]]}: has the value {unknown[0]}; {self._file} has the "
+                    f"{first[unknown[0]]}: has the value {unknown[0]}; {self._file} has the "
                     f"classes 0..{len(names) - 1}"
                     + ("; give --void 255 if it shall not count" if unknown[0] == 255 else "")
                 )
         if len(values) < 2:
-            where = next(iter(self._first.values()), "the labels")
+            where = next(iter(first.values()), "the labels")
             raise InputError(
                 f"{where}: labels have {len(values)} class(es); two or more are needed"
             )
         return Classes(
             tuple(names[value] for value in values), tuple(values), self._shown(values), self.void
         )
+
+    def check(self, classes: Classes) -> None:
+        """Raise InputError if the labels of two known classes have both 1 and 255."""
+        if classes.doubtful and {1, 255} <= set(self._first):
+            raise InputError(
+                f"{self._first[255]}: has the value 255, and {self._first[1]} has 1; {DOUBT}"
+            )
 
     def _shown(self, values: list[int]) -> tuple[tuple[int, int, int], ...]:
         if self._colours:
@@ -266,6 +308,14 @@ class Survey:
                     red, green, blue = map(int, palette[value])
                     colours[place] = red, green, blue
         return tuple(colours)
+
+
+def _of_greys(palette: np.ndarray, values: np.ndarray) -> bool:
+    """Whether what is used of a palette is grey, and more than black and white."""
+    if not values.size or values.max() >= len(palette):
+        return False
+    used = palette[np.unique(values)]
+    return bool((used == used[:, :1]).all()) and not set(map(int, used[:, 0])) <= {0, 255}
 
 
 def survey(

@@ -222,9 +222,10 @@ def _datasets(
     if train is None:
         train = _named(config)
         by_run = not config.voc and not Path(str(config.images)).is_dir()
-    if held_out is None and config.val_images:
-        if not config.val_labels:
-            raise InputError("val_images is given without val_labels; both are needed")
+    if bool(config.val_images) != bool(config.val_labels):
+        one, other = ("val_images", "val_labels")[:: 1 if config.val_images else -1]
+        raise InputError(f"{one} is given without {other}; both are needed")
+    if held_out is None and config.val_images and config.val_labels:
         held_out = open_dataset(config.val_images, config.val_labels, config.classes, train.void)
     elif held_out is None and isinstance(config.val_split, str):
         if not config.voc:
