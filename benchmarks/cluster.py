@@ -46,7 +46,8 @@ def run(options: argparse.Namespace) -> Iterator:
             ],
             f"`lite`, {count} pictures of {SIDE} px from one array, from the first score to the "
             "last: what starts before it is not counted. A cluster of one worker takes "
-            f"{1000 * (one - alone) / count:.2f} ms a picture more than one process of one thread.",
+            f"{1000 * abs(one - alone) / count:.2f} ms a picture "
+            f"{'more' if one > alone else 'less'} than one process of one thread.",
         )
         sizes = {}
         for number in (few, many):
