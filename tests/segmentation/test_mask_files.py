@@ -72,7 +72,8 @@ def test_a_stack_gives_a_stack(files, segment, tmp_path):
     )  # fmt: skip
     assert (code, err) == (0, "") and lines == [str(out / "s_mask.tif")]
     segmenter, masks = Segmenter(files[2]), Pages(lines[0])
-    assert len(masks) == len(Pages(out / "s_overlay.tif")) == 3
+    overlays = Pages(out / "s_overlay.tif")
+    assert len(masks) == len(overlays) == 3
     shares = np.load(out / "s_prob.npy")
     assert shares.shape == (3, 72, 80)
     for index, page in enumerate(pages):
@@ -80,6 +81,9 @@ def test_a_stack_gives_a_stack(files, segment, tmp_path):
         np.testing.assert_array_equal(values, segmenter(np.asarray(page)))
         np.testing.assert_array_equal(palette[:2], [(0, 0, 0), (255, 255, 255)])
         np.testing.assert_array_equal(shares[index] >= 0.5, values == 1)
+        colour = np.where(values[..., None] == 1, (0, 114, 178), (213, 94, 0))
+        grey = np.asarray(page)[..., None]
+        np.testing.assert_array_equal(overlays.read(index)[0], np.rint(grey / 2 + colour / 2))
 
 
 def test_arrays_and_small_images(files, segment, tmp_path, rng):

@@ -317,6 +317,8 @@ def test_missing_shard(tmp_path, small):
 def test_neither_name_nor_file():
     with pytest.raises(InputError, match="nosuch: neither a file nor one of the weights full"):
         load_model("nosuch")
+    with pytest.raises(InputError, match="a name or a file is needed, got a dict"):
+        Predictor({})
 
 
 def test_fetch_refuses_another_file(tmp_path, monkeypatch):

@@ -104,6 +104,10 @@ def find_weights(name_or_file: str | os.PathLike[str] | None = None) -> tuple[st
     InputError
         If it is neither.
     """
+    if not isinstance(name_or_file, str | os.PathLike | None):
+        raise InputError(
+            f"weights: a name or a file is needed, got a {type(name_or_file).__name__}"
+        )
     given = os.fspath(name_or_file) if name_or_file is not None else DEFAULT
     known = known_weights()
     if given in known:

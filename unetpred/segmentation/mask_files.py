@@ -299,23 +299,25 @@ def _write_stack(segmenter: Segmenter, pages: Pages, files: list[Path]) -> None:
             )
         return found
 
-    drawn = next((file for file in others if file.suffix == ".tif"), None)
-    kept: list[np.ndarray] = []
-
     with _shares(shares, (len(pages), *_shape(segmenter, size))) as target:
 
         def masks() -> Iterator[np.ndarray]:
             for index in range(len(pages)):
                 place = None if target is None else target[index]
-                mask = _mask(segmenter, image(index), place)
-                if drawn is not None:
-                    kept.append(mask)
-                yield classes.labels(mask)
+                yield classes.labels(_mask(segmenter, image(index), place))
 
         # all pages are computed before the first file appears
         write_pages(mask_file, masks(), classes.palette())
+    drawn = next((file for file in others if file.suffix == ".tif"), None)
     if drawn is not None:
-        write_pages(drawn, (overlay(image(i), mask, classes) for i, mask in enumerate(kept)))
+        made = Pages(mask_file)  # read again, since all masks of a stack may not fit in memory
+        write_pages(
+            drawn,
+            (
+                overlay(image(i), classes.numbers(made.read(i)[0]), classes)
+                for i in range(len(made))
+            ),
+        )
 
 
 def _write_picture(path: Path, picture: np.ndarray) -> None:

@@ -38,6 +38,10 @@ def find_segmenter(name_or_file: str | os.PathLike[str]) -> Path:
     InputError
         If it is neither.
     """
+    if not isinstance(name_or_file, str | os.PathLike):
+        raise InputError(
+            f"weights: a name or a file is needed, got a {type(name_or_file).__name__}"
+        )
     given = os.fspath(name_or_file)
     if given in SHIPPED:
         path = known_vgg().path.with_name(SHIPPED[given])

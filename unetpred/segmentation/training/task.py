@@ -56,7 +56,6 @@ class Segmenting:
         If images or labels are not to be had, or do not fit together.
     """
 
-    columns: tuple[str, ...] = ("mean_iou", "pixel_accuracy")
     picture = "image, label, prediction"
 
     def __init__(
@@ -68,6 +67,10 @@ class Segmenting:
         self.config = config
         self.images, self.held_out = _datasets(config, train, held_out)
         self.classes = self.images.classes
+        self.columns: tuple[str, ...] = (
+            "foreground_iou" if self.classes.binary else "mean_iou",
+            "pixel_accuracy",
+        )
         logger.info("training: %s", self.images.text())
         logger.info("held out: %s", self.held_out.text())
         if config.border and not self.classes.binary:
@@ -192,7 +195,7 @@ class Segmenting:
         name = "IoU of class 1" if self.classes.binary else "mean IoU"
         return Quality(
             best if np.isfinite(best) else -1.0,
-            {"mean_iou": best, "pixel_accuracy": measured.pixel_accuracy},
+            dict(zip(self.columns, (best, measured.pixel_accuracy), strict=True)),
             side_by_side(rows, self.classes),
             rest * len(seconds),
             f"held-out {name} {best:.4f}, pixel accuracy {measured.pixel_accuracy:.4f}",
