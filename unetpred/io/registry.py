@@ -86,6 +86,15 @@ def _cache() -> Path:
         return Path("~/.cache/unetpred")
 
 
+def text_of(name_or_file: str | os.PathLike[str]) -> str:
+    """Give a name or a file as text, or raise InputError if it is neither."""
+    if not isinstance(name_or_file, str | os.PathLike):
+        raise InputError(
+            f"weights: a name or a file is needed, got a {type(name_or_file).__name__}"
+        )
+    return os.fspath(name_or_file)
+
+
 def find_weights(name_or_file: str | os.PathLike[str] | None = None) -> tuple[str, Path]:
     """Name and file of weights given by name or by file.
 
@@ -104,11 +113,7 @@ def find_weights(name_or_file: str | os.PathLike[str] | None = None) -> tuple[st
     InputError
         If it is neither.
     """
-    if not isinstance(name_or_file, str | os.PathLike | None):
-        raise InputError(
-            f"weights: a name or a file is needed, got a {type(name_or_file).__name__}"
-        )
-    given = os.fspath(name_or_file) if name_or_file is not None else DEFAULT
+    given = text_of(name_or_file) if name_or_file is not None else DEFAULT
     known = known_weights()
     if given in known:
         if not known[given].here:

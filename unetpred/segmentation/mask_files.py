@@ -314,7 +314,7 @@ def _write_stack(segmenter: Segmenter, pages: Pages, files: list[Path]) -> None:
         write_pages(
             drawn,
             (
-                overlay(image(i), classes.numbers(made.read(i)[0]), classes)
+                overlay(image(i), classes.indices(made.read(i)[0], made.name(i)), classes)
                 for i in range(len(made))
             ),
         )

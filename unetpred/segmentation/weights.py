@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unetpred.errors import InputError
-from unetpred.io.registry import Known, is_known, known_vgg
+from unetpred.io.registry import Known, is_known, known_vgg, text_of
 from unetpred.segmentation.data.classes import Classes
 
 if TYPE_CHECKING:
@@ -38,11 +38,7 @@ def find_segmenter(name_or_file: str | os.PathLike[str]) -> Path:
     InputError
         If it is neither.
     """
-    if not isinstance(name_or_file, str | os.PathLike):
-        raise InputError(
-            f"weights: a name or a file is needed, got a {type(name_or_file).__name__}"
-        )
-    given = os.fspath(name_or_file)
+    given = text_of(name_or_file)
     if given in SHIPPED:
         path = known_vgg().path.with_name(SHIPPED[given])
         if not path.is_file():

@@ -115,12 +115,6 @@ class Classes:
         table[IGNORED] = 0 if self.void is None else self.void
         return table[indices]
 
-    def numbers(self, mask: np.ndarray) -> np.ndarray:
-        """Undo `labels`, for masks of a network, which have no void."""
-        table = np.full(256, IGNORED, np.uint8)
-        table[list(self.written)] = range(len(self))
-        return table[mask]
-
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as they are kept beside weights."""
         return {
