@@ -321,8 +321,10 @@ def test_opacity_and_small_sides_are_as_in_other_arrays(saver, tmp_path, caplog)
     np.testing.assert_array_equal(array.load(0), pictures[0, ..., :3])
     assert "alpha is ignored" in caplog.text
     path = saver(tmp_path / "b.mat", {"x": np.zeros((60, 90, 3), "uint8")})
-    with pytest.raises(InputError, match="at least 84x84 is needed"):
-        matlab_file(path, axes="HWC")
+    (small,) = list_sources([path], axes="HWC")
+    assert small.error == f"{path}: is 90x60 px (width x height); at least 84x84 is needed"
+    (small,) = list_sources([path], axes="HWC", smallest=60)
+    assert [source.size for source in small.sources] == [(60, 90)]
     path = saver(tmp_path / "c.mat", {"x": np.full((90, 90), 300.0)})
     with pytest.raises(InputError, match=r"has values from 300 to 300; 0..255 is needed"):
         matlab_file(path).load(0)

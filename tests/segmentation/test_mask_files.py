@@ -88,18 +88,23 @@ def test_a_stack_gives_a_stack(files, segment, tmp_path):
 
 def test_arrays_and_small_images(files, segment, tmp_path, rng):
     np.save(tmp_path / "a.npy", rng.integers(0, 256, (2, 90, 90, 3), dtype=np.uint8))
-    Image.fromarray(rng.integers(0, 256, (9, 7), dtype=np.uint8)).save(tmp_path / "tiny.png")
+    tiny = rng.integers(0, 256, (9, 7), dtype=np.uint8)
+    Image.fromarray(tiny).save(tmp_path / "tiny.png")
+    np.savez(tmp_path / "tinier.npz", tiny)
     code, lines, err = segment(
-        "predict", "--input", tmp_path / "a.npy", tmp_path / "tiny.png", "--weights", files[2],
-        "--output_dir", tmp_path / "out", "--quiet",
+        "predict", "--input", tmp_path / "a.npy", tmp_path / "tiny.png", tmp_path / "tinier.npz",
+        "--weights", files[2], "--output_dir", tmp_path / "out", "--quiet",
     )  # fmt: skip
     assert (code, err) == (0, "")
     assert [line.rsplit("/", 1)[1] for line in lines] == [
         "a_0000_mask.png",
         "a_0001_mask.png",
         "tiny_mask.png",
+        "tinier_0000_mask.png",
     ]
-    assert Image.open(lines[2]).size == (7, 9)
+    masks = [np.asarray(Image.open(line)) for line in lines[2:]]
+    assert masks[0].shape == (9, 7)
+    np.testing.assert_array_equal(*masks)
 
 
 def test_failures_are_named_and_the_rest_is_written(images, files, segment, tmp_path):

@@ -34,12 +34,12 @@ class Warner:
             logger.warning("%s", message)
 
 
-def check_side(size: tuple[int, int], name: str) -> None:
-    """Raise InputError if a side of (H, W), px, is below `MIN_SIDE`."""
-    if min(size) < MIN_SIDE:
+def check_side(size: tuple[int, int], name: str, smallest: int = MIN_SIDE) -> None:
+    """Raise InputError if a side of (H, W), px, is below the smallest one."""
+    if min(size) < smallest:
         raise InputError(
             f"{name}: is {size[1]}x{size[0]} px (width x height); "
-            f"at least {MIN_SIDE}x{MIN_SIDE} is needed"
+            f"at least {smallest}x{smallest} is needed"
         )
 
 
@@ -124,7 +124,7 @@ class Array:
     Raises
     ------
     InputError
-        If shape or type is none of pictures, or a side is below `MIN_SIDE`.
+        If shape or type is none of pictures.
     """
 
     def __init__(
@@ -139,7 +139,6 @@ class Array:
         check_numbers(dtype, path)
         self._dtype = dtype
         self.count, self.size = array_layout(tuple(shape), path)
-        check_side(self.size, path)
         if present is not None:
             check_size(self.size, present, path, 3 * dtype.itemsize)
         self._open = opened

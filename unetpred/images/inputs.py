@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from unetpred.errors import InputError
-from unetpred.images.arrays import Array
+from unetpred.images.arrays import Array, check_side
 from unetpred.images.sources import Input, Source, list_sources
 
 MEMORY = "images"
@@ -168,7 +168,9 @@ def _in_memory(item: Any, count: int) -> list[Source]:
 
 def _opened(array: np.ndarray, name: str) -> Array | _Refused:
     try:
-        return Array(name, array.shape, array.dtype, lambda: array)
+        reader = Array(name, array.shape, array.dtype, lambda: array)
+        check_side(reader.size, name)
+        return reader
     except InputError as error:
         return _Refused(str(error))
 

@@ -79,8 +79,8 @@ class Source:
         Raises
         ------
         InputError
-            One line that names the file (and the image in an array): unreadable, smaller than
-            `MIN_SIDE` on a side, not finite, or out of range.
+            One line that names the file (and the image in an array): unreadable, too small, not
+            finite, or out of range.
         """
         with reading(self.path):
             return self._reader.load(self.index)
@@ -144,6 +144,7 @@ def list_sources(
     key: str | None = None,
     recursive: bool = False,
     axes: str | None = None,
+    smallest: int = MIN_SIDE,
 ) -> list[Input]:
     """Find the pictures that paths stand for, reading headers of arrays only.
 
@@ -166,6 +167,8 @@ def list_sources(
         Whether to descend into directories within directories.
     axes : str, optional
         What the axes of a variable in a .mat are, such as "HWCN", where sizes do not tell.
+    smallest : int
+        Smallest height and width, px; what fills in needs `MIN_SIDE`, what segments 1.
 
     Returns
     -------
@@ -173,7 +176,7 @@ def list_sources(
         One for each path, in order. What is wrong with a path is in its `error`; nothing is
         raised.
     """
-    return [_input(os.fspath(path), key, recursive, axes) for path in paths]
+    return [_input(os.fspath(path), key, recursive, axes, smallest) for path in paths]
 
 
 def array_sources(array: np.ndarray, name: str = "images") -> list[Source]:
@@ -196,16 +199,16 @@ def array_sources(array: np.ndarray, name: str = "images") -> list[Source]:
         If type or shape is not one of pictures. Values are checked on loading.
     """
     array = np.asarray(array)
-    return _sources(Array(name, array.shape, array.dtype, lambda: array))
+    return _sources(Array(name, array.shape, array.dtype, lambda: array), MIN_SIDE)
 
 
-def _input(path: str, key: str | None, recursive: bool, axes: str | None) -> Input:
+def _input(path: str, key: str | None, recursive: bool, axes: str | None, smallest: int) -> Input:
     ending = Path(path).suffix.lower()
     kind: Kind | None = None
     try:
         if os.path.isdir(path):
             kind = "directory"
-            return Input(path, kind, _directory(path, recursive))
+            return Input(path, kind, _directory(path, recursive, smallest))
         if ending in IMAGE_ENDINGS:
             kind = "image"
         elif ending in (*ARRAY_ENDINGS, *MATLAB_ENDINGS):
@@ -215,15 +218,15 @@ def _input(path: str, key: str | None, recursive: bool, axes: str | None) -> Inp
         if kind:
             check_regular(path)
         if kind == "image":
-            return Input(path, kind, [Source(path, None, _ImageFile(path))])
+            return Input(path, kind, [Source(path, None, _ImageFile(path, smallest))])
         if ending in MATLAB_ENDINGS:
             array = matlab_file(path, key, axes)
             logger.info("%s", array.note)
-            return Input(path, kind, _sources(array), note=array.note)
+            return Input(path, kind, _sources(array, smallest), note=array.note)
         if kind == "array":
             if axes is not None:
                 raise InputError(f"{path}: `axes` is for .mat; (N,H,W,C) is right in all others")
-            return Input(path, kind, _sources(array_file(path, ending, key)))
+            return Input(path, kind, _sources(array_file(path, ending, key), smallest))
         raise InputError(
             f"{path}: unknown kind of file; images end in {', '.join(IMAGE_ENDINGS)}, "
             f"arrays in {', '.join((*ARRAY_ENDINGS, *MATLAB_ENDINGS))}"
@@ -232,11 +235,12 @@ def _input(path: str, key: str | None, recursive: bool, axes: str | None) -> Inp
         return Input(path, kind, error=str(error))
 
 
-def _sources(array: Array) -> list[Source]:
+def _sources(array: Array, smallest: int) -> list[Source]:
+    check_side(array.size, array.path, smallest)
     return [Source(array.path, index, array) for index in range(array.count or 1)]
 
 
-def _directory(path: str, recursive: bool) -> list[Source]:
+def _directory(path: str, recursive: bool, smallest: int) -> list[Source]:
     with reading(path):
         found = image_files(path, recursive)
     if not found:
@@ -245,25 +249,26 @@ def _directory(path: str, recursive: bool) -> list[Source]:
             f"{path}: has no images; files ending in {', '.join(IMAGE_ENDINGS)} are looked for"
             f"{hint}"
         )
-    return [Source(p, None, _ImageFile(p)) for p in found]
+    return [Source(p, None, _ImageFile(p, smallest)) for p in found]
 
 
 class _ImageFile:
     """A picture in an image file, read when it is asked for."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, smallest: int) -> None:
         self.path = path
+        self._smallest = smallest
         self._warn = Warner()
 
     @cached_property
     def size(self) -> tuple[int, int]:
         size = image_size(self.path)
-        check_side(size, self.path)
+        check_side(size, self.path, self._smallest)
         return size
 
     def load(self, index: None) -> np.ndarray:
         pixels, notes = decode_image(self.path)
-        check_side(pixels.shape[:2], self.path)
+        check_side(pixels.shape[:2], self.path, self._smallest)
         for note in notes:
             self._warn(f"{self.path}: {note}")
         return levels(pixels, self.path)

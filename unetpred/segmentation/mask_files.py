@@ -18,7 +18,7 @@ from unetpred.images.sources import Source, list_sources
 from unetpred.io.files import atomic_path, is_of_disk, make_folder
 from unetpred.runtime.interrupt import stop_signals
 from unetpred.segmentation.data.checked import as_image
-from unetpred.segmentation.data.datasets import read_image, read_page
+from unetpred.segmentation.data.datasets import read_page
 from unetpred.segmentation.data.labels import write_mask
 from unetpred.segmentation.pictures import overlay
 from unetpred.segmentation.predictor import Segmenter
@@ -177,7 +177,7 @@ def _jobs(
         if is_stack(given):
             jobs.append(MaskJob(folder / Path(given).stem, None, given))
             continue
-        (found,) = list_sources([given], key, recursive)
+        (found,) = list_sources([given], key, recursive, smallest=1)
         if found.error:
             errors.append(found.error)
         for source in found.sources:
@@ -257,8 +257,7 @@ def write_job(segmenter: Segmenter, job: MaskJob, files: list[Path]) -> None:
         _write_stack(segmenter, Pages(job.path), files)
         return
     source = job.source
-    pixels = read_image(source.path) if source.index is None else source.load()
-    image = as_image(pixels, job.path)
+    image = as_image(source.load(), job.path)
     mask_file, *others = files
     shares = next((file for file in others if file.suffix != ".png"), None)
     with _shares(shares, _shape(segmenter, image.shape[:2])) as target:
